@@ -1,0 +1,82 @@
+import type { AttributeValue, Attributes, DType, Location, Node, Shape, TensorType } from '../graph/index.ts'
+
+/**
+ * Which element of a dense row-major buffer belongs to position i of an iteration space: offset + Σ strides[d] · i[d], in elements.
+ * Slices, transposes, expansions and broadcasting are accesses, not copies: a stride may be 0 or negative.
+ */
+export interface Access {
+  readonly offset: number
+  readonly strides: readonly number[]
+}
+
+/** One value of a kernel's elementwise program; `arguments` are indices of earlier steps. */
+export type Step =
+  | { readonly kind: 'load'; readonly input: number; readonly access: Access; readonly dtype: DType }
+  /** What the anchor computed at this position. */
+  | { readonly kind: 'anchor'; readonly dtype: DType }
+  | { readonly kind: 'literal'; readonly value: number; readonly dtype: DType }
+  /** An elementwise op; shapes no longer matter. */
+  | { readonly kind: 'apply'; readonly op: string; readonly arguments: readonly number[]; readonly attributes: Attributes; readonly dtype: DType }
+
+export interface KernelInput {
+  readonly type: TensorType
+  /** Its bytes are known at build, so that a target may pack them. */
+  readonly constant: boolean
+}
+
+/** The one op of a kernel that is not elementwise. Its operands are the kernel's first inputs, in order, dense. */
+export interface Anchor {
+  readonly op: string
+  readonly attributes: Attributes
+  readonly operands: readonly TensorType[]
+  readonly type: TensorType
+}
+
+/**
+ * A fused group: what the target emits as one function. Pure data without names or graph nodes, so equal groups are equal values.
+ *
+ * - without an anchor: for each position of `domain`, run `steps`, store the last one;
+ * - with an anchor: for each position of the anchor's result (= `domain`), run `steps` over it, store the last one;
+ * - `prologue` (reductions only): runs over the reduction's input domain before it combines; the last step is the element combined.
+ *   The anchor's first operand type is then that of the prologue's result, and the kernel's inputs are those the two programs load.
+ */
+export interface Kernel {
+  readonly anchor?: Anchor
+  readonly inputs: readonly KernelInput[]
+  readonly domain: Shape
+  readonly prologue?: readonly Step[]
+  readonly steps: readonly Step[]
+  /** dtype of the last step over `domain`, or the same elements under another shape where a reshape was folded in. */
+  readonly result: TensorType
+}
+
+export interface KernelCall {
+  /** Safe identifier, unique in the module; equal kernels share it. Says op, following ops and shape: `conv_relu_64x60x80`. */
+  readonly name: string
+  readonly kernel: Kernel
+  readonly inputs: readonly Node[]
+  /** The graph node whose value the call produces. */
+  readonly result: Node
+  readonly locations: readonly Location[]
+}
+
+/**
+ * What is left after fusion, in order: kernel calls, reshapes (`view`), and concatenations (`join`, each part of which is copied into
+ * its place by the instruction stage, which then elides what it can).
+ */
+export type KernelStep =
+  | ({ readonly kind: 'call' } & KernelCall)
+  | { readonly kind: 'view'; readonly of: Node; readonly result: Node }
+  | { readonly kind: 'join'; readonly parts: readonly Node[]; readonly axis: number; readonly result: Node; readonly locations: readonly Location[] }
+
+/** A graph whose nodes are kernels; the output of `fuse`. */
+export interface KernelGraph {
+  readonly name: string
+  readonly inputs: readonly Node[]
+  readonly outputs: readonly { readonly name: string; readonly value: Node }[]
+  /** Constants that some step reads. */
+  readonly constants: readonly Node[]
+  readonly steps: readonly KernelStep[]
+}
+
+export type { AttributeValue }

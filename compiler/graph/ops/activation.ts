@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { composite } from '../definition.ts'
+import { reject } from '../problem.ts'
+import { axis, broadcastShapes, floats, none, numbers, one, requireSameDType, resolveAxis, sameAs, values } from './shared.ts'
+
+/** An elementwise function of one operand with a lowering to simpler ones. */
+const activation = <const Name extends string, A extends z.ZodObject>(name: Name, summary: string, attributes: A, accepted: typeof floats | typeof numbers = floats) =>
+  composite({
+    name,
+    summary,
+    operands: { input: one('any shape', accepted) },
+    attributes,
+    traits: ['pure', 'elementwise'],
+    infer: ({ input }) => sameAs(input),
+    memory: { inPlace: [0] },
+  })
+
+export const relu = activation('relu', 'Rectified linear unit: negative elements become zero', none, numbers)
+export const leakyRelu = activation('leakyRelu', 'x where positive, slope · x elsewhere', z.strictObject({ slope: z.number().default(0.01) }))
+export const elu = activation('elu', 'x where positive, alpha · (e^x − 1) elsewhere', z.strictObject({ alpha: z.number().default(1) }))
+export const selu = activation('selu', 'Self-normalising exponential linear unit', none)
+export const softplus = activation('softplus', 'log(1 + e^x)', none)
+export const softsign = activation('softsign', 'x / (1 + |x|)', none)
+export const silu = activation('silu', 'x · sigmoid(x), also called swish', none)
+export const mish = activation('mish', 'x · tanh(softplus(x))', none)
+export const hardSigmoid = activation(
+  'hardSigmoid',
+  'slope · x + offset, clamped to 0 … 1',
+  z.strictObject({ slope: z.number().default(1 / 6), offset: z.number().default(0.5) }),
+)
+export const hardSwish = activation('hardSwish', 'x · clamp(x / 6 + 0.5, 0, 1)', none)
+export const gelu = activation(
+  'gelu',
+  'Gaussian error linear unit',
+  z.strictObject({ approximate: z.enum(['none', 'tanh']).default('none') }),
+)
+export const reciprocal = activation('reciprocal', '1 / x of each element', none)
+export const rsqrt = activation('rsqrt', '1 / √x of each element', none)
+export const clamp = activation(
+  'clamp',
+  'Elements limited to a range',
+  z.strictObject({ minimum: z.number().default(Number.NEGATIVE_INFINITY), maximum: z.number().default(Number.POSITIVE_INFINITY) }),
+  numbers,
+)
+
+export const prelu = composite({
+  name: 'prelu',
+  summary: 'x where positive, slope · x elsewhere, with a tensor of slopes',
+  operands: { input: one('any shape', floats), slope: one('broadcasts to input', floats) },
+  attributes: none,
+  traits: ['pure', 'elementwise'],
+  infer: ({ input, slope }) => {
+    requireSameDType(input, slope, 'prelu', ['input', 'slope'])
+    const shape = broadcastShapes([input.shape, slope.shape], 'prelu')
+    if (shape.some((extent, i) => extent !== input.shape[i])) {
+      reject('shape-mismatch', `prelu: slope [${slope.shape.join(', ')}] does not broadcast to input [${input.shape.join(', ')}]`)
+    }
+    return sameAs(input)
+  },
+  memory: { inPlace: [0] },
+})
+
+const compared = <const Name extends string>(name: Name, summary: string, accepted: typeof numbers | typeof values) =>
+  composite({
+    name,
+    summary,
+    operands: { left: one('any shape', accepted), right: one('broadcasts with left', accepted) },
+    attributes: none,
+    traits: name === 'notEqual' ? ['pure', 'elementwise', 'commutative'] : ['pure', 'elementwise'],
+    infer: ({ left, right }) => {
+      requireSameDType(left, right, name, ['left', 'right'])
+      return { dtype: 'bool', shape: broadcastShapes([left.shape, right.shape], name) }
+    },
+  })
+
+export const notEqual = compared('notEqual', 'True where two elements differ', values)
+export const greater = compared('greater', 'True where left is above right', numbers)
+export const greaterOrEqual = compared('greaterOrEqual', 'True where left is not below right', numbers)
+
+const alongAxis = <const Name extends string>(name: Name, summary: string) =>
+  composite({
+    name,
+    summary,
+    operands: { input: one('any shape', floats) },
+    attributes: z.strictObject({ axis: axis.default(-1) }),
+    traits: ['pure', 'anchor'],
+    infer: ({ input }, attributes) => {
+      resolveAxis(attributes.axis, input.shape.length, name)
+      return sameAs(input)
+    },
+    memory: { inPlace: [0] },
+  })
+
+export const softmax = alongAxis('softmax', 'Exponentials along an axis, scaled to sum to one')
+export const logSoftmax = alongAxis('logSoftmax', 'Logarithm of softmax along an axis')

@@ -1,0 +1,48 @@
+import type { z } from 'zod'
+import type { Node } from '../node.ts'
+import type { OpDefinition, Trait } from '../definition.ts'
+import * as activation from './activation.ts'
+import * as elementwise from './elementwise.ts'
+import * as movement from './movement.ts'
+import * as normalization from './normalization.ts'
+import * as product from './product.ts'
+import * as reduce from './reduce.ts'
+import * as storage from './storage.ts'
+import * as windowOps from './window.ts'
+
+/** Every op of the graph language, by name. */
+export const ops = { ...storage, ...elementwise, ...activation, ...movement, ...windowOps, ...product, ...reduce, ...normalization } as const
+
+export type Ops = typeof ops
+export type OpName = keyof Ops
+export type PrimitiveName = { [K in OpName]: Ops[K]['kind'] extends 'primitive' ? K : never }[OpName]
+export type CompositeName = Exclude<OpName, PrimitiveName>
+export type StorageName = 'input' | 'constant'
+export type AttributesOf<K extends OpName> = z.output<Ops[K]['attributes']>
+/** What a caller may write: defaults may be left out. */
+export type AttributesIn<K extends OpName> = z.input<Ops[K]['attributes']>
+/** Operands by name, as values of type V; `many` is a list, `optional` may be missing. */
+export type OperandsOf<K extends OpName, V = Node> = {
+  readonly [N in keyof Ops[K]['operands'] as Ops[K]['operands'][N] extends { count: 'optional' } ? never : N]: Ops[K]['operands'][N] extends { count: 'many' } ? readonly V[] : V
+} & {
+  readonly [N in keyof Ops[K]['operands'] as Ops[K]['operands'][N] extends { count: 'optional' } ? N : never]?: V | undefined
+}
+
+export const isOpName = (name: string): name is OpName => Object.hasOwn(ops, name)
+
+export function definitionOf(name: string): OpDefinition {
+  const definition = (ops as Readonly<Record<string, OpDefinition>>)[name]
+  if (!definition || !isOpName(name)) throw new Error(`unknown op '${name}'`)
+  return definition
+}
+
+export const hasTrait = (node: Node, trait: Trait): boolean => definitionOf(node.op).traits.includes(trait)
+export const isPrimitive = (node: Node): boolean => definitionOf(node.op).kind === 'primitive'
+
+/** A node's operands under the names of its definition. */
+export function operandsOf<K extends OpName>(node: Node): OperandsOf<K> {
+  const specs = Object.entries(definitionOf(node.op).operands)
+  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: node.operands } as never
+  return Object.fromEntries(specs.map(([name], i) => [name, node.operands[i]])) as never
+}
+export const attributesOf = <K extends OpName>(node: Node): AttributesOf<K> => node.attributes as never

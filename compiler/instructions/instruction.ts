@@ -1,0 +1,50 @@
+import type { Kernel } from '../fuse/kernel.ts'
+import type { ConstantData, Location, TensorType } from '../graph/index.ts'
+
+export type BufferId = number & { readonly __brand: 'buffer' }
+
+/** How a constant is stored for its reader: as it is, or laid out anew by the target. `key` names the layout: equal keys, equal bytes. */
+export interface Packing {
+  readonly key: string
+  readonly bytes: number
+  readonly pack: (dense: Uint8Array) => Uint8Array
+}
+
+/**
+ * Storage. `constant`, `input` and `output` exist for the whole run; `activation` between its alloc and dealloc; `scratch` belongs to
+ * the one call that names it; a `view` is another buffer's storage from `offset` bytes on, under another type.
+ */
+export type Buffer =
+  | { readonly kind: 'constant'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number; readonly data: ConstantData; readonly packing?: Packing }
+  | { readonly kind: 'input' | 'output'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number }
+  | { readonly kind: 'activation'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number }
+  | { readonly kind: 'scratch'; readonly id: BufferId; readonly name: string; readonly bytes: number }
+  | { readonly kind: 'view'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number; readonly of: BufferId; readonly offset: number }
+
+/** `in` is read, `out` wholly overwritten, `inout` both, `scratch` written before it is read and of no use afterwards. */
+export type Qualifier = 'in' | 'out' | 'inout' | 'scratch'
+
+export interface Operand {
+  readonly buffer: BufferId
+  readonly qualifier: Qualifier
+}
+
+/**
+ * One step on addresses. A call's operands are the kernel's inputs in order, then the result, then the scratch where there is one.
+ * In-place calls name the shared buffer twice: as `in` among the inputs and as `out`; the kernel's definition allows it.
+ */
+export type Instruction =
+  | { readonly kind: 'alloc'; readonly buffer: BufferId }
+  | { readonly kind: 'dealloc'; readonly buffer: BufferId }
+  | { readonly kind: 'call'; readonly name: string; readonly kernel: Kernel; readonly operands: readonly Operand[]; readonly locations: readonly Location[] }
+  /** Moves bytes; both sides have the same size. */
+  | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId }
+
+/** Instructions before buffers have addresses. Not SSA: a buffer may be written again. */
+export interface InstructionList {
+  readonly name: string
+  readonly buffers: ReadonlyMap<BufferId, Buffer>
+  readonly inputs: readonly BufferId[]
+  readonly outputs: readonly BufferId[]
+  readonly instructions: readonly Instruction[]
+}

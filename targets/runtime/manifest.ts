@@ -1,0 +1,48 @@
+/** What a bundle's manifest says. Written at build, checked by the loader. A change of meaning raises `format`. */
+export const manifestFormat = 1
+
+export interface TensorSignature {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+}
+
+/** A content-addressed file of the bundle; `digest` is `sha256-` and 64 hex digits. */
+export interface FileEntry {
+  readonly file: string
+  readonly bytes: number
+  readonly digest: string
+}
+
+/** One way to run one entry: code and weights of a target at a level, and where its tensors lie. */
+export interface CodeEntry extends FileEntry {
+  readonly target: string
+  readonly kind: 'wasm' | 'module'
+  readonly level: string
+  /** Where this code's constants start in the weights file, 4096-aligned, and how many bytes they are. */
+  readonly weights: { readonly offset: number; readonly bytes: number; readonly digest: string }
+  readonly entries: readonly EntryPoint[]
+}
+
+export interface EntryPoint {
+  readonly name: string
+  /** Exported function `(constants, mutable, activations) → code`, where 0 is success and n > 0 is `faults[n − 1]`. */
+  readonly export: string
+  readonly regions: { readonly constants: number; readonly mutable: number; readonly activations: number; readonly lowerBound: number }
+  /** Byte offsets in the mutable region, in the order of the signature. */
+  readonly inputs: readonly number[]
+  readonly outputs: readonly number[]
+  /** What went wrong, for each code the function may return. */
+  readonly faults: readonly string[]
+}
+
+export interface Manifest {
+  readonly format: number
+  readonly glowplug: string
+  readonly model: string
+  readonly toolchain: Readonly<Record<string, string>>
+  /** What callers see, the same for every target. */
+  readonly entries: readonly { readonly name: string; readonly inputs: readonly TensorSignature[]; readonly outputs: readonly TensorSignature[] }[]
+  readonly weights: FileEntry
+  readonly codes: readonly CodeEntry[]
+}
