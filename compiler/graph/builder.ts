@@ -17,7 +17,12 @@ export interface Builder {
   /** A rank-0 constant. */
   scalar(dtype: TensorType['dtype'], value: number, location?: Location): Node
   /** Throws ModelProblem when operands or attributes do not fit the op. */
-  add<K extends Exclude<OpName, StorageName>>(op: K, operands: OperandsOf<K>, attributes?: AttributesIn<K>, location?: Location): Node
+  add<K extends Exclude<OpName, StorageName>>(
+    op: K,
+    operands: OperandsOf<K>,
+    attributes?: AttributesIn<K>,
+    location?: Location,
+  ): Node
   /** The same, for code that handles all ops alike: operands in order, attributes complete. */
   addFlat(op: string, operands: readonly Node[], attributes: Readonly<Record<string, unknown>>, location?: Location): Node
   /** Unions the locations of nodes that were replaced into their replacement. */
@@ -45,8 +50,13 @@ export function createBuilder(): Builder {
   function make(key: string, node: Omit<Node, 'id'>, location: Location): Node {
     let result = shared.get(key)
     if (!result) {
-      if (node.type.shape.length > maximumRank) reject('too-large', `${node.op}: rank ${node.type.shape.length} is above the limit of ${maximumRank}: ${printType(node.type)}`)
-      if (elementCount(node.type.shape) > maximumElements) reject('too-large', `${node.op}: ${printType(node.type)} has more than ${maximumElements} elements`)
+      if (node.type.shape.length > maximumRank)
+        reject(
+          'too-large',
+          `${node.op}: rank ${node.type.shape.length} is above the limit of ${maximumRank}: ${printType(node.type)}`,
+        )
+      if (elementCount(node.type.shape) > maximumElements)
+        reject('too-large', `${node.op}: ${printType(node.type)} has more than ${maximumElements} elements`)
       result = Object.freeze({ id: nextId++, ...node })
       shared.set(key, result)
     }
@@ -56,19 +66,31 @@ export function createBuilder(): Builder {
 
   function constant(type: TensorType, data: ConstantData, location: Location = unknownLocation): Node {
     let id = dataIds.get(data)
-    if (id === undefined) dataIds.set(data, (id = dataIds.size))
+    if (id === undefined) {
+      id = dataIds.size
+      dataIds.set(data, id)
+    }
     return make(`constant ${id} ${printType(type)}`, { op: 'constant', operands: [], attributes: {}, type, data }, location)
   }
 
   function literal(type: TensorType, bytes: Uint8Array, label = 'literal', location: Location = unknownLocation): Node {
-    if (bytes.byteLength !== byteSize(type)) throw new InvariantError(`literal of ${bytes.byteLength} bytes for ${printType(type)}`)
+    if (bytes.byteLength !== byteSize(type))
+      throw new InvariantError(`literal of ${bytes.byteLength} bytes for ${printType(type)}`)
     const key = `${printType(type)} ${createHash('sha256').update(bytes).digest('hex')}`
     let data = interned.get(key)
-    if (!data) interned.set(key, (data = { label, read: () => bytes }))
+    if (!data) {
+      data = { label, read: () => bytes }
+      interned.set(key, data)
+    }
     return constant(type, data, location)
   }
 
-  function addFlat(op: string, operands: readonly Node[], given: Readonly<Record<string, unknown>>, location: Location = unknownLocation): Node {
+  function addFlat(
+    op: string,
+    operands: readonly Node[],
+    given: Readonly<Record<string, unknown>>,
+    location: Location = unknownLocation,
+  ): Node {
     const definition = definitionOf(op)
     const attributes = readAttributes(op, given)
     const type = inferType(op, operands, attributes)
@@ -82,7 +104,8 @@ export function createBuilder(): Builder {
     literal,
     addFlat,
     attribute,
-    input: (name, type, location = unknownLocation) => make(`input ${JSON.stringify(name)}`, { op: 'input', operands: [], attributes: { name }, type }, location),
+    input: (name, type, location = unknownLocation) =>
+      make(`input ${JSON.stringify(name)}`, { op: 'input', operands: [], attributes: { name }, type }, location),
     scalar: (dtype, value, location) => literal({ dtype, shape: [] }, scalarBytes(dtype, value), String(value), location),
     add: (op, operands, attributes, location) => addFlat(op, flattenOperands(op, operands), attributes ?? {}, location),
     locationsOf: (node) => locations.get(node) ?? [],
@@ -120,13 +143,18 @@ export function inferType(op: string, operands: readonly Node[], attributes: Att
   if (!many) {
     const required = specs.filter(([, spec]) => spec.count === 'one').length
     if (operands.length < required || operands.length > specs.length) {
-      reject('bad-operand', `${op}: takes ${required === specs.length ? required : `${required} to ${specs.length}`} operands, got ${operands.length}`)
+      reject(
+        'bad-operand',
+        `${op}: takes ${required === specs.length ? required : `${required} to ${specs.length}`} operands, got ${operands.length}`,
+      )
     }
   }
   for (const [i, operand] of operands.entries()) {
     const [name, spec] = specs[many ? 0 : i]!
     if (!spec.dtypes.includes(operand.type.dtype)) {
-      const hint = dtypeFacts[operand.type.dtype].storageOnly ? 'convert it with cast() first' : `accepted: ${spec.dtypes.join(', ')}`
+      const hint = dtypeFacts[operand.type.dtype].storageOnly
+        ? 'convert it with cast() first'
+        : `accepted: ${spec.dtypes.join(', ')}`
       reject('dtype-mismatch', `${op}: ${name} is ${operand.type.dtype}; ${hint}`)
     }
   }

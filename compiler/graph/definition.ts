@@ -37,7 +37,11 @@ export interface Memory {
 }
 
 type OperandTypes<O extends Readonly<Record<string, Operand>>> = {
-  readonly [K in keyof O]: O[K]['count'] extends 'many' ? readonly TensorType[] : O[K]['count'] extends 'optional' ? TensorType | undefined : TensorType
+  readonly [K in keyof O]: O[K]['count'] extends 'many'
+    ? readonly TensorType[]
+    : O[K]['count'] extends 'optional'
+      ? TensorType | undefined
+      : TensorType
 }
 
 export interface OpDefinition<
@@ -70,9 +74,11 @@ interface Spec<Name extends string, O extends Readonly<Record<string, Operand>>,
 /** An op every target implements. */
 export const primitive = <const Name extends string, O extends Readonly<Record<string, Operand>>, A extends z.ZodObject>(
   spec: Spec<Name, O, A>,
-): OpDefinition<Name, O, A> & { readonly kind: 'primitive' } => Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'primitive' as const })
+): OpDefinition<Name, O, A> & { readonly kind: 'primitive' } =>
+  Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'primitive' as const })
 
 /** An op with a lowering to others; a target may keep it. */
 export const composite = <const Name extends string, O extends Readonly<Record<string, Operand>>, A extends z.ZodObject>(
   spec: Spec<Name, O, A>,
-): OpDefinition<Name, O, A> & { readonly kind: 'composite' } => Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'composite' as const })
+): OpDefinition<Name, O, A> & { readonly kind: 'composite' } =>
+  Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'composite' as const })

@@ -1,6 +1,20 @@
 /** What a stored element is. `f8e4m3` and `f8e5m2` are storage only: `cast` is the one op that accepts them. */
 export const dtypes = [
-  'f32', 'f64', 'f16', 'bf16', 'f8e4m3', 'f8e5m2', 'i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'bool',
+  'f32',
+  'f64',
+  'f16',
+  'bf16',
+  'f8e4m3',
+  'f8e5m2',
+  'i8',
+  'u8',
+  'i16',
+  'u16',
+  'i32',
+  'u32',
+  'i64',
+  'u64',
+  'bool',
 ] as const
 
 export type DType = (typeof dtypes)[number]

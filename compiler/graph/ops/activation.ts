@@ -1,10 +1,27 @@
 import { z } from 'zod'
 import { composite } from '../definition.ts'
 import { reject } from '../problem.ts'
-import { axis, broadcastShapes, floats, none, numbers, one, requireSameDType, resolveAxis, sameAs, values } from './shared.ts'
+import {
+  axis,
+  broadcastShapes,
+  floats,
+  none,
+  numbers,
+  one,
+  real,
+  requireSameDType,
+  resolveAxis,
+  sameAs,
+  values,
+} from './shared.ts'
 
 /** An elementwise function of one operand with a lowering to simpler ones. */
-const activation = <const Name extends string, A extends z.ZodObject>(name: Name, summary: string, attributes: A, accepted: typeof floats | typeof numbers = floats) =>
+const activation = <const Name extends string, A extends z.ZodObject>(
+  name: Name,
+  summary: string,
+  attributes: A,
+  accepted: typeof floats | typeof numbers = floats,
+) =>
   composite({
     name,
     summary,
@@ -16,8 +33,16 @@ const activation = <const Name extends string, A extends z.ZodObject>(name: Name
   })
 
 export const relu = activation('relu', 'Rectified linear unit: negative elements become zero', none, numbers)
-export const leakyRelu = activation('leakyRelu', 'x where positive, slope · x elsewhere', z.strictObject({ slope: z.number().default(0.01) }))
-export const elu = activation('elu', 'x where positive, alpha · (e^x − 1) elsewhere', z.strictObject({ alpha: z.number().default(1) }))
+export const leakyRelu = activation(
+  'leakyRelu',
+  'x where positive, slope · x elsewhere',
+  z.strictObject({ slope: z.number().default(0.01) }),
+)
+export const elu = activation(
+  'elu',
+  'x where positive, alpha · (e^x − 1) elsewhere',
+  z.strictObject({ alpha: z.number().default(1) }),
+)
 export const selu = activation('selu', 'Self-normalising exponential linear unit', none)
 export const softplus = activation('softplus', 'log(1 + e^x)', none)
 export const softsign = activation('softsign', 'x / (1 + |x|)', none)
@@ -39,7 +64,7 @@ export const rsqrt = activation('rsqrt', '1 / √x of each element', none)
 export const clamp = activation(
   'clamp',
   'Elements limited to a range',
-  z.strictObject({ minimum: z.number().default(Number.NEGATIVE_INFINITY), maximum: z.number().default(Number.POSITIVE_INFINITY) }),
+  z.strictObject({ minimum: real.default(Number.NEGATIVE_INFINITY), maximum: real.default(Number.POSITIVE_INFINITY) }),
   numbers,
 )
 

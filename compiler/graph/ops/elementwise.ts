@@ -1,10 +1,26 @@
 import { z } from 'zod'
 import { primitive, type Trait } from '../definition.ts'
-import { type DType, dtypes as allDTypes } from '../dtype.ts'
+import { dtypes as allDTypes, type DType } from '../dtype.ts'
 import type { TensorType } from '../type.ts'
-import { broadcastShapes, everything, floats, integers, none, numbers, one, requireSameDType, values, withShape } from './shared.ts'
+import {
+  broadcastShapes,
+  everything,
+  floats,
+  integers,
+  none,
+  numbers,
+  one,
+  requireSameDType,
+  values,
+  withShape,
+} from './shared.ts'
 
-const unary = <const Name extends string>(name: Name, summary: string, accepted: readonly DType[], traits: readonly Trait[] = []) =>
+const unary = <const Name extends string>(
+  name: Name,
+  summary: string,
+  accepted: readonly DType[],
+  traits: readonly Trait[] = [],
+) =>
   primitive({
     name,
     summary,
@@ -15,7 +31,13 @@ const unary = <const Name extends string>(name: Name, summary: string, accepted:
     memory: { inPlace: [0] },
   })
 
-const binary = <const Name extends string>(name: Name, summary: string, accepted: readonly DType[], traits: readonly Trait[] = [], result?: DType) =>
+const binary = <const Name extends string>(
+  name: Name,
+  summary: string,
+  accepted: readonly DType[],
+  traits: readonly Trait[] = [],
+  result?: DType,
+) =>
   primitive({
     name,
     summary,
@@ -71,9 +93,17 @@ export const cast = primitive({
 export const add = binary('add', 'Sum of two tensors, element by element', numbers, symmetric)
 export const sub = binary('sub', 'Difference of two tensors, element by element', numbers)
 export const mul = binary('mul', 'Product of two tensors, element by element', numbers, symmetric)
-export const div = binary('div', 'Quotient of two tensors, element by element; of integers, truncated towards zero, and 0 when the divisor is 0', numbers)
+export const div = binary(
+  'div',
+  'Quotient of two tensors, element by element; of integers, truncated towards zero, and 0 when the divisor is 0',
+  numbers,
+)
 export const pow = binary('pow', 'Left to the power of right, element by element', floats)
-export const mod = binary('mod', 'Remainder with the sign of the divisor, element by element; 0 when an integer divisor is 0', numbers)
+export const mod = binary(
+  'mod',
+  'Remainder with the sign of the divisor, element by element; 0 when an integer divisor is 0',
+  numbers,
+)
 export const minimum = binary('minimum', 'Smaller of two elements; NaN if either is', numbers, [...symmetric, 'idempotent'])
 export const maximum = binary('maximum', 'Larger of two elements; NaN if either is', numbers, [...symmetric, 'idempotent'])
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import type { Node } from '../node.ts'
 import type { OpDefinition, Trait } from '../definition.ts'
+import type { Node } from '../node.ts'
 import * as activation from './activation.ts'
 import * as elementwise from './elementwise.ts'
 import * as movement from './movement.ts'
@@ -11,7 +11,16 @@ import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
 
 /** Every op of the graph language, by name. */
-export const ops = { ...storage, ...elementwise, ...activation, ...movement, ...windowOps, ...product, ...reduce, ...normalization } as const
+export const ops = {
+  ...storage,
+  ...elementwise,
+  ...activation,
+  ...movement,
+  ...windowOps,
+  ...product,
+  ...reduce,
+  ...normalization,
+} as const
 
 export type Ops = typeof ops
 export type OpName = keyof Ops
@@ -23,7 +32,9 @@ export type AttributesOf<K extends OpName> = z.output<Ops[K]['attributes']>
 export type AttributesIn<K extends OpName> = z.input<Ops[K]['attributes']>
 /** Operands by name, as values of type V; `many` is a list, `optional` may be missing. */
 export type OperandsOf<K extends OpName, V = Node> = {
-  readonly [N in keyof Ops[K]['operands'] as Ops[K]['operands'][N] extends { count: 'optional' } ? never : N]: Ops[K]['operands'][N] extends { count: 'many' } ? readonly V[] : V
+  readonly [N in keyof Ops[K]['operands'] as Ops[K]['operands'][N] extends { count: 'optional' }
+    ? never
+    : N]: Ops[K]['operands'][N] extends { count: 'many' } ? readonly V[] : V
 } & {
   readonly [N in keyof Ops[K]['operands'] as Ops[K]['operands'][N] extends { count: 'optional' } ? N : never]?: V | undefined
 }

@@ -2,7 +2,24 @@ import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
 import { elementCount, printType, sameShape, type TensorType } from '../type.ts'
-import { axis, broadcastShapes, coordinateModes, indices, integer, many, moved, one, padModes, requireRank, requireSameDType, resolveAxis, size, sizes, values } from './shared.ts'
+import {
+  axis,
+  broadcastShapes,
+  coordinateModes,
+  indices,
+  integer,
+  many,
+  moved,
+  one,
+  padModes,
+  real,
+  requireRank,
+  requireSameDType,
+  resolveAxis,
+  size,
+  sizes,
+  values,
+} from './shared.ts'
 
 export const reshape = primitive({
   name: 'reshape',
@@ -20,7 +37,10 @@ function resolveReshape(input: TensorType, shape: readonly number[]): number[] {
   const count = elementCount(input.shape)
   const known = shape.reduce((product, extent, i) => (i === free ? product : product * extent), 1)
   if (free < 0 ? known !== count : known === 0 || count % known !== 0) {
-    reject('shape-mismatch', `reshape: ${printType(input)} has ${count} elements, [${shape.join(', ')}] has ${free < 0 ? known : `a multiple of ${known}`}`)
+    reject(
+      'shape-mismatch',
+      `reshape: ${printType(input)} has ${count} elements, [${shape.join(', ')}] has ${free < 0 ? known : `a multiple of ${known}`}`,
+    )
   }
   return shape.map((extent, i) => (i === free ? count / known : extent))
 }
@@ -33,10 +53,14 @@ export const transpose = primitive({
   traits: ['pure', 'movement'],
   infer: ({ input }, { order }) => {
     const rank = input.shape.length
-    if (order.length !== rank) reject('bad-attribute', `transpose: ${order.length} entries for the ${rank} dimensions of ${printType(input)}`)
+    if (order.length !== rank)
+      reject('bad-attribute', `transpose: ${order.length} entries for the ${rank} dimensions of ${printType(input)}`)
     const seen = order.map((a) => resolveAxis(a, rank, 'transpose'))
     if (new Set(seen).size !== rank) reject('bad-attribute', `transpose: [${order.join(', ')}] names one dimension twice`)
-    return moved(input, seen.map((a) => input.shape[a]!))
+    return moved(
+      input,
+      seen.map((a) => input.shape[a]!),
+    )
   },
 })
 
@@ -74,11 +98,17 @@ export const concat = primitive({
     const along = resolveAxis(attributes.axis, first.shape.length, 'concat')
     for (const other of inputs) {
       requireSameDType(first, other, 'concat', ['one tensor', 'another'])
-      if (other.shape.length !== first.shape.length || other.shape.some((extent, i) => i !== along && extent !== first.shape[i])) {
+      if (
+        other.shape.length !== first.shape.length ||
+        other.shape.some((extent, i) => i !== along && extent !== first.shape[i])
+      ) {
         reject('shape-mismatch', `concat: ${printType(first)} and ${printType(other)} differ outside axis ${along}`)
       }
     }
-    return moved(first, first.shape.map((extent, i) => (i === along ? inputs.reduce((sum, type) => sum + type.shape[along]!, 0) : extent)))
+    return moved(
+      first,
+      first.shape.map((extent, i) => (i === along ? inputs.reduce((sum, type) => sum + type.shape[along]!, 0) : extent)),
+    )
   },
 })
 
@@ -86,12 +116,16 @@ export const pad = primitive({
   name: 'pad',
   summary: 'A tensor with a constant written around it',
   operands: { input: one('any shape', values) },
-  attributes: z.strictObject({ before: sizes, after: sizes, value: z.number() }),
+  attributes: z.strictObject({ before: sizes, after: sizes, value: real }),
   traits: ['pure', 'movement'],
   infer: ({ input }, { before, after }) => {
     const rank = input.shape.length
-    if (before.length !== rank || after.length !== rank) reject('bad-attribute', `pad: before and after need ${rank} entries each for ${printType(input)}`)
-    return moved(input, input.shape.map((extent, i) => before[i]! + extent + after[i]!))
+    if (before.length !== rank || after.length !== rank)
+      reject('bad-attribute', `pad: before and after need ${rank} entries each for ${printType(input)}`)
+    return moved(
+      input,
+      input.shape.map((extent, i) => before[i]! + extent + after[i]!),
+    )
   },
 })
 
@@ -148,10 +182,13 @@ export const resize = composite({
   }),
   traits: ['pure'],
   infer: ({ input }, { size, mode }) => {
-    if (input.shape.length < size.length) reject('rank-mismatch', `resize: ${printType(input)} has fewer dimensions than size [${size.join(', ')}]`)
-    if (mode !== 'nearest' && !input.dtype.includes('f')) reject('dtype-mismatch', `resize: mode '${mode}' needs a float tensor, got ${printType(input)}`)
+    if (input.shape.length < size.length)
+      reject('rank-mismatch', `resize: ${printType(input)} has fewer dimensions than size [${size.join(', ')}]`)
+    if (mode !== 'nearest' && !input.dtype.includes('f'))
+      reject('dtype-mismatch', `resize: mode '${mode}' needs a float tensor, got ${printType(input)}`)
     const lead = input.shape.slice(0, input.shape.length - size.length)
-    if (input.shape.slice(lead.length).includes(0)) reject('shape-mismatch', `resize: cannot interpolate the empty ${printType(input)}`)
+    if (input.shape.slice(lead.length).includes(0))
+      reject('shape-mismatch', `resize: cannot interpolate the empty ${printType(input)}`)
     return moved(input, [...lead, ...size])
   },
 })
@@ -165,12 +202,20 @@ export const padWith = composite({
   traits: ['pure'],
   infer: ({ input }, { before, after, mode }) => {
     const rank = input.shape.length
-    if (before.length !== rank || after.length !== rank) reject('bad-attribute', `pad: before and after need ${rank} entries each for ${printType(input)}`)
+    if (before.length !== rank || after.length !== rank)
+      reject('bad-attribute', `pad: before and after need ${rank} entries each for ${printType(input)}`)
     for (const [axis, extent] of input.shape.entries()) {
       const widest = Math.max(before[axis]!, after[axis]!)
       const limit = mode === 'reflect' ? extent - 1 : mode === 'wrap' ? extent : extent === 0 ? 0 : Number.POSITIVE_INFINITY
-      if (widest > limit) reject('shape-mismatch', `pad: mode '${mode}' can add at most ${limit} elements on axis ${axis} of ${printType(input)}, not ${widest}`)
+      if (widest > limit)
+        reject(
+          'shape-mismatch',
+          `pad: mode '${mode}' can add at most ${limit} elements on axis ${axis} of ${printType(input)}, not ${widest}`,
+        )
     }
-    return moved(input, input.shape.map((extent, i) => before[i]! + extent + after[i]!))
+    return moved(
+      input,
+      input.shape.map((extent, i) => before[i]! + extent + after[i]!),
+    )
   },
 })

@@ -4,10 +4,17 @@ import { reject } from '../problem.ts'
 import { printType, sameShape, type TensorType } from '../type.ts'
 import { epsilon, floats, one, optional, positive, requireSameDType, sameAs } from './shared.ts'
 
-function requireParameter(input: TensorType, parameter: TensorType | undefined, shape: readonly number[], op: string, name: string): void {
+function requireParameter(
+  input: TensorType,
+  parameter: TensorType | undefined,
+  shape: readonly number[],
+  op: string,
+  name: string,
+): void {
   if (!parameter) return
   requireSameDType(input, parameter, op, ['input', name])
-  if (!sameShape(parameter.shape, shape)) reject('shape-mismatch', `${op}: ${name} must be [${shape.join(', ')}], got ${printType(parameter)}`)
+  if (!sameShape(parameter.shape, shape))
+    reject('shape-mismatch', `${op}: ${name} must be [${shape.join(', ')}], got ${printType(parameter)}`)
 }
 
 function requireChannels(input: TensorType, op: string): number {
@@ -30,7 +37,8 @@ export const batchNorm = composite({
   traits: ['pure'],
   infer: ({ input, scale, shift, mean, variance }) => {
     const channels = requireChannels(input, 'batchNorm')
-    for (const [name, type] of Object.entries({ scale, shift, mean, variance })) requireParameter(input, type, [channels], 'batchNorm', name)
+    for (const [name, type] of Object.entries({ scale, shift, mean, variance }))
+      requireParameter(input, type, [channels], 'batchNorm', name)
     return sameAs(input)
   },
 })
@@ -53,15 +61,25 @@ export const layerNorm = composite({
 export const rmsNorm = composite({
   name: 'rmsNorm',
   summary: 'The last dimensions divided by their root mean square, then scaled',
-  operands: { input: one('any shape of at least `dims` dimensions', floats), scale: optional('the last `dims` dimensions', floats) },
+  operands: {
+    input: one('any shape of at least `dims` dimensions', floats),
+    scale: optional('the last `dims` dimensions', floats),
+  },
   attributes: z.strictObject({ dims: positive.default(1), epsilon: epsilon.default(1e-5) }),
   traits: ['pure', 'anchor'],
   infer: ({ input, scale }, { dims }) => inferTrailing(input, { scale }, dims, 'rmsNorm'),
 })
 
-function inferTrailing(input: TensorType, parameters: Record<string, TensorType | undefined>, dims: number, op: string): TensorType {
-  if (input.shape.length < dims) reject('rank-mismatch', `${op}: normalising ${dims} dimensions needs as many, got ${printType(input)}`)
-  for (const [name, type] of Object.entries(parameters)) requireParameter(input, type, input.shape.slice(input.shape.length - dims), op, name)
+function inferTrailing(
+  input: TensorType,
+  parameters: Record<string, TensorType | undefined>,
+  dims: number,
+  op: string,
+): TensorType {
+  if (input.shape.length < dims)
+    reject('rank-mismatch', `${op}: normalising ${dims} dimensions needs as many, got ${printType(input)}`)
+  for (const [name, type] of Object.entries(parameters))
+    requireParameter(input, type, input.shape.slice(input.shape.length - dims), op, name)
   return sameAs(input)
 }
 
@@ -69,7 +87,11 @@ function inferTrailing(input: TensorType, parameters: Record<string, TensorType 
 export const groupNorm = composite({
   name: 'groupNorm',
   summary: 'Groups of channels brought to mean 0 and variance 1, then scaled and shifted for each channel',
-  operands: { input: one('[batch, channels, …]', floats), scale: optional('[channels]', floats), shift: optional('[channels]', floats) },
+  operands: {
+    input: one('[batch, channels, …]', floats),
+    scale: optional('[channels]', floats),
+    shift: optional('[channels]', floats),
+  },
   attributes: z.strictObject({ groups: positive, epsilon: epsilon.default(1e-5) }),
   traits: ['pure'],
   infer: ({ input, scale, shift }, { groups }) => {

@@ -12,11 +12,22 @@ export const matmul = primitive({
   infer: ({ left, right }) => {
     requireSameDType(left, right, 'matmul', ['left', 'right'])
     if (left.shape.length < 2 || right.shape.length < 2) {
-      reject('rank-mismatch', `matmul: both operands need at least two dimensions, got ${printType(left)} and ${printType(right)}`)
+      reject(
+        'rank-mismatch',
+        `matmul: both operands need at least two dimensions, got ${printType(left)} and ${printType(right)}`,
+      )
     }
     const [inner, other] = [left.shape.at(-1)!, right.shape.at(-2)!]
-    if (inner !== other) reject('shape-mismatch', `matmul: inner dimensions ${inner} and ${other} differ in ${printType(left)} x ${printType(right)}`)
-    return withShape(left, [...broadcastShapes([left.shape.slice(0, -2), right.shape.slice(0, -2)], 'matmul'), left.shape.at(-2)!, right.shape.at(-1)!])
+    if (inner !== other)
+      reject(
+        'shape-mismatch',
+        `matmul: inner dimensions ${inner} and ${other} differ in ${printType(left)} x ${printType(right)}`,
+      )
+    return withShape(left, [
+      ...broadcastShapes([left.shape.slice(0, -2), right.shape.slice(0, -2)], 'matmul'),
+      left.shape.at(-2)!,
+      right.shape.at(-1)!,
+    ])
   },
 })
 
@@ -32,11 +43,15 @@ export const linear = composite({
     if (weight.shape.length !== 2) reject('rank-mismatch', `linear: weight must be [out, in], got ${printType(weight)}`)
     const [out, expected] = weight.shape as [number, number]
     if (input.shape.at(-1) !== expected) {
-      reject('shape-mismatch', `linear: input ${printType(input)} has ${input.shape.at(-1)} features, weight ${printType(weight)} expects ${expected}`)
+      reject(
+        'shape-mismatch',
+        `linear: input ${printType(input)} has ${input.shape.at(-1)} features, weight ${printType(weight)} expects ${expected}`,
+      )
     }
     if (bias) {
       requireSameDType(input, bias, 'linear', ['input', 'bias'])
-      if (bias.shape.length !== 1 || bias.shape[0] !== out) reject('shape-mismatch', `linear: bias must be [${out}], got ${printType(bias)}`)
+      if (bias.shape.length !== 1 || bias.shape[0] !== out)
+        reject('shape-mismatch', `linear: bias must be [${out}], got ${printType(bias)}`)
     }
     return withShape(input, [...input.shape.slice(0, -1), out])
   },

@@ -9,10 +9,17 @@ const attributes = z.strictObject({ axes: z.array(integer), keepDims: z.boolean(
 
 function inferReduce(input: TensorType, axes: readonly number[], keepDims: boolean, op: string, allowEmpty: boolean): TensorType {
   const reduced = new Set(resolveAxes(axes, input.shape.length, op))
-  if (!allowEmpty && [...reduced].some((a) => input.shape[a] === 0) && elementCount(input.shape.filter((_, i) => !reduced.has(i))) > 0) {
+  if (
+    !allowEmpty &&
+    [...reduced].some((a) => input.shape[a] === 0) &&
+    elementCount(input.shape.filter((_, i) => !reduced.has(i))) > 0
+  ) {
     reject('shape-mismatch', `${op}: ${printType(input)} has no element to choose along an empty axis`)
   }
-  return withShape(input, input.shape.flatMap((extent, i) => (reduced.has(i) ? (keepDims ? [1] : []) : [extent])))
+  return withShape(
+    input,
+    input.shape.flatMap((extent, i) => (reduced.has(i) ? (keepDims ? [1] : []) : [extent])),
+  )
 }
 
 const spec = <const Name extends string>(name: Name, summary: string, accepted: readonly DType[], allowEmpty: boolean) => ({
@@ -20,7 +27,8 @@ const spec = <const Name extends string>(name: Name, summary: string, accepted: 
   summary,
   operands: { input: one('any shape', accepted) },
   attributes,
-  infer: ({ input }: { input: TensorType }, a: z.output<typeof attributes>) => inferReduce(input, a.axes, a.keepDims, name, allowEmpty),
+  infer: ({ input }: { input: TensorType }, a: z.output<typeof attributes>) =>
+    inferReduce(input, a.axes, a.keepDims, name, allowEmpty),
 })
 
 const reduction = <const Name extends string>(name: Name, summary: string, accepted: readonly DType[], allowEmpty: boolean) =>
@@ -37,7 +45,10 @@ export const reduceMean = derived('reduceMean', 'Mean over axes')
 export const reduceL1 = derived('reduceL1', 'Sum of absolute values over axes', numbers)
 export const reduceL2 = derived('reduceL2', 'Root of the sum of squares over axes')
 export const reduceSumSquare = derived('reduceSumSquare', 'Sum of squares over axes', numbers)
-export const reduceLogSumExp = derived('reduceLogSumExp', 'Logarithm of the sum of exponentials over axes, computed without overflow')
+export const reduceLogSumExp = derived(
+  'reduceLogSumExp',
+  'Logarithm of the sum of exponentials over axes, computed without overflow',
+)
 
 export const variance = composite({
   name: 'variance',

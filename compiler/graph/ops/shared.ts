@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Operand } from '../definition.ts'
 import { type DType, dtypes } from '../dtype.ts'
 import { reject } from '../problem.ts'
-import { type Shape, type TensorType, printType } from '../type.ts'
+import { printType, type Shape, type TensorType } from '../type.ts'
 
 // ---------------------------------------------------------------- dtype sets
 export const floats = ['f32', 'f64', 'f16', 'bf16'] as const satisfies readonly DType[]
@@ -14,13 +14,27 @@ export const indices = ['i32', 'i64', 'u8', 'i8', 'i16', 'u16', 'u32'] as const
 export const everything = dtypes
 
 // ---------------------------------------------------------------- operands
-export const one = (doc: string, accepted: readonly DType[]): Operand & { count: 'one' } => ({ doc, count: 'one', dtypes: accepted })
-export const optional = (doc: string, accepted: readonly DType[]): Operand & { count: 'optional' } => ({ doc, count: 'optional', dtypes: accepted })
-export const many = (doc: string, accepted: readonly DType[]): Operand & { count: 'many' } => ({ doc, count: 'many', dtypes: accepted })
+export const one = (doc: string, accepted: readonly DType[]): Operand & { count: 'one' } => ({
+  doc,
+  count: 'one',
+  dtypes: accepted,
+})
+export const optional = (doc: string, accepted: readonly DType[]): Operand & { count: 'optional' } => ({
+  doc,
+  count: 'optional',
+  dtypes: accepted,
+})
+export const many = (doc: string, accepted: readonly DType[]): Operand & { count: 'many' } => ({
+  doc,
+  count: 'many',
+  dtypes: accepted,
+})
 
 // ---------------------------------------------------------------- attributes
 export const none = z.strictObject({})
 export const integer = z.int()
+/** Any number, infinities included: `z.number()` accepts finite ones only. */
+export const real = z.custom<number>((value) => typeof value === 'number' && !Number.isNaN(value), 'expected a number')
 export const positive = z.int().min(1)
 export const size = z.int().min(0)
 /** One entry for each spatial axis. */
@@ -59,7 +73,8 @@ export function broadcastShapes(shapes: readonly Shape[], op: string): Shape {
     for (const shape of shapes) {
       const extent = shape[axis - rank + shape.length] ?? 1
       if (extent === 1 || extent === result) continue
-      if (result !== 1) reject('shape-mismatch', `${op}: shapes ${shapes.map((s) => `[${s.join(', ')}]`).join(' and ')} do not broadcast`)
+      if (result !== 1)
+        reject('shape-mismatch', `${op}: shapes ${shapes.map((s) => `[${s.join(', ')}]`).join(' and ')} do not broadcast`)
       result = extent
     }
     return result
@@ -84,14 +99,27 @@ export const withShape = (type: TensorType, shape: Shape): TensorType => ({ dtyp
 export const sameAs = (type: TensorType): TensorType => withShape(type, type.shape)
 /** For ops that only move elements: quantization for the whole tensor stays, per-axis quantization would need the axis followed. */
 export const moved = (type: TensorType, shape: Shape): TensorType =>
-  type.quantization && type.quantization.axis === undefined ? { dtype: type.dtype, shape, quantization: type.quantization } : { dtype: type.dtype, shape }
+  type.quantization && type.quantization.axis === undefined
+    ? { dtype: type.dtype, shape, quantization: type.quantization }
+    : { dtype: type.dtype, shape }
 
 /** Output extent of a sliding window: floor((extent + before + after − dilation·(window − 1) − 1) / stride) + 1. */
-export function slide(extent: number, window: number, stride: number, before: number, after: number, dilation: number, op: string): number {
+export function slide(
+  extent: number,
+  window: number,
+  stride: number,
+  before: number,
+  after: number,
+  dilation: number,
+  op: string,
+): number {
   const reach = dilation * (window - 1) + 1
   const result = Math.floor((extent + before + after - reach) / stride) + 1
   if (result < 1) {
-    reject('shape-mismatch', `${op}: a window reaching over ${reach} elements does not fit ${extent} elements padded by ${before} and ${after}`)
+    reject(
+      'shape-mismatch',
+      `${op}: a window reaching over ${reach} elements does not fit ${extent} elements padded by ${before} and ${after}`,
+    )
   }
   return result
 }

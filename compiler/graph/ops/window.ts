@@ -15,8 +15,10 @@ type WindowAttributes = { stride: number[]; before: number[]; after: number[]; d
 
 function spatialAxes(input: TensorType, counts: readonly (readonly unknown[])[], op: string): number {
   const axes = input.shape.length - 2
-  if (axes < 1 || axes > 3) reject('rank-mismatch', `${op}: input must be [batch, channels, …1 to 3 spatial dimensions], got ${printType(input)}`)
-  if (counts.some((list) => list.length !== axes)) reject('bad-attribute', `${op}: window attributes need ${axes} entries each for ${printType(input)}`)
+  if (axes < 1 || axes > 3)
+    reject('rank-mismatch', `${op}: input must be [batch, channels, …1 to 3 spatial dimensions], got ${printType(input)}`)
+  if (counts.some((list) => list.length !== axes))
+    reject('bad-attribute', `${op}: window attributes need ${axes} entries each for ${printType(input)}`)
   return axes
 }
 
@@ -37,16 +39,21 @@ export const conv = primitive({
     const { groups } = attributes
     const axes = spatialAxes(input, [attributes.stride, attributes.before, attributes.after, attributes.dilation], 'conv')
     requireSameDType(input, weight, 'conv', ['input', 'weight'])
-    if (weight.shape.length !== axes + 2) reject('rank-mismatch', `conv: weight must be [out, in / groups, …${axes} kernel dimensions], got ${printType(weight)}`)
+    if (weight.shape.length !== axes + 2)
+      reject('rank-mismatch', `conv: weight must be [out, in / groups, …${axes} kernel dimensions], got ${printType(weight)}`)
     const [out, perGroup] = weight.shape as [number, number]
     const channels = input.shape[1]!
     if (channels !== perGroup * groups) {
-      reject('shape-mismatch', `conv: input ${printType(input)} has ${channels} channels, weight ${printType(weight)} with ${groups} group${groups === 1 ? '' : 's'} expects ${perGroup * groups}`)
+      reject(
+        'shape-mismatch',
+        `conv: input ${printType(input)} has ${channels} channels, weight ${printType(weight)} with ${groups} group${groups === 1 ? '' : 's'} expects ${perGroup * groups}`,
+      )
     }
     if (out % groups !== 0) reject('shape-mismatch', `conv: ${out} output channels do not divide into ${groups} groups`)
     if (bias) {
       requireSameDType(input, bias, 'conv', ['input', 'bias'])
-      if (bias.shape.length !== 1 || bias.shape[0] !== out) reject('shape-mismatch', `conv: bias must be [${out}], got ${printType(bias)}`)
+      if (bias.shape.length !== 1 || bias.shape[0] !== out)
+        reject('shape-mismatch', `conv: bias must be [${out}], got ${printType(bias)}`)
     }
     return withShape(input, [input.shape[0]!, out, ...slideAll(input, weight.shape.slice(2), attributes, 'conv')])
   },
@@ -57,9 +64,20 @@ const pool = { ...window, window: perAxis(positive) }
 function inferPool(input: TensorType, attributes: WindowAttributes & { window: number[] }, op: string): TensorType {
   spatialAxes(input, [attributes.window, attributes.stride, attributes.before, attributes.after, attributes.dilation], op)
   for (const [i, k] of attributes.window.entries()) {
-    const reach = attributes.dilation[i]! * (k - 1) + 1
-    if (attributes.before[i]! >= reach || attributes.after[i]! >= reach) {
-      reject('bad-attribute', `${op}: padding ${attributes.before[i]} and ${attributes.after[i]} must stay below the window's reach of ${reach}, or some windows see no element`)
+    const [extent, before, after, dilation] = [
+      input.shape[2 + i]!,
+      attributes.before[i]!,
+      attributes.after[i]!,
+      attributes.dilation[i]!,
+    ]
+    const reach = dilation * (k - 1) + 1
+    // A window that begins in the padding sees an element at its start modulo the dilation, if there is one there.
+    const blind = before >= reach || after >= reach || extent === 0 || (before > 0 && dilation > extent)
+    if (blind) {
+      reject(
+        'bad-attribute',
+        `${op}: with padding ${before} and ${after}, windows of ${k} elements ${dilation} apart over ${extent} would see no element; padding must stay below the window's reach of ${reach} and dilation not exceed the extent`,
+      )
     }
   }
   return withShape(input, [input.shape[0]!, input.shape[1]!, ...slideAll(input, attributes.window, attributes, op)])
@@ -99,4 +117,7 @@ const adaptive = <const Name extends string>(name: Name, summary: string) =>
   })
 
 export const adaptiveAvgPool = adaptive('adaptiveAvgPool', 'Mean of each cell of a grid laid over the spatial dimensions')
-export const adaptiveMaxPool = adaptive('adaptiveMaxPool', 'Largest value of each cell of a grid laid over the spatial dimensions')
+export const adaptiveMaxPool = adaptive(
+  'adaptiveMaxPool',
+  'Largest value of each cell of a grid laid over the spatial dimensions',
+)

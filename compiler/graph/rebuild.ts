@@ -1,0 +1,49 @@
+import { type Builder, createBuilder } from './builder.ts'
+import type { Location } from './location.ts'
+import { type Graph, inputName, type Node } from './node.ts'
+import { hasTrait } from './ops/index.ts'
+
+/** The same node in another builder, over that builder's operands. */
+export function copyNode(node: Node, builder: Builder, operands: readonly Node[]): Node {
+  if (node.data) return builder.constant(node.type, node.data)
+  if (hasTrait(node, 'storage')) return builder.input(inputName(node), node.type)
+  return builder.addFlat(node.op, operands, node.attributes)
+}
+
+/** A builder that gives every node it is asked for these locations too. */
+export function locatedBuilder(builder: Builder, locations: readonly Location[]): Builder {
+  const located = (node: Node): Node => {
+    builder.attribute(node, locations)
+    return node
+  }
+  return {
+    ...builder,
+    input: (...given) => located(builder.input(...given)),
+    constant: (...given) => located(builder.constant(...given)),
+    literal: (...given) => located(builder.literal(...given)),
+    scalar: (...given) => located(builder.scalar(...given)),
+    add: (...given) => located(builder.add(...given)),
+    addFlat: (...given) => located(builder.addFlat(...given)),
+  }
+}
+
+/**
+ * Builds a graph anew, node by node: `replace` gets each node with its operands' replacements and returns its own. Locations carry
+ * over; what is no longer reached is dropped.
+ */
+export function rebuildGraph(graph: Graph, replace: (node: Node, operands: readonly Node[], builder: Builder) => Node): Graph {
+  const builder = createBuilder()
+  const replaced = new Map<Node, Node>()
+  for (const node of graph.nodes) {
+    const operands = node.operands.map((operand) => replaced.get(operand)!)
+    const result = replace(node, operands, builder)
+    builder.attribute(result, graph.locations.get(node) ?? [])
+    replaced.set(node, result)
+  }
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, value: replaced.get(value)! }))
+  return builder.finish(
+    graph.name,
+    graph.inputs.map((input) => replaced.get(input)!),
+    outputs,
+  )
+}
