@@ -1,0 +1,56 @@
+import { assertInvariant } from '../../compiler/graph/index.ts'
+import type { Buffer, BufferId } from '../../compiler/instructions/instruction.ts'
+import { faultsOf } from '../../compiler/memory/faults.ts'
+import type { Program } from '../../compiler/memory/program.ts'
+import type { Address, MachineInstruction, MachineProgram } from './machine.ts'
+
+const regionOf = { constant: 0, input: 1, output: 1, activation: 2, scratch: 2 } as const
+
+/** Replaces buffers by addresses, drops lifetimes, and numbers the calls that may fail, in order, from 1. */
+export function resolveProgram(program: Program): MachineProgram {
+  const names = [...program.kernels.keys()]
+  const instructions: MachineInstruction[] = []
+  const faults = faultsOf(program).map((fault) => fault.instruction)
+  for (const [index, instruction] of program.instructions.entries()) {
+    if (instruction.kind === 'copy') {
+      const { from, to, rows, rowBytes, fromStride, toStride } = instruction
+      instructions.push({ from: addressOf(program, from), to: addressOf(program, to), rows, rowBytes, fromStride, toStride })
+    } else if (instruction.kind === 'call') {
+      const kernel = names.indexOf(instruction.name)
+      assertInvariant(kernel >= 0, `call of '${instruction.name}', which is not among the program's kernels`)
+      const addresses = instruction.operands.map(({ buffer }) => addressOf(program, buffer))
+      const count = instruction.kernel.inputs.length
+      assertInvariant(addresses.length > count, `call of '${instruction.name}' has no result`)
+      instructions.push({
+        kernel,
+        inputs: addresses.slice(0, count),
+        output: addresses[count]!,
+        fault: faults.indexOf(index) + 1,
+      })
+    }
+  }
+  return { kernels: [...program.kernels.values()], instructions }
+}
+
+function addressOf(program: Program, id: BufferId): Address {
+  const buffer = program.buffers.get(id)
+  const offset = program.offsets.get(id)
+  assertInvariant(buffer, `buffer ${id} is not declared`)
+  assertInvariant(offset !== undefined, `buffer ${id} has no offset`)
+  let storage: Buffer = buffer
+  while (storage.kind === 'view') {
+    const owner = program.buffers.get(storage.of)
+    assertInvariant(owner, `buffer ${storage.of} is not declared`)
+    storage = owner
+  }
+  return [regionOf[storage.kind], offset, buffer.bytes]
+}
+
+/** The value as a JavaScript expression. Like JSON, with the numbers that JSON lacks; strings come out escaped. */
+export function printLiteral(value: unknown): string {
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (Array.isArray(value)) return `[${value.map(printLiteral).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined)
+  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${printLiteral(entry)}`).join(',')}}`
+}

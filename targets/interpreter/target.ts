@@ -1,0 +1,66 @@
+import type { Kernel } from '../../compiler/fuse/kernel.ts'
+import { denseStrides, hasTrait } from '../../compiler/graph/index.ts'
+import type { Program } from '../../compiler/memory/program.ts'
+import type { Code, Target } from '../../compiler/target.ts'
+import { execute, type MachineProgram } from './machine.ts'
+import { isComputed } from './primitives.ts'
+import { printLiteral, resolveProgram } from './resolve.ts'
+import machineText from './standalone.ts?source'
+
+/**
+ * Compiles to a JavaScript module that executes the program on real memory: fusion, instruction order, sharing and addresses are all
+ * exercised, arithmetic is the oracle's. It keeps no composite.
+ */
+export const interpreter: Target = {
+  name: 'interpreter',
+  keeps: new Set(),
+  unsupported: (node) =>
+    hasTrait(node, 'storage') || isComputed(node.op) ? undefined : `the interpreter has no row for '${node.op}'`,
+  fusesAfter: () => true,
+  fusesBefore: () => true,
+  maximumSteps: 64,
+  inPlace: readsOnlyInPlace,
+  scratch: () => 0,
+  pack: () => undefined,
+  alignment: 64,
+  emit,
+}
+
+/** A position's loads happen before its store, so sharing is safe where every load of the input is of the position itself. */
+function readsOnlyInPlace(kernel: Kernel, index: number): boolean {
+  const operandCount = kernel.anchor && !kernel.prologue ? kernel.anchor.operands.length : 0
+  if (index < operandCount || kernel.prologue?.some((step) => step.kind === 'load' && step.input === index)) return false
+  const dense = denseStrides(kernel.domain)
+  return kernel.steps.every(
+    (step) =>
+      step.kind !== 'load' ||
+      step.input !== index ||
+      (step.access.offset === 0 &&
+        step.access.strides.every((stride, axis) => stride === dense[axis] || kernel.domain[axis] === 1)),
+  )
+}
+
+async function emit(program: Program): Promise<Code> {
+  const machine = printLiteral(resolveProgram(program))
+  const text = `const GLOWPLUG_PROGRAM=${machine};\n${machineText}`
+  return { kind: 'module', level: 'any', extension: 'mjs', bytes: new TextEncoder().encode(text), source: machine, toolchain: {} }
+}
+
+const resolved = new WeakMap<Program, MachineProgram>()
+
+/**
+ * Executes a program in this process. `constants`, `mutable` and `activations` are byte offsets in `memory` where the regions of
+ * `program.regions` begin; constants and inputs are in place. Returns 0, or n when the n-th call that checks its operands failed.
+ */
+export function runProgram(
+  program: Program,
+  memory: Uint8Array,
+  constants: number,
+  mutable: number,
+  activations: number,
+): number {
+  const machine = resolved.get(program) ?? resolveProgram(program)
+  resolved.set(program, machine)
+  const base = memory.byteOffset
+  return execute(machine, memory.buffer, base + constants, base + mutable, base + activations)
+}

@@ -1,0 +1,58 @@
+// What `emit` ships, on programs from random graphs: the module must return exactly the bytes that the graph evaluates to.
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { fuseGraph } from '../../compiler/fuse/index.ts'
+import { elideCopies, selectInstructions, shareInPlace } from '../../compiler/instructions/index.ts'
+import { lowerGraph } from '../../compiler/lower/index.ts'
+import { allocateMemory } from '../../compiler/memory/index.ts'
+import { EvaluationFault, interpreter, runGraph } from '../../targets/interpreter/index.ts'
+import { arbitraryGraph, randomInputs } from '../support/randomGraph.ts'
+
+test('the emitted module computes what the graph computes', async () => {
+  const property = fc.asyncProperty(arbitraryGraph(), fc.nat(1000), async (graph, seed) => {
+    const inputs = randomInputs(graph, seed)
+    const expected = attempt(() => runGraph(graph, inputs))
+    const kernels = fuseGraph(lowerGraph(graph, new Set()), interpreter)
+    const program = allocateMemory(
+      shareInPlace(elideCopies(selectInstructions(kernels, interpreter)), interpreter),
+      interpreter.alignment,
+    )
+    const { bytes } = await interpreter.emit(program)
+    const { instantiate } = await import(`data:text/javascript;base64,${Buffer.from(bytes).toString('base64')}`)
+
+    // Regions lie in another order than their numbers, apart from each other, and hold rubbish at first.
+    const { regions, offsets, buffers } = program
+    const activations = 64
+    const constants = activations + regions.activations + 64
+    const mutable = constants + regions.constants + 64
+    const memory = new Uint8Array(mutable + regions.mutable).fill(0xa5)
+    for (const buffer of buffers.values())
+      if (buffer.kind === 'constant') memory.set(buffer.data.read(), constants + offsets.get(buffer.id)!)
+    for (const id of program.inputs) memory.set(inputs[buffers.get(id)!.name]!, mutable + offsets.get(id)!)
+    const code = instantiate(memory.buffer).entry(constants, mutable, activations)
+    assert.is(code > 0, expected === undefined)
+    for (const id of expected ? program.outputs : []) {
+      const { name, bytes } = buffers.get(id)!
+      const from = mutable + offsets.get(id)!
+      assert.equal(
+        Buffer.from(memory.subarray(from, from + bytes)).toString('hex'),
+        Buffer.from(expected![name]!).toString('hex'),
+        name,
+      )
+    }
+  })
+  await fc.assert(property, { seed: 31, numRuns: 60 })
+})
+
+/** Undefined where a checked op refuses a value: the program must then return a fault. */
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch (problem) {
+    if (problem instanceof EvaluationFault) return undefined
+    throw problem
+  }
+}
+
+test.run()

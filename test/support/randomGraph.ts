@@ -1,0 +1,537 @@
+// Random valid graphs for property tests: every op of the language, small shapes, shared subexpressions, several inputs and outputs.
+import * as fc from 'fast-check'
+import {
+  type AttributesIn,
+  type Builder,
+  byteSize,
+  createBuilder,
+  type DType,
+  dtypeFacts,
+  elementCount,
+  elementsOf,
+  type Graph,
+  inputName,
+  isFloat,
+  ModelProblem,
+  type Node,
+  type OperandsOf,
+  type OpName,
+  operandsOf,
+  ops,
+  type Shape,
+  type StorageName,
+  type TensorType,
+} from '../../compiler/graph/index.ts'
+
+type ComputedName = Exclude<OpName, StorageName>
+
+export interface RandomGraphOptions {
+  /** Default: 12. */
+  readonly maximumNodes?: number
+  /** Ops that may occur. Default: all. */
+  readonly ops?: readonly ComputedName[]
+  /** Elements of one tensor; larger results are left out. Default: 600. */
+  readonly maximumElements?: number
+  /** Element types of fresh tensors, repeated by how often they should occur. Default: mostly f32. */
+  readonly dtypes?: readonly DType[]
+}
+
+const computedNames = Object.keys(ops).filter((name) => !(ops as any)[name].traits.includes('storage')) as ComputedName[]
+const usualDTypes: readonly DType[] = [
+  ...new Array<DType>(12).fill('f32'),
+  'f64',
+  'f16',
+  'bf16',
+  'i32',
+  'i32',
+  'i64',
+  'i8',
+  'u8',
+  'bool',
+]
+
+/** Valid graphs; shrinks by leaving nodes out. */
+export function arbitraryGraph(options: RandomGraphOptions = {}): fc.Arbitrary<Graph> {
+  const step = fc.record({ op: fc.nat(10_000), choices: fc.array(fc.nat(1 << 20), { minLength: 4, maxLength: 24 }) })
+  return fc
+    .record({ steps: fc.array(step, { minLength: 1, maxLength: options.maximumNodes ?? 12 }), outputs: fc.nat(3) })
+    .map(({ steps, outputs }) => buildGraph(steps, 1 + outputs, options))
+}
+
+/** One graph with the given op, made from a number; undefined when the numbers chosen do not fit the op. */
+export function graphWithOp(op: ComputedName, seed: number, options: RandomGraphOptions = {}): Graph | undefined {
+  const random = mulberry(seed)
+  const step = { op: 0, choices: Array.from({ length: 24 }, () => Math.floor(random() * (1 << 20))) }
+  const graph = buildGraph([step], 1, { ...options, ops: [op] })
+  return graph.nodes.some((node) => node.op === op) ? graph : undefined
+}
+
+/** Inputs that suit the graph: small numbers, indices within their tables. The same seed gives the same bytes. */
+export function randomInputs(graph: Graph, seed: number): Record<string, Uint8Array> {
+  const random = mulberry(seed)
+  return Object.fromEntries(
+    graph.inputs.map((input) => {
+      const bytes = new Uint8Array(byteSize(input.type))
+      const elements = elementsOf(input.type.dtype, bytes)
+      const extent = indexedExtent(graph, input)
+      for (let i = 0; i < elements.length; i++)
+        elements.set(i, extent === undefined ? value(input.type.dtype, random()) : Math.floor(random() * extent))
+      return [inputName(input), bytes]
+    }),
+  )
+}
+
+/** Rows of the smallest table that the input indexes; undefined when it is used for something else. */
+function indexedExtent(graph: Graph, input: Node): number | undefined {
+  const extents = graph.nodes.flatMap((node) => {
+    if (node.op !== 'gather' && node.op !== 'embedding') return []
+    const { indices, input: from, table } = operandsOf(node) as { indices: Node; input?: Node; table?: Node }
+    if (indices !== input) return []
+    return table ? [table.type.shape[0]!] : [from!.type.shape.at(node.attributes.axis as number)!]
+  })
+  return extents.length > 0 ? Math.min(...extents) : undefined
+}
+
+const value = (dtype: DType, random: number): number => {
+  if (isFloat(dtype)) return random * 4 - 2
+  if (dtype === 'bool') return random < 0.5 ? 0 : 1
+  return dtypeFacts[dtype].kind === 'unsigned' ? Math.floor(random * 12) : Math.floor(random * 21) - 10
+}
+
+/** Uniform in 0 … 1 (Tommy Ettinger's mulberry32). */
+export function mulberry(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+interface Step {
+  readonly op: number
+  readonly choices: readonly number[]
+}
+
+function buildGraph(steps: readonly Step[], outputCount: number, options: RandomGraphOptions): Graph {
+  const builder = createBuilder()
+  const inputs: Node[] = []
+  const pool: Node[] = []
+  const made: Node[] = []
+  const names = options.ops ?? computedNames
+  for (const { op, choices } of steps) {
+    const name = names[op % names.length]!
+    const source = createSource(builder, choices, pool, inputs, options)
+    try {
+      const recipe = recipes[name](source) as { operands: any; attributes: any } | undefined
+      if (!recipe) continue
+      const node = builder.add(name, recipe.operands, recipe.attributes)
+      if (elementCount(node.type.shape) > (options.maximumElements ?? 600)) continue
+      pool.push(node)
+      made.push(node)
+    } catch (error) {
+      // The recipe's choices did not fit the op: a graph without this node is as good.
+      if (!(error instanceof ModelProblem)) throw error
+    }
+  }
+  if (made.length === 0) made.push(createSource(builder, [], pool, inputs, options).fresh({ dtype: 'f32', shape: [2, 3] }))
+  const used = new Set(made.flatMap((node) => node.operands))
+  const ends = made.filter((node) => !used.has(node))
+  const values = [...new Set([...ends, ...made.slice(0, outputCount - 1)])]
+  return builder.finish(
+    'random',
+    inputs,
+    values.map((node, i) => ({ name: `y${i}`, value: node })),
+  )
+}
+
+/** Makes the choices of one node from a list of numbers, so that fast-check can shrink them. */
+interface Source {
+  nat(below: number): number
+  pick<T>(list: readonly T[]): T
+  chance(oneIn: number): boolean
+  /** An existing value that fits, or a fresh one. */
+  tensor(dtypes: readonly DType[], minimumRank?: number, maximumRank?: number): Node
+  ofShape(dtype: DType, shape: Shape): Node
+  /** Same dtype, and a shape that broadcasts with the node's; `within` keeps the result's shape the node's. */
+  broadcasting(node: Node, within?: boolean): Node
+  fresh(type: TensorType): Node
+  constant(type: TensorType, element: (random: number) => number): Node
+  axes(rank: number): number[]
+}
+
+const extents = [2, 3, 4, 1, 5, 2, 3, 1, 6, 4]
+
+function createSource(
+  builder: Builder,
+  choices: readonly number[],
+  pool: Node[],
+  inputs: Node[],
+  options: RandomGraphOptions,
+): Source {
+  let at = 0
+  const nat = (below: number) => (choices.length === 0 || below < 1 ? 0 : (choices[at++ % choices.length]! + at) % below)
+  const pick = <T>(list: readonly T[]): T => list[nat(list.length)]!
+  const chance = (oneIn: number) => nat(oneIn) === oneIn - 1
+  const constant: Source['constant'] = (type, element) => {
+    const random = mulberry(nat(1 << 20))
+    const bytes = new Uint8Array(byteSize(type))
+    const elements = elementsOf(type.dtype, bytes)
+    for (let i = 0; i < elements.length; i++) elements.set(i, element(random()))
+    return builder.literal(type, bytes, 'random')
+  }
+  const fresh: Source['fresh'] = (type) => {
+    const { dtype } = type
+    let node: Node
+    if (inputs.length > 0 && chance(2)) {
+      // Every so often a uniform constant of 0, 1 or −1: what identities look for.
+      const uniform = chance(3) ? pick([0, 1, -1]) : undefined
+      node = constant(type, (random) => uniform ?? value(dtype, random))
+    } else {
+      node = builder.input(`x${inputs.length}`, type)
+      inputs.push(node)
+    }
+    pool.push(node)
+    return node
+  }
+  const find = (fits: (node: Node) => boolean): Node | undefined => {
+    const found = pool.filter(fits)
+    // Recent values twice as likely: deep graphs rather than wide ones.
+    return found.length > 0 && !chance(4) ? (chance(2) ? pick(found) : found.at(-1 - nat(Math.min(3, found.length)))) : undefined
+  }
+  const shape = (low: number, high: number) =>
+    Array.from({ length: low + nat(high - low + 1) }, () => (chance(40) ? 0 : pick(extents)))
+  const source: Source = {
+    nat,
+    pick,
+    chance,
+    fresh,
+    constant,
+    tensor: (dtypes, low = 0, high = 4) => {
+      const allowed = (options.dtypes ?? usualDTypes).filter((dtype) => dtypes.includes(dtype))
+      const found = find(({ type }) => dtypes.includes(type.dtype) && type.shape.length >= low && type.shape.length <= high)
+      return found ?? fresh({ dtype: pick(allowed.length > 0 ? allowed : dtypes), shape: shape(low, high) })
+    },
+    ofShape: (dtype, wanted) =>
+      find(
+        ({ type }) =>
+          type.dtype === dtype && type.shape.length === wanted.length && type.shape.every((extent, i) => extent === wanted[i]),
+      ) ?? fresh({ dtype, shape: wanted }),
+    broadcasting: (node, within = false) => {
+      const own = node.type.shape
+      const fits = (other: Shape) =>
+        own.every((extent, i) => [1, extent].includes(other[other.length - own.length + i] ?? 1) || (!within && extent === 1))
+      const found = find(({ type }) => type.dtype === node.type.dtype && type.shape.length <= own.length && fits(type.shape))
+      if (found) return found
+      if (chance(3)) return fresh({ dtype: node.type.dtype, shape: [] })
+      const other = own.map((extent) => (chance(3) ? 1 : extent === 1 && !within && chance(2) ? pick(extents) : extent))
+      return fresh({ dtype: node.type.dtype, shape: other.slice(nat(other.length + 1) && nat(other.length)) })
+    },
+    axes: (rank) =>
+      Array.from({ length: rank }, (_, i) => i)
+        .filter(() => chance(2))
+        .map((axis) => (chance(4) ? axis - rank : axis)),
+  }
+  return source
+}
+
+type Recipe<K extends ComputedName> = (
+  s: Source,
+) => { readonly operands: OperandsOf<K>; readonly attributes?: AttributesIn<K> } | undefined
+
+const floats: readonly DType[] = ['f32', 'f64', 'f16', 'bf16']
+const integers: readonly DType[] = ['i32', 'i64', 'i8', 'u8']
+const numbers = [...floats, ...integers]
+const values: readonly DType[] = [...numbers, 'bool']
+
+const unary = (dtypes: readonly DType[]) => (s: Source) => ({ operands: { input: s.tensor(dtypes) } })
+const binary = (dtypes: readonly DType[]) => (s: Source) => {
+  const [one, two] = ((left: Node) => [left, s.broadcasting(left)] as const)(s.tensor(dtypes))
+  return { operands: s.chance(2) ? { left: one, right: two } : { left: two, right: one } }
+}
+const reduction = (dtypes: readonly DType[]) => (s: Source) => {
+  const input = s.tensor(dtypes)
+  return { operands: { input }, attributes: { axes: s.axes(input.type.shape.length), keepDims: s.chance(2) } }
+}
+const axisOf = (s: Source, rank: number) => (s.chance(3) ? -1 - s.nat(rank) : s.nat(rank))
+const alongAxis = (s: Source) => {
+  const input = s.tensor(floats, 1)
+  return { operands: { input }, attributes: { axis: axisOf(s, input.type.shape.length) } }
+}
+const image = (s: Source, dtypes: readonly DType[]): Node => {
+  const input = s.tensor(dtypes, 3, 4)
+  return input.type.shape.slice(2).every((extent) => extent > 1)
+    ? input
+    : s.fresh({ dtype: input.type.dtype, shape: [s.pick([1, 2]), s.pick([2, 4, 3]), 5, s.pick([4, 6])] })
+}
+/** Window attributes for extents; the window reaches over the padded extent at most. */
+function windowOf(s: Source, shape: Shape, kernel: readonly number[], pooling: boolean) {
+  const dilation = kernel.map((k, i) => (k > 1 && 2 * (k - 1) + 1 <= shape[i]! && s.chance(4) ? 2 : 1))
+  const reach = kernel.map((k, i) => dilation[i]! * (k - 1) + 1)
+  const padding = () => reach.map((r) => (s.chance(2) ? s.nat(pooling ? r : r + 1) : 0))
+  return { stride: kernel.map(() => 1 + s.nat(2)), before: padding(), after: padding(), dilation }
+}
+const pooling = (dtypes: readonly DType[], extra: (s: Source) => object) => (s: Source) => {
+  const input = image(s, dtypes)
+  const spatial = input.type.shape.slice(2)
+  const window = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
+  return { operands: { input }, attributes: { window, ...windowOf(s, spatial, window, true), ...extra(s) } as any }
+}
+const adaptive = (s: Source) => {
+  const input = image(s, floats)
+  return { operands: { input }, attributes: { size: input.type.shape.slice(2).map(() => 1 + s.nat(4)) } }
+}
+const channels = (s: Source, input: Node) => s.fresh({ dtype: input.type.dtype, shape: [input.type.shape[1]!] })
+const maybe = (s: Source, node: () => Node) => (s.chance(2) ? { value: node() } : { value: undefined })
+const trailing = (s: Source) => {
+  const input = s.tensor(floats, 1)
+  const dims = 1 + s.nat(input.type.shape.length)
+  const parameter = () => s.fresh({ dtype: input.type.dtype, shape: input.type.shape.slice(input.type.shape.length - dims) })
+  return { input, dims, parameter }
+}
+const activation = unary(floats)
+
+/** How to choose operands and attributes, for each op: a new op does not compile until it stands here. */
+const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
+  negate: unary(numbers),
+  abs: unary(numbers),
+  sign: unary(numbers),
+  floor: activation,
+  ceil: activation,
+  round: activation,
+  sqrt: activation,
+  exp: activation,
+  log: activation,
+  sin: activation,
+  cos: activation,
+  erf: activation,
+  tanh: activation,
+  sigmoid: activation,
+  not: unary(['bool']),
+  isNaN: activation,
+  cast: (s) => ({ operands: { input: s.tensor(values) }, attributes: { dtype: s.pick([...values, 'f32', 'f32']) } }),
+  add: binary(numbers),
+  sub: binary(numbers),
+  mul: binary(numbers),
+  div: binary(numbers),
+  pow: binary(floats),
+  mod: binary(numbers),
+  minimum: binary(numbers),
+  maximum: binary(numbers),
+  equal: binary(values),
+  less: binary(numbers),
+  lessOrEqual: binary(numbers),
+  and: binary(['bool']),
+  or: binary(['bool']),
+  xor: binary(['bool']),
+  bitwiseAnd: binary(integers),
+  bitwiseOr: binary(integers),
+  bitwiseXor: binary(integers),
+  where: (s) => {
+    const whenTrue = s.tensor(values)
+    const condition = s.ofShape('bool', whenTrue.type.shape.slice(s.nat(whenTrue.type.shape.length + 1)))
+    return { operands: { condition, whenTrue, whenFalse: s.broadcasting(whenTrue) } }
+  },
+  relu: unary(numbers),
+  elu: activation,
+  selu: activation,
+  softplus: activation,
+  softsign: activation,
+  silu: activation,
+  mish: activation,
+  hardSwish: activation,
+  reciprocal: activation,
+  rsqrt: activation,
+  gelu: (s) => ({ ...activation(s), attributes: { approximate: s.pick(['none', 'tanh']) } }),
+  leakyRelu: (s) => ({ ...activation(s), attributes: { slope: s.pick([0.01, 0.2, 0, 1]) } }),
+  hardSigmoid: (s) => ({ ...activation(s), attributes: s.chance(2) ? {} : { slope: 0.2, offset: 0.5 } }),
+  clamp: (s) => ({
+    operands: { input: s.tensor(numbers) },
+    attributes: s.pick([{ minimum: 0, maximum: 6 }, { minimum: -1, maximum: 1 }, { minimum: 0.5 }, { maximum: 2 }, {}]),
+  }),
+  prelu: (s) => {
+    const input = s.tensor(floats)
+    return { operands: { input, slope: s.broadcasting(input, true) } }
+  },
+  notEqual: binary(values),
+  greater: binary(numbers),
+  greaterOrEqual: binary(numbers),
+  softmax: alongAxis,
+  logSoftmax: alongAxis,
+  reshape: (s) => {
+    const input = s.tensor(values)
+    const count = elementCount(input.type.shape)
+    const factor = [2, 3, 4, 5, 1].find((n) => count % n === 0)!
+    return {
+      operands: { input },
+      attributes: {
+        shape: s.pick([
+          [count],
+          [factor, count / factor],
+          [count / factor, 1, factor],
+          [-1, factor],
+          [...input.type.shape, 1],
+          [...input.type.shape],
+        ]),
+      },
+    }
+  },
+  transpose: (s) => {
+    const input = s.tensor(values, 1)
+    const order = input.type.shape.map((_, i) => i)
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = s.nat(i + 1)
+      ;[order[i], order[j]] = [order[j]!, order[i]!]
+    }
+    return { operands: { input }, attributes: { order } }
+  },
+  slice: (s) => {
+    const input = s.tensor(values, 1)
+    const parts = input.type.shape.map((extent) => {
+      if (extent === 0 || s.chance(3)) return { start: 0, size: extent, step: 1 }
+      const start = s.nat(extent)
+      const step = s.pick([1, 1, 1, 2, -1])
+      return { start, step, size: 1 + s.nat(step < 0 ? start + 1 : Math.ceil((extent - start) / step)) }
+    })
+    return {
+      operands: { input },
+      attributes: { start: parts.map((p) => p.start), size: parts.map((p) => p.size), step: parts.map((p) => p.step) },
+    }
+  },
+  concat: (s) => {
+    const first = s.tensor(values, 1)
+    const { dtype, shape } = first.type
+    const axis = s.nat(shape.length)
+    const others = Array.from({ length: s.nat(3) }, () =>
+      s.ofShape(
+        dtype,
+        shape.map((extent, i) => (i === axis && s.chance(2) ? s.pick(extents) : extent)),
+      ),
+    )
+    return { operands: { inputs: [first, ...others] }, attributes: { axis } }
+  },
+  pad: (s) => {
+    const input = s.tensor(values)
+    const amounts = () => input.type.shape.map(() => s.pick([0, 0, 1, 2]))
+    return {
+      operands: { input },
+      attributes: { before: amounts(), after: amounts(), value: s.pick([0, 0, 1, Number.NEGATIVE_INFINITY]) },
+    }
+  },
+  expand: (s) => {
+    const input = s.tensor(values, 0, 3)
+    const shape = input.type.shape.map((extent) => (extent === 1 ? s.pick(extents) : extent))
+    return { operands: { input }, attributes: { shape: s.chance(2) ? [s.pick([1, 2, 3]), ...shape] : shape } }
+  },
+  gather: (s) => {
+    const input = s.tensor(values, 1)
+    const axis = s.nat(input.type.shape.length)
+    const extent = input.type.shape[axis]!
+    if (extent === 0) return undefined
+    const type: TensorType = { dtype: s.pick(['i32', 'i64', 'i8']), shape: s.pick([[], [3], [2, 2], [1]]) }
+    const indices = s.chance(4) ? s.fresh(type) : s.constant(type, (random) => Math.floor(random * 2 * extent) - extent)
+    return indices.data && indices.type === type && !withinExtent(indices, extent)
+      ? undefined
+      : { operands: { input, indices }, attributes: { axis } }
+  },
+  embedding: (s) => {
+    const table = s.fresh({ dtype: s.pick(['f32', 'f16', 'i32']), shape: [s.pick([3, 5]), s.pick([2, 4, 1])] })
+    return {
+      operands: {
+        table,
+        indices: s.constant({ dtype: 'i32', shape: s.pick([[3], [2, 2]]) }, (random) =>
+          Math.floor(random * table.type.shape[0]!),
+        ),
+      },
+    }
+  },
+  resize: (s) => {
+    const input = s.tensor(floats, 2)
+    const size = input.type.shape.slice(s.pick([-1, -2])).map((extent) => s.pick([extent, extent * 2, 3, 5, 1, 7]))
+    return {
+      operands: { input },
+      attributes: {
+        size,
+        mode: s.pick(['nearest', 'linear', 'cubic']),
+        coordinates: s.pick(['halfPixel', 'alignCorners', 'asymmetric', 'pytorchHalfPixel']),
+        rounding: s.pick(['floor', 'ceil', 'roundPreferFloor', 'roundPreferCeil']),
+      },
+    }
+  },
+  padWith: (s) => {
+    const input = s.tensor(values, 1)
+    const mode = s.pick(['reflect', 'edge', 'wrap'] as const)
+    const amounts = () => input.type.shape.map((extent) => s.nat(Math.max(0, Math.min(3, extent))))
+    return { operands: { input }, attributes: { before: amounts(), after: amounts(), mode } }
+  },
+  conv: (s) => {
+    const input = image(s, floats)
+    const [, inChannels, ...spatial] = input.type.shape as [number, number, ...number[]]
+    const groups = s.pick([1, 1, 2, inChannels].filter((n) => n > 0 && inChannels % n === 0))
+    const out = groups * s.pick([1, 2])
+    const kernel = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
+    const { dtype } = input.type
+    const bias = maybe(s, () => s.fresh({ dtype, shape: [out] }))
+    return {
+      operands: { input, weight: s.fresh({ dtype, shape: [out, inChannels / groups, ...kernel] }), bias: bias.value },
+      attributes: { ...windowOf(s, spatial, kernel, false), groups },
+    }
+  },
+  maxPool: pooling(numbers, () => ({})),
+  avgPool: pooling(floats, (s) => ({ countPadding: s.chance(2) })),
+  adaptiveAvgPool: adaptive,
+  adaptiveMaxPool: adaptive,
+  matmul: (s) => {
+    const left = s.tensor(floats, 2)
+    const batch = s.chance(2) ? [] : left.type.shape.slice(0, -2)
+    return { operands: { left, right: s.ofShape(left.type.dtype, [...batch, left.type.shape.at(-1)!, s.pick(extents)]) } }
+  },
+  linear: (s) => {
+    const input = s.tensor(floats, 1)
+    const [out, dtype] = [s.pick(extents), input.type.dtype]
+    const bias = maybe(s, () => s.fresh({ dtype, shape: [out] }))
+    return { operands: { input, weight: s.fresh({ dtype, shape: [out, input.type.shape.at(-1)!] }), bias: bias.value } }
+  },
+  reduceSum: reduction(numbers),
+  reduceProd: reduction(numbers),
+  reduceMax: reduction(numbers),
+  reduceMin: reduction(numbers),
+  reduceMean: reduction(floats),
+  reduceL1: reduction(numbers),
+  reduceL2: reduction(floats),
+  reduceSumSquare: reduction(numbers),
+  reduceLogSumExp: reduction(floats),
+  variance: (s) => {
+    const { operands, attributes } = reduction(floats)(s)
+    return { operands, attributes: { ...attributes, correction: s.nat(2) } }
+  },
+  batchNorm: (s) => {
+    const input = s.tensor(floats, 2)
+    const positive = s.constant({ dtype: input.type.dtype, shape: [input.type.shape[1]!] }, (random) => 0.1 + random)
+    return {
+      operands: { input, scale: channels(s, input), shift: channels(s, input), mean: channels(s, input), variance: positive },
+    }
+  },
+  layerNorm: (s) => {
+    const { input, dims, parameter } = trailing(s)
+    const scale = maybe(s, parameter).value
+    return { operands: { input, scale, shift: scale && s.chance(2) ? parameter() : undefined }, attributes: { dims } }
+  },
+  rmsNorm: (s) => {
+    const { input, dims, parameter } = trailing(s)
+    return { operands: { input, scale: maybe(s, parameter).value }, attributes: { dims } }
+  },
+  groupNorm: (s) => {
+    const input = s.tensor(floats, 2)
+    const groups = s.pick([1, 2, 3].filter((n) => input.type.shape[1]! % n === 0))
+    const scale = maybe(s, () => channels(s, input)).value
+    return { operands: { input, scale, shift: scale && s.chance(2) ? channels(s, input) : undefined }, attributes: { groups } }
+  },
+}
+
+function withinExtent(indices: Node, extent: number): boolean {
+  const elements = elementsOf(indices.type.dtype, indices.data!.read())
+  return Array.from({ length: elements.length }, (_, i) => elements.get(i)).every((index) => index >= -extent && index < extent)
+}
