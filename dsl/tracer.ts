@@ -1,4 +1,15 @@
-import { type Builder, definitionOf, type Location, type Node, reject } from '../compiler/graph/index.ts'
+import {
+  type Builder,
+  type ConstantData,
+  definitionOf,
+  type Location,
+  type Node,
+  printType,
+  reject,
+  type Shape,
+  type TensorType,
+} from '../compiler/graph/index.ts'
+import { isElement, maximumOperands, readList } from './check.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Collects the nodes of the graph being built. The extractor supplies its own, with locations from the syntax it reads. */
@@ -25,54 +36,109 @@ export function currentTracer(op: string): Tracer {
   return current ?? reject('outside-forward', `${op}: ops are applied inside the forward function of model()`)
 }
 
-const nodeKey = Symbol('glowplug.node')
+/**
+ * What a tensor of the DSL stands for: a node of one builder; a constant or literal that becomes a node where it is used, so
+ * that weights may be read outside `forward`; or the description of an input, which is no value at all.
+ */
+type Meaning =
+  | { readonly kind: 'node'; readonly node: Node; readonly builder: Builder | undefined }
+  | { readonly kind: 'constant'; readonly data: ConstantData }
+  | { readonly kind: 'literal'; readonly bytes: Uint8Array }
+  | { readonly kind: 'input' }
 
-/** The DSL's value: a tensor type as the author sees it, and behind a symbol the node it stands for. */
+const meaningKey = Symbol('glowplug.meaning')
+
+/** The DSL's value: a tensor type as the author sees it, and behind a symbol what it stands for. */
 class TracedTensor {
-  readonly [nodeKey]: Node
-  constructor(node: Node) {
-    this[nodeKey] = node
+  readonly dtype: TensorType['dtype']
+  readonly shape: Shape
+  readonly [meaningKey]: Meaning
+  constructor(type: TensorType, meaning: Meaning) {
+    this.dtype = type.dtype
+    this.shape = Object.freeze([...type.shape])
+    this[meaningKey] = meaning
     Object.freeze(this)
   }
-  get dtype() {
-    return this[nodeKey].type.dtype
-  }
-  get shape() {
-    return this[nodeKey].type.shape
-  }
 }
 
-export const tensorOf = (node: Node): Tensor => new TracedTensor(node) as unknown as Tensor
+const traced = (type: TensorType, meaning: Meaning) => new TracedTensor(type, meaning) as unknown as Tensor
+
+export const tensorOf = (node: Node): Tensor => traced(node.type, { kind: 'node', node, builder: current?.builder })
+export const constantOf = (type: TensorType, data: ConstantData): Tensor => traced(type, { kind: 'constant', data })
+export const literalOf = (type: TensorType, bytes: Uint8Array): Tensor => traced(type, { kind: 'literal', bytes })
+/** The value of `tensor()`: says what callers pass, and is replaced by a real tensor when `forward` is called. */
+export const describedInput = (type: TensorType): Tensor => traced(type, { kind: 'input' })
+
 export const isTensor = (value: unknown): value is Tensor => value instanceof TracedTensor
+export const isDescribedInput = (value: unknown): value is Tensor =>
+  value instanceof TracedTensor && value[meaningKey].kind === 'input'
 
+/** The node behind an operand of `op`, in the graph being built. */
 export function nodeOf(value: unknown, op: string, operand: string): Node {
-  if (value instanceof TracedTensor) return value[nodeKey]
-  return reject('bad-operand', `${op}: ${operand} must be a tensor, got ${describe(value)}`)
+  if (!(value instanceof TracedTensor)) return reject('bad-operand', `${op}: ${operand} must be a tensor, got ${describe(value)}`)
+  const meaning = value[meaningKey]
+  const { builder, location } = currentTracer(op)
+  switch (meaning.kind) {
+    case 'constant':
+      return builder.constant({ dtype: value.dtype, shape: value.shape }, meaning.data, location())
+    case 'literal':
+      return builder.literal({ dtype: value.dtype, shape: value.shape }, meaning.bytes, 'constant', location())
+    case 'input':
+      return reject(
+        'bad-operand',
+        `${op}: ${operand} is the description of an input; use the tensor of that name that forward() receives`,
+      )
+    case 'node':
+      if (meaning.builder && meaning.builder !== builder)
+        reject('bad-operand', `${op}: ${operand} belongs to the forward() of another model`)
+      return meaning.node
+  }
 }
 
+export const shapeOf = (value: unknown, op: string): Shape => nodeOf(value, op, 'input').type.shape
+
+/** A value in a message: short, on one line, whatever it is. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
+  if (value instanceof TracedTensor) return `the tensor ${printType(value)}`
   if (Array.isArray(value)) return `an array of ${value.length}`
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (typeof value === 'object' || typeof value === 'function') return `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`.slice(0, 60)
+  if (typeof value === 'object' || typeof value === 'function')
+    return `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`
   return String(value)
 }
 
+const sameDTypes = (a: readonly string[], b: readonly string[]) => a.length === b.length && a.every((dtype, i) => dtype === b[i])
+
 /**
- * Applies an op: the one line that most DSL functions consist of. Operands are named as in the op's definition; a number where the
- * op is elementwise becomes a constant of the other operand's dtype; `undefined` leaves an optional operand out.
+ * Applies an op: the one line that most DSL functions consist of. Operands are named as in the op's definition; `undefined` leaves an
+ * optional operand out. Where the op is elementwise, a number becomes a constant with the dtype of a tensor among the operands that
+ * are declared alike.
  */
 export function call(op: string, operands: Readonly<Record<string, unknown>>, attributes: object = {}): any {
   const { builder, location } = currentTracer(op)
   const definition = definitionOf(op)
   const specs = Object.entries(definition.operands)
-  const elementwise = definition.traits.includes('elementwise')
-  const given = specs.flatMap(([name, spec]) => (spec.count === 'many' ? [...(operands[name] as Iterable<unknown>)] : [operands[name]]))
-  while (given.length > 0 && given.at(-1) === undefined) given.pop()
-  const like = elementwise ? (given.findLast((value) => isTensor(value)) as Tensor | undefined) : undefined
-  const nodes = given.map((value, i) => {
-    if (like && typeof value === 'number') return builder.scalar(like.dtype, value, location())
-    return nodeOf(value, op, specs[Math.min(i, specs.length - 1)]![0])
+  const given = specs.flatMap(([name, spec]) =>
+    spec.count === 'many'
+      ? Array.from(readList(op, name, operands[name], maximumOperands, 'bad-operand'), (value) => ({ name, spec, value }))
+      : [{ name, spec, value: operands[name] }],
+  )
+  while (given.at(-1)?.spec.count === 'optional' && given.at(-1)!.value === undefined) given.pop()
+  const nodes = given.map(({ name, spec, value }) => {
+    if (typeof value !== 'number' || !definition.traits.includes('elementwise') || specs.length < 2)
+      return nodeOf(value, op, name)
+    const alike = given.filter((other) => sameDTypes(other.spec.dtypes, spec.dtypes))
+    const tensor = alike.map((other) => other.value).find(isTensor)
+    if (!tensor)
+      return reject(
+        'bad-operand',
+        `${op}: one of ${alike.map((other) => other.name).join(' and ')} must be a tensor; a number takes its element type from it`,
+      )
+    if (!isElement(tensor.dtype, value))
+      return reject('bad-operand', `${op}: ${name} is ${value}, which is not a value of ${tensor.dtype}; use cast() first`)
+    return builder.scalar(tensor.dtype, value, location())
   })
-  return tensorOf(builder.addFlat(op, nodes, Object.fromEntries(Object.entries(attributes).filter(([, v]) => v !== undefined)), location()))
+  return tensorOf(builder.addFlat(op, nodes, attributes as Readonly<Record<string, unknown>>, location()))
 }

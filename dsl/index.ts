@@ -1,0 +1,61 @@
+/** The vocabulary in which models are written, and what a model module exports. */
+export * from './activation.ts'
+export * from './border.ts'
+export * from './comparison.ts'
+export { constant, full } from './constant.ts'
+export * from './convolution.ts'
+export {
+  abs,
+  add,
+  cast,
+  ceil,
+  cos,
+  div,
+  erf,
+  exp,
+  floor,
+  isNaN,
+  log,
+  maximum,
+  minimum,
+  mod,
+  mul,
+  negate,
+  not,
+  type Operand,
+  pow,
+  reciprocal,
+  round,
+  rsqrt,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+} from './elementwise.ts'
+export * from './join.ts'
+export {
+  type Binding,
+  type Data,
+  type InputsOf,
+  type Model,
+  type ModelInfo,
+  type ModelSpec,
+  model,
+  type OutputsOf,
+  type Plain,
+  type Result,
+  type RunOptions,
+  type TensorInfo,
+  tensor,
+} from './model.ts'
+export * from './normalization.ts'
+export * from './parts.ts'
+export * from './pool.ts'
+export * from './product.ts'
+export * from './reduce.ts'
+export * from './reshape.ts'
+export type { DType, Rank, Tensor } from './tensor.ts'
+export { type Weights, type WeightsOptions, weights } from './weights.ts'
+export type { AvgPoolOptions, ConvOptions, WindowOptions } from './window.ts'

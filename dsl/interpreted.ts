@@ -1,0 +1,131 @@
+import { byteSize, dtypeFacts, inputName, type Node } from '../compiler/graph/index.ts'
+import { EvaluationFault, runGraph } from '../targets/interpreter/index.ts'
+import { fail } from '../targets/runtime/error.ts'
+import type { ModelInfo, TensorInfo, TensorSignature } from '../targets/runtime/index.ts'
+import { arrayOf, checkNames, copyInput, elementCount, outputArray, type TensorArray } from '../targets/runtime/tensor.ts'
+import { traceSpec } from './trace.ts'
+
+declare const GLOWPLUG_VERSION: string
+
+/** A model that was not compiled, on the reference interpreter, with the checks of the loader of compiled ones. */
+export interface Runner {
+  readonly info: ModelInfo
+  run(inputs: unknown, options: { readonly into?: object; readonly signal?: AbortSignal } | undefined, closed: boolean): object
+  bind(closed: () => boolean): { inputs: object; outputs: object; run(): void }
+}
+
+let warned = false
+
+/** Runs `forward` once to get the graph. Throws ModelProblem. */
+export function createRunner(spec: unknown): Runner {
+  const graph = traceSpec(spec)
+  if (!warned) {
+    warned = true
+    process.emitWarning(
+      `model '${graph.name}' was not compiled and runs on the reference interpreter, which is slow; add the glowplug plugin to the bundler`,
+      {
+        code: 'GLOWPLUG_INTERPRETED',
+      },
+    )
+  }
+  const signatureOf = (name: string, { type }: Node): TensorSignature => ({
+    name,
+    dtype: type.dtype,
+    shape: Object.freeze([...type.shape]),
+  })
+  const inputs = graph.inputs.map((node) => signatureOf(inputName(node), node))
+  const outputs = graph.outputs.map(({ name, value }) => signatureOf(name, value))
+  const fresh = ({ dtype, shape }: TensorSignature): TensorArray => new (arrayOf(dtype))(elementCount(shape))
+
+  function compute(arrays: readonly TensorArray[], closed: boolean): TensorArray[] {
+    if (closed) fail('closed', `model '${graph.name}' is closed`)
+    try {
+      const given = Object.fromEntries(
+        inputs.map(({ name }, i) => [name, new Uint8Array(arrays[i]!.buffer, arrays[i]!.byteOffset, arrays[i]!.byteLength)]),
+      )
+      const computed = runGraph(graph, given)
+      return outputs.map((tensor) => {
+        const bytes = computed[tensor.name]!
+        const result = fresh(tensor)
+        new Uint8Array(result.buffer).set(bytes)
+        return result
+      })
+    } catch (error) {
+      if (error instanceof EvaluationFault) fail('run-fault', error.message, error)
+      throw error
+    }
+  }
+
+  function read(given: unknown): TensorArray[] {
+    const values = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>
+    checkNames(values, inputs, 'input')
+    return inputs.map((tensor) => {
+      const value = Object.hasOwn(values, tensor.name) ? values[tensor.name] : undefined
+      if (value === undefined)
+        fail(
+          'input-missing',
+          `input '${tensor.name}' is missing, expected ${arrayOf(tensor.dtype).name} for ${tensor.dtype}[${tensor.shape.join(', ')}]`,
+        )
+      const array = fresh(tensor)
+      copyInput(tensor, value, array)
+      return array
+    })
+  }
+
+  const results = (dataOf: (index: number) => TensorArray) =>
+    Object.fromEntries(outputs.map(({ name, shape }, i) => [name, { data: dataOf(i), shape }]))
+
+  return {
+    get info() {
+      return describe()
+    },
+    run(given, { into, signal } = {}, closed) {
+      if (signal?.aborted) fail('run-aborted', `a run of model '${graph.name}' was aborted`, signal.reason)
+      if (into) checkNames(into, outputs, 'output')
+      const targets = outputs.map((tensor) => {
+        const value = (into as Record<string, unknown> | undefined)?.[tensor.name]
+        return value === undefined ? undefined : outputArray(tensor, value)
+      })
+      const computed = compute(read(given), closed)
+      for (const [i, target] of targets.entries()) target?.set(computed[i] as never)
+      return results((i) => targets[i] ?? computed[i]!)
+    },
+    bind(closed) {
+      const [given, taken] = [inputs.map(fresh), outputs.map(fresh)]
+      const named = (tensors: readonly TensorSignature[], arrays: readonly TensorArray[]) =>
+        Object.fromEntries(tensors.map(({ name }, i) => [name, arrays[i]!]))
+      return {
+        inputs: named(inputs, given),
+        outputs: named(outputs, taken),
+        run() {
+          for (const [i, result] of compute(given, closed()).entries()) taken[i]!.set(result as never)
+        },
+      }
+    },
+  }
+
+  /** Offsets as if inputs and outputs lay one after another; nothing is planned for an interpreter, so there are no activations. */
+  function describe(): ModelInfo {
+    let offset = 0
+    const place = (tensor: TensorSignature): TensorInfo => {
+      const bytes = elementCount(tensor.shape) * dtypeFacts[tensor.dtype as keyof typeof dtypeFacts].bytes
+      offset += bytes
+      return { ...tensor, offset: offset - bytes, bytes }
+    }
+    const [placedInputs, placedOutputs] = [inputs.map(place), outputs.map(place)]
+    const constants = graph.nodes.reduce((sum, node) => sum + (node.data ? byteSize(node.type) : 0), 0)
+    return {
+      model: graph.name,
+      target: 'interpreter',
+      level: 'any',
+      fallback: 'the model was not compiled: the module was loaded without the glowplug plugin',
+      instances: 1,
+      regions: { constants, mutable: offset, activations: 0, lowerBound: 0 },
+      weightBytes: constants,
+      inputs: placedInputs,
+      outputs: placedOutputs,
+      glowplug: GLOWPLUG_VERSION,
+      toolchain: {},
+    }
+  }
+}

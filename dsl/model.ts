@@ -1,0 +1,182 @@
+import type { ModelInfo, TensorInfo } from '../targets/runtime/index.ts'
+import { readDType, readShape } from './check.ts'
+import type { Runner } from './interpreted.ts'
+import type { DType, Open, Tensor } from './tensor.ts'
+import { describedInput } from './tracer.ts'
+
+export type { ModelInfo, TensorInfo }
+
+/** The array that holds each element type on the JavaScript side; half floats and 8-bit floats as their bits. */
+export interface Data {
+  f32: Float32Array
+  f64: Float64Array
+  f16: Uint16Array
+  bf16: Uint16Array
+  f8e4m3: Uint8Array
+  f8e5m2: Uint8Array
+  i8: Int8Array
+  u8: Uint8Array
+  i16: Int16Array
+  u16: Uint16Array
+  i32: Int32Array
+  u32: Uint32Array
+  i64: BigInt64Array
+  u64: BigUint64Array
+  bool: Uint8Array
+}
+
+/** What else may be passed: plain numbers, except for half floats, where they could mean values or bits. */
+interface Convertible {
+  f32: readonly number[]
+  f64: readonly number[]
+  f16: never
+  bf16: never
+  f8e4m3: never
+  f8e5m2: never
+  i8: readonly number[]
+  u8: readonly number[] | Uint8ClampedArray
+  i16: readonly number[]
+  u16: readonly number[]
+  i32: readonly number[]
+  u32: readonly number[]
+  i64: readonly number[] | readonly bigint[] | Int32Array
+  u64: readonly number[] | readonly bigint[] | Int32Array
+  bool: readonly boolean[] | readonly number[]
+}
+
+/** What a caller sees of a shape: unknown is `number`. */
+export type Plain<S> = any[] extends S ? readonly number[] : { readonly [K in keyof S]: 0 extends 1 & S[K] ? number : S[K] }
+
+/** An output: its elements, dense and row-major, and its shape. */
+export interface Result<D extends DType, S> {
+  readonly data: Data[D]
+  readonly shape: Plain<S>
+}
+
+export type NamedTensors = Record<string, Tensor>
+type InputOf<D extends DType> = Data[D] | Convertible[D]
+export type InputsOf<I extends NamedTensors> = {
+  [K in keyof I]: InputOf<I[K]['dtype']> | { readonly data: InputOf<I[K]['dtype']>; readonly shape?: readonly number[] }
+}
+export type OutputsOf<O extends NamedTensors> = { [K in keyof O]: Result<O[K]['dtype'], O[K]['shape']> }
+type ArraysOf<T extends NamedTensors> = { readonly [K in keyof T]: Data[T[K]['dtype']] }
+
+export interface RunOptions<O extends NamedTensors> {
+  /** Arrays to write outputs to, or an earlier result; outputs left out get new arrays. Not to be read until the run ends. */
+  readonly into?: { readonly [K in keyof O]?: Data[O[K]['dtype']] | OutputsOf<O>[K] }
+  /** Rejects with `run-aborted` when it fires; a run that has begun goes on unseen. */
+  readonly signal?: AbortSignal
+}
+
+/** Inputs and outputs as typed arrays: write, run, read. */
+export interface Binding<I extends NamedTensors, O extends NamedTensors> {
+  readonly inputs: ArraysOf<I>
+  readonly outputs: ArraysOf<O>
+  /** Runs on the calling thread. */
+  run(): void
+}
+
+/** A network as its callers see it, compiled or not. Errors are `GlowplugError`s with a `code`. */
+export interface Model<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> {
+  readonly name: string
+  /** Target, level, sizes, names, element types and shapes. */
+  readonly info: ModelInfo
+  /** Runs off the calling thread where the model is compiled. Inputs are copied before it returns; the caller owns the outputs. */
+  run(inputs: InputsOf<I>, options?: RunOptions<O>): Promise<OutputsOf<O>>
+  /** Runs on the calling thread, which waits. Not compiled, it needs `await ready()` before. */
+  runSync(inputs: InputsOf<I>, options?: Pick<RunOptions<O>, 'into'>): OutputsOf<O>
+  /** Inputs and outputs in place, for calls that allocate nothing. */
+  bind(): Binding<I, O>
+  /** Loads, verifies and warms up. */
+  ready(): Promise<void>
+  /** Frees what the model holds. Later runs fail with `closed`. */
+  close(): Promise<void>
+}
+
+export interface ModelSpec<I extends NamedTensors, O extends NamedTensors> {
+  /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
+  readonly name: string
+  /** Names, element types and shapes of what callers pass. */
+  readonly inputs: I
+  /** Builds the network. Read at build, never run in production. */
+  forward(inputs: I): O
+}
+
+/**
+ * Describes an input of a model.
+ * @param dtype element type
+ * @param shape sizes of its dimensions, outermost first; images are `[batch, channels, height, width]`
+ */
+export function tensor<D extends DType, S extends number[]>(dtype: D, shape: readonly [...S]): Tensor<D, Open<S>> {
+  return describedInput({ dtype: readDType('tensor', dtype), shape: readShape('tensor', shape) }) as never
+}
+
+const specKey = Symbol('glowplug.spec')
+
+/** What `model()` was given, or undefined when `value` is not its result. */
+export const specOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && specKey in value ? value[specKey] : undefined
+
+/**
+ * Declares a network.
+ *
+ * The bundler plugin replaces the call by the compiled model. Without the plugin the model runs on the reference interpreter: slowly,
+ * with the same results, types and errors, and with one process warning `GLOWPLUG_INTERPRETED`. Mistakes in `spec` and in `forward` are
+ * reported by the build, or by the first run.
+ */
+export function model<I extends NamedTensors, O extends NamedTensors>(spec: ModelSpec<I, O>): Model<I, O> {
+  let loading: Promise<Runner> | undefined
+  let loaded: Runner | undefined
+  let closed = false
+
+  const load = () =>
+    (loading ??= import('./interpreted.ts').then(({ createRunner }) => {
+      loaded = createRunner(spec)
+      return loaded
+    }))
+  const runner = () => loaded ?? notReady(spec.name)
+
+  return Object.freeze({
+    [specKey]: spec,
+    get name() {
+      return spec.name
+    },
+    get info() {
+      return runner().info
+    },
+    async run(inputs: unknown, options?: RunOptions<O>) {
+      const copied = snapshot(inputs)
+      return (await load()).run(copied, options, closed) as OutputsOf<O>
+    },
+    runSync: (inputs: unknown, options?: RunOptions<O>) => runner().run(inputs, options, closed) as OutputsOf<O>,
+    bind: () => runner().bind(() => closed) as Binding<I, O>,
+    ready: async () => void (await load()),
+    async close() {
+      closed = true
+    },
+  }) as Model<I, O>
+}
+
+function notReady(name: string): never {
+  throw Object.assign(
+    new Error(
+      `model '${name}' is not compiled and its interpreter is loaded asynchronously: await ready() before runSync(), bind() and info`,
+    ),
+    {
+      name: 'GlowplugError',
+      code: 'not-ready',
+    },
+  )
+}
+
+/** Inputs as they are now: the caller may write to its arrays as soon as `run` has returned. Checked later; odd values pass through. */
+function snapshot(inputs: unknown): unknown {
+  if (typeof inputs !== 'object' || inputs === null) return inputs
+  return Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, copyOf(value)]))
+}
+
+function copyOf(value: any): unknown {
+  if (Array.isArray(value)) return [...value]
+  if (ArrayBuffer.isView(value)) return 'slice' in value ? (value as Uint8Array).slice() : value
+  return typeof value === 'object' && value !== null && 'data' in value ? { ...value, data: copyOf(value.data) } : value
+}

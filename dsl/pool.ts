@@ -1,0 +1,177 @@
+import { readBoolean, readOptions, readPerAxis } from './check.ts'
+import type { Tensor } from './tensor.ts'
+import { call } from './tracer.ts'
+import type { FloatProblem, Guard, NoOptions } from './types/shape.ts'
+import {
+  type AvgPoolOptions,
+  type Extent,
+  type PerAxis,
+  type RankProblem,
+  readWindow,
+  type Side,
+  spatialAxes,
+  spatialExtents,
+  type WindowOptions,
+} from './window.ts'
+
+type Pool1dShape<X, K, O> = any[] extends X
+  ? [any, any, any]
+  : X extends readonly [infer N, infer C, infer L]
+    ? [Extent<L, Side<K, 0>, O, Side<K, 0>, 0>] extends [infer A]
+      ? [N, C, A]
+      : never
+    : [any, any, any]
+type Pool2dShape<X, K, O> = any[] extends X
+  ? [any, any, any, any]
+  : X extends readonly [infer N, infer C, infer H, infer V]
+    ? [Extent<H, Side<K, 0>, O, Side<K, 0>, 0>, Extent<V, Side<K, 1>, O, Side<K, 1>, 1>] extends [infer A, infer B]
+      ? [N, C, A, B]
+      : never
+    : [any, any, any, any]
+
+/**
+ * Largest value under each position of a window sliding over one dimension.
+ * @param input `[batch, channels, length]`, any number type; NaN wins
+ * @param window length of the window
+ * @param options stride (default: the window), padding (never chosen as the largest; smaller than the window), dilation
+ */
+export function maxPool1d<X extends Tensor, const K extends PerAxis<1>, const O extends WindowOptions<1> = NoOptions>(
+  input: Guard<RankProblem<'maxPool1d', 1, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool1dShape<X['shape'], K, O>> {
+  return pool('maxPool1d', 'maxPool', 1, input, window, options)
+}
+
+/**
+ * Largest value under each position of a window sliding over two dimensions.
+ * @param input `[batch, channels, height, width]`, any number type; NaN wins
+ * @param window height and width of the window, or one number for both
+ * @param options stride (default: the window), padding (never chosen as the largest; smaller than the window), dilation
+ */
+export function maxPool2d<X extends Tensor, const K extends PerAxis<2>, const O extends WindowOptions<2> = NoOptions>(
+  input: Guard<RankProblem<'maxPool2d', 2, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool2dShape<X['shape'], K, O>> {
+  return pool('maxPool2d', 'maxPool', 2, input, window, options)
+}
+
+/**
+ * Mean under each position of a window sliding over one dimension.
+ * @param input `[batch, channels, length]`, float
+ * @param window length of the window
+ * @param options stride (default: the window), padding (smaller than the window), dilation, countPadding (default true)
+ */
+export function avgPool1d<X extends Tensor, const K extends PerAxis<1>, const O extends AvgPoolOptions<1> = NoOptions>(
+  input: Guard<RankProblem<'avgPool1d', 1, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool1dShape<X['shape'], K, O>> {
+  return pool('avgPool1d', 'avgPool', 1, input, window, options)
+}
+
+/**
+ * Mean under each position of a window sliding over two dimensions.
+ * @param input `[batch, channels, height, width]`, float
+ * @param window height and width of the window, or one number for both
+ * @param options stride (default: the window), padding (smaller than the window), dilation, countPadding (default true)
+ */
+export function avgPool2d<X extends Tensor, const K extends PerAxis<2>, const O extends AvgPoolOptions<2> = NoOptions>(
+  input: Guard<RankProblem<'avgPool2d', 2, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool2dShape<X['shape'], K, O>> {
+  return pool('avgPool2d', 'avgPool', 2, input, window, options)
+}
+
+function pool(name: string, op: 'maxPool' | 'avgPool', axes: number, input: unknown, window: unknown, options: unknown): any {
+  const average = op === 'avgPool'
+  const given = readOptions(name, options, ['stride', 'padding', 'dilation', ...(average ? ['countPadding'] : [])])
+  const extents = spatialExtents(name, axes, input, 'input')
+  const kernel = readPerAxis(name, 'window', window, axes, 1)
+  const counted = average ? { countPadding: readBoolean(name, 'countPadding', given.countPadding, true) } : {}
+  return call(op, { input }, { window: kernel, ...readWindow(name, extents, kernel, given, kernel), ...counted })
+}
+
+type Grid1dShape<X, Z> = any[] extends X
+  ? [any, any, Side<Z, 0>]
+  : X extends readonly [infer N, infer C, any]
+    ? [Open1<Side<Z, 0>>] extends [infer A]
+      ? [N, C, A]
+      : never
+    : [any, any, any]
+type Grid2dShape<X, Z> = [Open1<Side<Z, 0>>, Open1<Side<Z, 1>>] extends [infer A, infer B]
+  ? any[] extends X
+    ? [any, any, A, B]
+    : X extends readonly [infer N, infer C, any, any]
+      ? [N, C, A, B]
+      : [any, any, A, B]
+  : never
+type Open1<N> = number extends N ? any : N
+
+/**
+ * Mean of each cell of a grid laid over one dimension; cell i of n over an extent e covers floor(i·e/n) up to ceil((i+1)·e/n).
+ * @param input `[batch, channels, length]`, float
+ * @param size cells of the result
+ */
+export function adaptiveAvgPool1d<X extends Tensor, const Z extends PerAxis<1>>(
+  input: Guard<RankProblem<'adaptiveAvgPool1d', 1, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid1dShape<X['shape'], Z>> {
+  return grid('adaptiveAvgPool1d', 'adaptiveAvgPool', 1, input, size)
+}
+
+/**
+ * Mean of each cell of a grid laid over two dimensions; cell i of n over an extent e covers floor(i·e/n) up to ceil((i+1)·e/n).
+ * @param input `[batch, channels, height, width]`, float
+ * @param size rows and columns of the result, or one number for both
+ */
+export function adaptiveAvgPool2d<X extends Tensor, const Z extends PerAxis<2>>(
+  input: Guard<RankProblem<'adaptiveAvgPool2d', 2, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid2dShape<X['shape'], Z>> {
+  return grid('adaptiveAvgPool2d', 'adaptiveAvgPool', 2, input, size)
+}
+
+/**
+ * Largest value of each cell of a grid laid over two dimensions, with the cells of adaptiveAvgPool2d.
+ * @param input `[batch, channels, height, width]`, float
+ * @param size rows and columns of the result, or one number for both
+ */
+export function adaptiveMaxPool2d<X extends Tensor, const Z extends PerAxis<2>>(
+  input: Guard<RankProblem<'adaptiveMaxPool2d', 2, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid2dShape<X['shape'], Z>> {
+  return grid('adaptiveMaxPool2d', 'adaptiveMaxPool', 2, input, size)
+}
+
+function grid(name: string, op: string, axes: number, input: unknown, size: unknown): any {
+  spatialExtents(name, axes, input, 'input')
+  return call(op, { input }, { size: readPerAxis(name, 'size', size, axes, 1) })
+}
+
+type GlobalShape<X> = any[] extends X
+  ? any
+  : X extends readonly [infer N, infer C, ...infer T]
+    ? [{ [K in keyof T]: 1 }] extends [infer R extends unknown[]]
+      ? [N, C, ...R]
+      : never
+    : any
+/**
+ * Mean of each channel: `[batch, channels, height, width]` becomes `[batch, channels, 1, 1]`.
+ * @param input `[batch, channels, …]` with one to three spatial dimensions, float
+ */
+export function globalAvgPool<X extends Tensor>(
+  input: Guard<FloatProblem<'globalAvgPool', X>, X>,
+): Tensor<X['dtype'], GlobalShape<X['shape']>> {
+  return call('reduceMean', { input }, { axes: spatialAxes('globalAvgPool', input), keepDims: true })
+}
+
+/**
+ * Largest value of each channel: `[batch, channels, height, width]` becomes `[batch, channels, 1, 1]`.
+ * @param input `[batch, channels, …]` with one to three spatial dimensions, any number type
+ */
+export function globalMaxPool<X extends Tensor>(input: X): Tensor<X['dtype'], GlobalShape<X['shape']>> {
+  return call('reduceMax', { input }, { axes: spatialAxes('globalMaxPool', input), keepDims: true })
+}
