@@ -1,63 +1,107 @@
-// Builds dist/ from the sources with esbuild, when it is older than they are. Part of the repository, not of the package.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+// Builds dist/ from the sources with esbuild, when their contents changed. Part of the repository, not of the package.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const sourceRooms = ['dsl', 'plugin', 'compiler', 'targets']
-const stamp = join(root, 'dist', '.built')
+const dist = join(root, 'dist')
+const stamp = join(dist, '.built')
 
-function newest(path) {
-  const stat = statSync(path)
-  if (!stat.isDirectory()) return stat.mtimeMs
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.name !== 'node_modules')
-    .reduce((latest, entry) => Math.max(latest, newest(join(path, entry.name))), stat.mtimeMs)
+function filesOf(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesOf(path)
+    return entry.name.endsWith('.md') ? [] : [path]
+  })
+}
+
+/** One digest of all sources: what dist/ was built from, and the part of the cache key that tells builds of one version apart. */
+function digestSources() {
+  const hash = createHash('sha256')
+  const files = [...sourceRooms.flatMap((room) => filesOf(join(root, room))), join(root, 'package.json')].sort()
+  for (const file of files)
+    hash
+      .update(`${relative(root, file).replaceAll('\\', '/')}\0`)
+      .update(readFileSync(file))
+      .update('\0')
+  return hash.digest('hex').slice(0, 16)
 }
 
 /** `import text from './worker.ts?source'`: the module with all it imports, bundled and minified, as a string. */
 const sourceText = {
   name: 'source-text',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\?source$/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path.slice(0, -'?source'.length)), namespace: 'source-text' }))
+    onResolve({ filter: /\?source$/ }, ({ path, resolveDir }) => ({
+      path: resolve(resolveDir, path.slice(0, -'?source'.length)),
+      namespace: 'source-text',
+    }))
     onLoad({ filter: /.*/, namespace: 'source-text' }, async ({ path }) => {
-      const result = await build({ ...common, entryPoints: [path], minify: true, write: false, plugins: [sourceText], metafile: true, absWorkingDir: root })
+      const result = await build({
+        ...common,
+        entryPoints: [path],
+        minify: true,
+        write: false,
+        plugins: [sourceText],
+        metafile: true,
+        absWorkingDir: root,
+      })
       const watchFiles = Object.keys(result.metafile.inputs).map((file) => join(root, file))
       return { contents: result.outputFiles[0].text, loader: 'text', watchFiles }
     })
   },
 }
 
-const common = { bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', legalComments: 'none', logLevel: 'warning' }
+const common = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  legalComments: 'none',
+  logLevel: 'warning',
+}
 
 export const bundleOptions = { ...common, plugins: [sourceText], absWorkingDir: root }
 
-/** Entry points of the package by the name of their file in dist/. */
+/** Values that stand in for names in the sources. */
+export function definitions(sources = digestSources()) {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return { GLOWPLUG_VERSION: JSON.stringify(version), GLOWPLUG_SOURCES: JSON.stringify(sources) }
+}
+
+/** Entry points of the package by the name of their file in dist/; they share chunks. The loader stands alone, for bundlers to inline. */
 const entries = {
   index: 'dsl/index.ts',
   esbuild: 'plugin/esbuild.ts',
   compiler: 'plugin/compile.ts',
   cli: 'plugin/cli.ts',
 }
+const runtime = 'targets/runtime/index.ts'
 
+/** Builds beside dist/, then moves file by file into it: whoever runs from dist/ meanwhile finds every file, old or new. */
 export async function buildDist({ force = false } = {}) {
-  const sources = Math.max(...sourceRooms.map((room) => newest(join(root, room))), newest(join(root, 'package.json')))
-  if (!force && existsSync(stamp) && Number(readFileSync(stamp, 'utf8')) === sources) return false
-  for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist')) : []) {
-    if (name.endsWith('.js') || name.endsWith('.js.map')) rmSync(join(root, 'dist', name))
+  const sources = digestSources()
+  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return false
+  const outdir = join(dist, `.build-${process.pid}`)
+  const define = definitions(sources)
+  const present = Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path))))
+  mkdirSync(outdir, { recursive: true })
+  try {
+    await Promise.all([
+      build({ ...bundleOptions, define, entryPoints: present, outdir, splitting: true, chunkNames: '[name]-[hash]' }),
+      build({ ...bundleOptions, define, entryPoints: [runtime], outfile: join(outdir, 'runtime.js'), minify: true }),
+    ])
+    const built = readdirSync(outdir)
+    for (const name of built) renameSync(join(outdir, name), join(dist, name))
+    for (const name of readdirSync(dist))
+      if (name.endsWith('.js') && !built.includes(name)) rmSync(join(dist, name), { force: true })
+    writeFileSync(stamp, sources)
+  } finally {
+    rmSync(outdir, { recursive: true, force: true })
   }
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const define = { GLOWPLUG_VERSION: JSON.stringify(version) }
-  const entryPoints = Object.entries(entries)
-    .filter(([, path]) => existsSync(join(root, path)))
-    .map(([out, path]) => ({ in: join(root, path), out }))
-  await Promise.all([
-    build({ ...bundleOptions, define, entryPoints, outdir: join(root, 'dist'), splitting: true, chunkNames: '[name]-[hash]' }),
-    existsSync(join(root, 'targets/runtime/index.ts')) && build({ ...bundleOptions, define, entryPoints: [join(root, 'targets/runtime/index.ts')], outfile: join(root, 'dist/runtime.js'), minify: true }),
-  ])
-  mkdirSync(join(root, 'dist'), { recursive: true })
-  writeFileSync(stamp, String(sources))
   return true
 }
 
