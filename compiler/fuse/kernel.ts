@@ -1,4 +1,4 @@
-import type { AttributeValue, Attributes, DType, Location, Node, Shape, TensorType } from '../graph/index.ts'
+import type { Attributes, DType, Location, Node, Output, Shape, TensorType } from '../graph/index.ts'
 
 /**
  * Which element of a dense row-major buffer belongs to position i of an iteration space: offset + Σ strides[d] · i[d], in elements.
@@ -16,15 +16,25 @@ export type Step =
   | { readonly kind: 'anchor'; readonly dtype: DType }
   | { readonly kind: 'literal'; readonly value: number; readonly dtype: DType }
   /** An elementwise op; shapes no longer matter. */
-  | { readonly kind: 'apply'; readonly op: string; readonly arguments: readonly number[]; readonly attributes: Attributes; readonly dtype: DType }
+  | {
+      readonly kind: 'apply'
+      readonly op: string
+      readonly arguments: readonly number[]
+      readonly attributes: Attributes
+      readonly dtype: DType
+    }
 
 export interface KernelInput {
+  /** The operand's type for inputs of the anchor; one flat dimension for inputs that only steps load. */
   readonly type: TensorType
   /** Its bytes are known at build, so that a target may pack them. */
   readonly constant: boolean
 }
 
-/** The one op of a kernel that is not elementwise. Its operands are the kernel's first inputs, in order, dense. */
+/**
+ * The one op of a kernel that is not elementwise. Its operands are the kernel's first inputs, in order, dense, a tensor given twice
+ * counting twice; after a prologue, which computes operand 0, they begin with operand 1.
+ */
 export interface Anchor {
   readonly op: string
   readonly attributes: Attributes
@@ -46,7 +56,7 @@ export interface Kernel {
   readonly domain: Shape
   readonly prologue?: readonly Step[]
   readonly steps: readonly Step[]
-  /** dtype of the last step over `domain`, or the same elements under another shape where a reshape was folded in. */
+  /** dtype of the last step, shape of `domain`. The graph value that a call produces may have another shape with as many elements. */
   readonly result: TensorType
 }
 
@@ -61,22 +71,27 @@ export interface KernelCall {
 }
 
 /**
- * What is left after fusion, in order: kernel calls, reshapes (`view`), and concatenations (`join`, each part of which is copied into
- * its place by the instruction stage, which then elides what it can).
+ * What is left after fusion, in order: kernel calls, values that are a contiguous part of another from `offset` elements on (`view`:
+ * reshapes and slices), and concatenations (`join`, each part of which is copied into its place by the instruction stage, which then
+ * elides what it can).
  */
 export type KernelStep =
   | ({ readonly kind: 'call' } & KernelCall)
-  | { readonly kind: 'view'; readonly of: Node; readonly result: Node }
-  | { readonly kind: 'join'; readonly parts: readonly Node[]; readonly axis: number; readonly result: Node; readonly locations: readonly Location[] }
+  | { readonly kind: 'view'; readonly of: Node; readonly offset: number; readonly result: Node }
+  | {
+      readonly kind: 'join'
+      readonly parts: readonly Node[]
+      readonly axis: number
+      readonly result: Node
+      readonly locations: readonly Location[]
+    }
 
 /** A graph whose nodes are kernels; the output of `fuse`. */
 export interface KernelGraph {
   readonly name: string
   readonly inputs: readonly Node[]
-  readonly outputs: readonly { readonly name: string; readonly value: Node }[]
+  readonly outputs: readonly Output[]
   /** Constants that some step reads. */
   readonly constants: readonly Node[]
   readonly steps: readonly KernelStep[]
 }
-
-export type { AttributeValue }

@@ -1,3 +1,4 @@
+// A copy is two-dimensional (`rows`, `rowBytes`, `fromStride`, `toStride`), so that joining along an inner axis is one instruction.
 import type { Kernel } from '../fuse/kernel.ts'
 import type { ConstantData, Location, TensorType } from '../graph/index.ts'
 
@@ -15,11 +16,39 @@ export interface Packing {
  * the one call that names it; a `view` is another buffer's storage from `offset` bytes on, under another type.
  */
 export type Buffer =
-  | { readonly kind: 'constant'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number; readonly data: ConstantData; readonly packing?: Packing }
-  | { readonly kind: 'input' | 'output'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number }
-  | { readonly kind: 'activation'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number }
+  | {
+      readonly kind: 'constant'
+      readonly id: BufferId
+      readonly name: string
+      readonly type: TensorType
+      readonly bytes: number
+      readonly data: ConstantData
+      readonly packing?: Packing
+    }
+  | {
+      readonly kind: 'input' | 'output'
+      readonly id: BufferId
+      readonly name: string
+      readonly type: TensorType
+      readonly bytes: number
+    }
+  | {
+      readonly kind: 'activation'
+      readonly id: BufferId
+      readonly name: string
+      readonly type: TensorType
+      readonly bytes: number
+    }
   | { readonly kind: 'scratch'; readonly id: BufferId; readonly name: string; readonly bytes: number }
-  | { readonly kind: 'view'; readonly id: BufferId; readonly name: string; readonly type: TensorType; readonly bytes: number; readonly of: BufferId; readonly offset: number }
+  | {
+      readonly kind: 'view'
+      readonly id: BufferId
+      readonly name: string
+      readonly type: TensorType
+      readonly bytes: number
+      readonly of: BufferId
+      readonly offset: number
+    }
 
 /** `in` is read, `out` wholly overwritten, `inout` both, `scratch` written before it is read and of no use afterwards. */
 export type Qualifier = 'in' | 'out' | 'inout' | 'scratch'
@@ -30,15 +59,35 @@ export interface Operand {
 }
 
 /**
+ * Moves `rows` blocks of `rowBytes` bytes: block r goes from address(from) + r · fromStride to address(to) + r · toStride. A plain
+ * copy has one row. `from` and `to` may be views, whose offset says where the first block lies; the two never overlap.
+ * All four numbers are bytes except `rows`; any of them may be such that nothing moves (an empty tensor).
+ */
+export interface Copy {
+  readonly kind: 'copy'
+  readonly from: BufferId
+  readonly to: BufferId
+  readonly rows: number
+  readonly rowBytes: number
+  readonly fromStride: number
+  readonly toStride: number
+}
+
+/**
  * One step on addresses. A call's operands are the kernel's inputs in order, then the result, then the scratch where there is one.
  * In-place calls name the shared buffer twice: as `in` among the inputs and as `out`; the kernel's definition allows it.
  */
 export type Instruction =
   | { readonly kind: 'alloc'; readonly buffer: BufferId }
   | { readonly kind: 'dealloc'; readonly buffer: BufferId }
-  | { readonly kind: 'call'; readonly name: string; readonly kernel: Kernel; readonly operands: readonly Operand[]; readonly locations: readonly Location[] }
-  /** Moves bytes; both sides have the same size. */
-  | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId }
+  | {
+      readonly kind: 'call'
+      readonly name: string
+      readonly kernel: Kernel
+      readonly operands: readonly Operand[]
+      readonly locations: readonly Location[]
+    }
+  | Copy
 
 /** Instructions before buffers have addresses. Not SSA: a buffer may be written again. */
 export interface InstructionList {

@@ -1,0 +1,5 @@
+export { denseAccess, isDense, rangeOf } from './access.ts'
+export { fuseGraph, operandsOfStep } from './fuse.ts'
+export type * from './kernel.ts'
+export { kernelSignature, printKernel, printKernels } from './print.ts'
+export { verifyKernels } from './verify.ts'

@@ -1,0 +1,7 @@
+export { elideCopies } from './elide.ts'
+export type * from './instruction.ts'
+export { placeOf } from './place.ts'
+export { printBuffer, printInstruction, printInstructions } from './print.ts'
+export { selectInstructions } from './select.ts'
+export { shareInPlace } from './share.ts'
+export { verifyInstructions } from './verify.ts'

@@ -1,0 +1,166 @@
+import { operandsOfStep } from '../fuse/fuse.ts'
+import type { KernelGraph, KernelStep } from '../fuse/kernel.ts'
+import {
+  byteSize,
+  type ConstantData,
+  dtypeFacts,
+  elementCount,
+  InvariantError,
+  inputName,
+  type Node,
+  type TensorType,
+} from '../graph/index.ts'
+import type { Target } from '../target.ts'
+import type { Buffer, BufferId, Instruction, InstructionList, Operand, Packing } from './instruction.ts'
+
+type Unnumbered = Buffer extends infer B ? (B extends Buffer ? Omit<B, 'id'> : never) : never
+
+/**
+ * One call per kernel step, on buffers of its own: each value is allocated right before it is made and freed right after its last
+ * reader, parts are copied into joins and values into outputs. Nothing is clever here; `elideCopies` and `shareInPlace` follow.
+ * Values without elements are neither made nor copied.
+ */
+export function selectInstructions(kernels: KernelGraph, target: Target): InstructionList {
+  const buffers = new Map<BufferId, Buffer>()
+  const instructions: Instruction[] = []
+  const values = new Map<Node, BufferId>()
+  const constants = new Map<ConstantData, Map<string, BufferId>>()
+  const outputs: BufferId[] = []
+
+  function declare(buffer: Unnumbered): BufferId {
+    const id = buffers.size as BufferId
+    buffers.set(id, { ...buffer, id } as Buffer)
+    return id
+  }
+
+  /** One buffer for each constant and layout. */
+  function constantBuffer(node: Node, packing: Packing | undefined): BufferId {
+    const { data, type } = node
+    const layouts = constants.get(data!) ?? new Map<string, BufferId>()
+    constants.set(data!, layouts)
+    const key = packing ? `packed ${packing.key}` : 'dense'
+    let id = layouts.get(key)
+    if (id === undefined) {
+      const bytes = packing?.bytes ?? byteSize(type)
+      id = declare({ kind: 'constant', name: data!.label, type, bytes, data: data!, ...(packing ? { packing } : {}) })
+      layouts.set(key, id)
+    }
+    return id
+  }
+
+  function valueBuffer(node: Node): BufferId {
+    if (node.data) return constantBuffer(node, undefined)
+    const id = values.get(node)
+    if (id === undefined) throw new InvariantError(`instructions: a ${node.op} is read before it is made`)
+    return id
+  }
+
+  function allocate(name: string, type: TensorType): BufferId {
+    const buffer = declare({ kind: 'activation', name, type, bytes: byteSize(type) })
+    instructions.push({ kind: 'alloc', buffer })
+    return buffer
+  }
+
+  function select(step: KernelStep): void {
+    const { type } = step.result
+    if (step.kind === 'view') {
+      const bytes = byteSize(type)
+      const offset = step.offset * dtypeFacts[type.dtype].bytes
+      values.set(step.result, declare({ kind: 'view', name: 'view', type, bytes, of: valueBuffer(step.of), offset }))
+      return
+    }
+    const buffer = allocate(step.kind === 'call' ? step.name : 'join', type)
+    values.set(step.result, buffer)
+    if (elementCount(type.shape) === 0) return
+    if (step.kind === 'join') joinParts(step, buffer)
+    else call(step, buffer)
+  }
+
+  function call({ name, kernel, inputs, locations }: Extract<KernelStep, { kind: 'call' }>, result: BufferId): void {
+    const operands: Operand[] = inputs.map((node, i) => ({
+      buffer: node.data ? constantBuffer(node, target.pack(kernel, i)) : valueBuffer(node),
+      qualifier: 'in',
+    }))
+    operands.push({ buffer: result, qualifier: 'out' })
+    const bytes = target.scratch(kernel)
+    if (bytes > 0)
+      operands.push({ buffer: declare({ kind: 'scratch', name: `scratch of ${name}`, bytes }), qualifier: 'scratch' })
+    instructions.push({ kind: 'call', name, kernel, operands, locations })
+  }
+
+  /** A part is a block in each slab of the result; slabs are what lies inside the axis, and one slab is a contiguous place. */
+  function joinParts({ parts, axis, result }: Extract<KernelStep, { kind: 'join' }>, to: BufferId): void {
+    const { dtype, shape } = result.type
+    const width = dtypeFacts[dtype].bytes
+    const rows = elementCount(shape.slice(0, axis))
+    const inner = elementCount(shape.slice(axis + 1)) * width
+    const slab = shape[axis]! * inner
+    let offset = 0
+    for (const part of parts) {
+      const rowBytes = part.type.shape[axis]! * inner
+      if (rowBytes > 0) {
+        const bytes = (rows - 1) * slab + rowBytes
+        const type: TensorType = rows === 1 ? part.type : { dtype, shape: [bytes / width] }
+        const place = declare({ kind: 'view', name: 'part', type, bytes, of: to, offset })
+        instructions.push({
+          kind: 'copy',
+          from: valueBuffer(part),
+          to: place,
+          rows,
+          rowBytes,
+          fromStride: rowBytes,
+          toStride: slab,
+        })
+      }
+      offset += rowBytes
+    }
+  }
+
+  function copyToOutputs(node: Node): void {
+    for (const [i, output] of kernels.outputs.entries()) {
+      const bytes = byteSize(node.type)
+      if (output.value !== node || bytes === 0) continue
+      instructions.push({
+        kind: 'copy',
+        from: valueBuffer(node),
+        to: outputs[i]!,
+        rows: 1,
+        rowBytes: bytes,
+        fromStride: bytes,
+        toStride: bytes,
+      })
+    }
+  }
+
+  const inputs = kernels.inputs.map((node) => {
+    const id = declare({ kind: 'input', name: inputName(node), type: node.type, bytes: byteSize(node.type) })
+    values.set(node, id)
+    return id
+  })
+  for (const { name, value } of kernels.outputs)
+    outputs.push(declare({ kind: 'output', name, type: value.type, bytes: byteSize(value.type) }))
+
+  const lastReads = lastReadsOf(kernels)
+  for (const node of [...kernels.inputs, ...kernels.constants]) copyToOutputs(node)
+  for (const [i, step] of kernels.steps.entries()) {
+    select(step)
+    copyToOutputs(step.result)
+    for (const node of lastReads[i]!) instructions.push({ kind: 'dealloc', buffer: values.get(node)! })
+  }
+  return { name: kernels.name, buffers, inputs, outputs, instructions }
+}
+
+/** For each step, the stored values that nobody reads after it; views read what they are views of. */
+function lastReadsOf(kernels: KernelGraph): Node[][] {
+  const storage = new Map<Node, Node>()
+  const last = new Map<Node, number>()
+  for (const [i, step] of kernels.steps.entries()) {
+    const read = operandsOfStep(step).map((node) => storage.get(node))
+    const own = step.kind === 'view' ? storage.get(step.of) : step.result
+    if (own) storage.set(step.result, own)
+    for (const node of [...read, own]) if (node) last.set(node, i)
+  }
+  const result: Node[][] = kernels.steps.map(() => [])
+  for (const [node, i] of last) result[i]!.push(node)
+  return result
+}

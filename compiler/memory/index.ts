@@ -1,0 +1,5 @@
+export { allocateMemory, lifetimesOf } from './allocate.ts'
+export { type Fault, faultsOf } from './faults.ts'
+export { printProgram } from './print.ts'
+export type * from './program.ts'
+export { verifyProgram } from './verify.ts'

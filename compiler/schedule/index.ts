@@ -1,0 +1,1 @@
+export { scheduleKernels } from './schedule.ts'
