@@ -1,4 +1,12 @@
-import { type Builder, createBuilder, type Graph, hasTrait, type Node, type Shape, type TensorType } from '../../compiler/graph/index.ts'
+import {
+  type Builder,
+  createBuilder,
+  type Graph,
+  hasTrait,
+  type Node,
+  type Shape,
+  type TensorType,
+} from '../../compiler/graph/index.ts'
 
 export const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape })
 
@@ -23,7 +31,11 @@ const count = (shape: Shape): number => shape.reduce((product, extent) => produc
 /** Same padding on both sides, bias, as networks for images have them. */
 export function conv(b: Builder, input: Node, out: number, kernel: number, label: string, stride = 1): Node {
   const pad = (kernel - 1) / 2
-  const operands = { input, weight: weights(b, label, out, input.type.shape[1]!, kernel, kernel), bias: weights(b, `${label}.bias`, out) }
+  const operands = {
+    input,
+    weight: weights(b, label, out, input.type.shape[1]!, kernel, kernel),
+    bias: weights(b, `${label}.bias`, out),
+  }
   return b.add('conv', operands, { stride: [stride, stride], before: [pad, pad], after: [pad, pad], dilation: [1, 1], groups: 1 })
 }
 

@@ -1,6 +1,6 @@
 import type { Program } from '../../compiler/memory/program.ts'
-import { interpreter, runProgram } from '../../targets/interpreter/index.ts'
 import type { Target } from '../../compiler/target.ts'
+import { interpreter, runProgram } from '../../targets/interpreter/index.ts'
 
 /** The interpreter's answers, with others in place of some. */
 export const targetWith = (answers: Partial<Target> = {}): Target => ({ ...interpreter, ...answers })
@@ -37,4 +37,3 @@ function nameOf(program: Program, id: Program['inputs'][number]): string {
   const buffer = program.buffers.get(id)!
   return buffer.name
 }
-

@@ -18,6 +18,7 @@ import {
   type OpName,
   operandsOf,
   ops,
+  printGraph,
   type Shape,
   type StorageName,
   type TensorType,
@@ -50,12 +51,21 @@ const usualDTypes: readonly DType[] = [
   'bool',
 ]
 
-/** Valid graphs; shrinks by leaving nodes out. */
+/**
+ * Valid graphs; shrinks by leaving nodes out. Most graphs use a few ops only, drawn anew for each, so that the same ones meet often.
+ */
 export function arbitraryGraph(options: RandomGraphOptions = {}): fc.Arbitrary<Graph> {
-  const step = fc.record({ op: fc.nat(10_000), choices: fc.array(fc.nat(1 << 20), { minLength: 4, maxLength: 24 }) })
+  const names = options.ops ?? computedNames
+  const number = (below: number) => fc.noBias(fc.nat(below))
+  const step = fc.record({ op: number(10_000), choices: fc.array(number(1 << 20), { minLength: 4, maxLength: 24, size: 'max' }) })
+  const steps = fc.array(step, { minLength: 1, maxLength: options.maximumNodes ?? 12, size: 'max' })
   return fc
-    .record({ steps: fc.array(step, { minLength: 1, maxLength: options.maximumNodes ?? 12 }), outputs: fc.nat(3) })
-    .map(({ steps, outputs }) => buildGraph(steps, 1 + outputs, options))
+    .record({ steps, outputs: fc.nat(3), vocabulary: number(1 << 20), words: fc.nat(9) })
+    .map(({ steps, outputs, vocabulary, words }) => {
+      const random = mulberry(vocabulary)
+      const few = Array.from({ length: 3 + words }, () => names[Math.floor(random() * names.length)]!)
+      return buildGraph(steps, 1 + outputs, { ...options, ops: words === 9 ? names : few })
+    })
 }
 
 /** One graph with the given op, made from a number; undefined when the numbers chosen do not fit the op. */
@@ -140,11 +150,13 @@ function buildGraph(steps: readonly Step[], outputCount: number, options: Random
   const used = new Set(made.flatMap((node) => node.operands))
   const ends = made.filter((node) => !used.has(node))
   const values = [...new Set([...ends, ...made.slice(0, outputCount - 1)])]
-  return builder.finish(
+  const graph = builder.finish(
     'random',
     inputs,
     values.map((node, i) => ({ name: `y${i}`, value: node })),
   )
+  // What fast-check shows of a counterexample.
+  return Object.defineProperty(graph, fc.toStringMethod, { value: () => `\n${printGraph(graph)}` })
 }
 
 /** Makes the choices of one node from a list of numbers, so that fast-check can shrink them. */
@@ -159,6 +171,8 @@ interface Source {
   broadcasting(node: Node, within?: boolean): Node
   fresh(type: TensorType): Node
   constant(type: TensorType, element: (random: number) => number): Node
+  /** A parameter of a layer: mostly a constant. */
+  parameter(type: TensorType): Node
   axes(rank: number): number[]
 }
 
@@ -198,8 +212,9 @@ function createSource(
   }
   const find = (fits: (node: Node) => boolean): Node | undefined => {
     const found = pool.filter(fits)
-    // Recent values twice as likely: deep graphs rather than wide ones.
-    return found.length > 0 && !chance(4) ? (chance(2) ? pick(found) : found.at(-1 - nat(Math.min(3, found.length)))) : undefined
+    // Mostly the latest value: deep graphs with few uses of each, in which patterns arise.
+    if (found.length === 0 || chance(6)) return undefined
+    return chance(3) ? pick(found) : found.at(-1)
   }
   const shape = (low: number, high: number) =>
     Array.from({ length: low + nat(high - low + 1) }, () => (chance(40) ? 0 : pick(extents)))
@@ -209,6 +224,7 @@ function createSource(
     chance,
     fresh,
     constant,
+    parameter: (type) => (chance(6) ? fresh(type) : constant(type, (random) => value(type.dtype, random))),
     tensor: (dtypes, low = 0, high = 4) => {
       const allowed = (options.dtypes ?? usualDTypes).filter((dtype) => dtypes.includes(dtype))
       const found = find(({ type }) => dtypes.includes(type.dtype) && type.shape.length >= low && type.shape.length <= high)
@@ -224,8 +240,12 @@ function createSource(
       const fits = (other: Shape) =>
         own.every((extent, i) => [1, extent].includes(other[other.length - own.length + i] ?? 1) || (!within && extent === 1))
       const found = find(({ type }) => type.dtype === node.type.dtype && type.shape.length <= own.length && fits(type.shape))
-      if (found) return found
+      if (found && !chance(3)) return found
       if (chance(3)) return fresh({ dtype: node.type.dtype, shape: [] })
+      if (own.length > 0 && chance(2)) {
+        const axis = nat(own.length)
+        return fresh({ dtype: node.type.dtype, shape: own.map((extent, i) => (i === axis ? extent : 1)) })
+      }
       const other = own.map((extent) => (chance(3) ? 1 : extent === 1 && !within && chance(2) ? pick(extents) : extent))
       return fresh({ dtype: node.type.dtype, shape: other.slice(nat(other.length + 1) && nat(other.length)) })
     },
@@ -283,7 +303,7 @@ const adaptive = (s: Source) => {
   const input = image(s, floats)
   return { operands: { input }, attributes: { size: input.type.shape.slice(2).map(() => 1 + s.nat(4)) } }
 }
-const channels = (s: Source, input: Node) => s.fresh({ dtype: input.type.dtype, shape: [input.type.shape[1]!] })
+const channels = (s: Source, input: Node) => s.parameter({ dtype: input.type.dtype, shape: [input.type.shape[1]!] })
 const maybe = (s: Source, node: () => Node) => (s.chance(2) ? { value: node() } : { value: undefined })
 const trailing = (s: Source) => {
   const input = s.tensor(floats, 1)
@@ -473,9 +493,9 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     const out = groups * s.pick([1, 2])
     const kernel = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
     const { dtype } = input.type
-    const bias = maybe(s, () => s.fresh({ dtype, shape: [out] }))
+    const bias = maybe(s, () => s.parameter({ dtype, shape: [out] }))
     return {
-      operands: { input, weight: s.fresh({ dtype, shape: [out, inChannels / groups, ...kernel] }), bias: bias.value },
+      operands: { input, weight: s.parameter({ dtype, shape: [out, inChannels / groups, ...kernel] }), bias: bias.value },
       attributes: { ...windowOf(s, spatial, kernel, false), groups },
     }
   },
@@ -491,8 +511,8 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   linear: (s) => {
     const input = s.tensor(floats, 1)
     const [out, dtype] = [s.pick(extents), input.type.dtype]
-    const bias = maybe(s, () => s.fresh({ dtype, shape: [out] }))
-    return { operands: { input, weight: s.fresh({ dtype, shape: [out, input.type.shape.at(-1)!] }), bias: bias.value } }
+    const bias = maybe(s, () => s.parameter({ dtype, shape: [out] }))
+    return { operands: { input, weight: s.parameter({ dtype, shape: [out, input.type.shape.at(-1)!] }), bias: bias.value } }
   },
   reduceSum: reduction(numbers),
   reduceProd: reduction(numbers),

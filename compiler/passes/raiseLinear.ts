@@ -1,0 +1,56 @@
+import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
+import type { Pass } from './pass.ts'
+import { applyRules, rule } from './rule.ts'
+
+/** OP-39. The weight of a linear layer is stored transposed; folding does that at build. */
+const matmul = rule({
+  name: 'matmul-into-linear',
+  note: 'matmul(x, constant) → linear(x, transpose(constant))',
+  root: 'matmul',
+  match: (node) => {
+    const { right } = asOp(node, 'matmul')!.operands
+    return isConstant(right) && right.type.shape.length === 2 && {}
+  },
+  apply: (_, builder, node) => {
+    const { left, right } = asOp(node, 'matmul')!.operands
+    return builder.add('linear', { input: left, weight: builder.add('transpose', { input: right }, { order: [1, 0] }) })
+  },
+})
+
+/** OP-38. */
+const bias = rule({
+  name: 'add-into-linear-bias',
+  note: 'linear(x, w) + b → linear(x, w, b)',
+  root: 'add',
+  match: (node, context) => {
+    for (const [i, operand] of node.operands.entries()) {
+      const linear = asOp(operand, 'linear')
+      const other = node.operands[1 - i]!
+      if (!linear || linear.operands.bias || context.isShared(operand)) continue
+      const tail = withoutLeadingOnes(other.type.shape)
+      const out = operand.type.shape.at(-1)
+      // A bias of one element is left as an add: it would have to be expanded.
+      if (other !== operand && tail.length === 1 && tail[0] === out && other.type.shape.length <= operand.type.shape.length)
+        return { through: [operand], linear, other }
+    }
+    return undefined
+  },
+  apply: ({ linear, other }, builder) =>
+    builder.add('linear', { ...linear.operands, bias: reshapeTo(builder, other, withoutLeadingOnes(other.type.shape)) }),
+})
+
+/**
+ * Recognises linear layers that were written as products and sums.
+ *
+ *     %3 = matmul(%0, %1)      // %1 : f32[784, 10] constant
+ *     %4 = add(%3, %2)         // %2 : f32[10]
+ *   →
+ *     %3 = transpose(%1) {order: [1, 0]}
+ *     %4 = linear(%0, %3, %2)
+ */
+export const raiseLinear: Pass = {
+  name: 'raise-linear',
+  summary: 'Recognise linear layers in matmul and add',
+  level: 'composite',
+  run: (graph, context) => applyRules(graph, context, [matmul, bias]),
+}

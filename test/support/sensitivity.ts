@@ -1,0 +1,84 @@
+// Compares two graphs numerically, with bounds that come from the first one's own sensitivity to rounding.
+import {
+  byteSize,
+  type DType,
+  elementsOf,
+  type Graph,
+  hasTrait,
+  inputName,
+  isFloat,
+  type Node,
+  printGraph,
+  printType,
+} from '../../compiler/graph/index.ts'
+import { lowerGraph } from '../../compiler/lower/index.ts'
+import { evaluate } from '../../targets/interpreter/index.ts'
+import { mulberry, randomInputs } from './randomGraph.ts'
+
+type Bytes = Readonly<Record<string, Uint8Array>>
+
+/** Distance to the next value, relative to it. */
+const spacing: Partial<Record<DType, number>> = { f32: 2 ** -23, f64: 2 ** -52, f16: 2 ** -10, bf16: 2 ** -7 }
+const smallest: Partial<Record<DType, number>> = { f32: 2 ** -126, f64: 2 ** -1022, f16: 2 ** -14, bf16: 2 ** -126 }
+
+/** All outputs; with `random`, every float that is computed or stored is moved by up to two spacings. */
+function run({ nodes, outputs }: Graph, inputs: Bytes, random?: () => number): Record<string, Uint8Array> {
+  const values = new Map<Node, Uint8Array>()
+  for (const node of nodes) {
+    const operands = node.operands.map((operand) => values.get(operand)!)
+    const value = node.data ? node.data.read() : hasTrait(node, 'storage') ? inputs[inputName(node)]! : evaluate(node, operands)
+    values.set(node, random && !hasTrait(node, 'movement') ? perturbed(node, value, random) : value)
+  }
+  return Object.fromEntries(outputs.map(({ name, value }) => [name, values.get(value)!]))
+}
+
+function perturbed({ type }: Node, bytes: Uint8Array, random: () => number): Uint8Array {
+  const relative = spacing[type.dtype]
+  if (!relative) return bytes
+  const result = new Uint8Array(bytes)
+  const elements = elementsOf(type.dtype, result)
+  for (let i = 0; i < elements.length; i++) {
+    const value = elements.get(i)
+    if (Number.isFinite(value)) elements.set(i, value * (1 + (random() * 4 - 2) * relative))
+  }
+  return result
+}
+
+/**
+ * Throws when the outputs of `actual` differ from those of `expected` by more than rounding explains: eight times what moving every
+ * intermediate value of `expected` by two spacings does to its outputs. Elements that jump under that (rounding, comparison) are skipped.
+ */
+export function expectEqualGraphs(actual: Graph, expected: Graph, seed: number): void {
+  const inputs = randomInputs(expected, seed)
+  expectOutputs(run(lowerGraph(actual, new Set()), inputs), expected, inputs, () => printGraph(actual))
+}
+
+/** The same for outputs that something else computed. */
+export function expectOutputs(actual: Bytes, expected: Graph, inputs: Bytes, describe: () => string = () => ''): void {
+  const lowered = lowerGraph(expected, new Set())
+  const base = run(lowered, inputs)
+  const moved = [1, 2, 3].map((seed) => run(lowered, inputs, mulberry(seed)))
+  for (const { name, value } of expected.outputs) {
+    const { dtype } = value.type
+    const read = (bytes: Bytes) => elementsOf(dtype, bytes[name]!)
+    if (actual[name]?.byteLength !== byteSize(value.type))
+      throw new Error(`output ${name} has ${actual[name]?.byteLength} bytes, expected ${printType(value.type)}`)
+    const [found, wanted, others] = [read(actual), read(base), moved.map(read)]
+    for (let i = 0; i < wanted.length; i++) {
+      const [a, b] = [found.get(i), wanted.get(i)]
+      const around = others.map((elements) => elements.get(i))
+      if (isFloat(dtype) ? isClose(a, b, around, dtype) : a === b || around.some((other) => other !== b)) continue
+      throw new Error(
+        `output ${name}[${i}] is ${a}, expected ${b} (moved: ${around.join(', ')})\n${printGraph(expected)}\n${describe()}`,
+      )
+    }
+  }
+}
+
+function isClose(a: number, b: number, around: readonly number[], dtype: DType): boolean {
+  if (Object.is(a, b) || a === b) return true
+  if (!Number.isFinite(b)) return around.some((other) => !Object.is(other, b))
+  if (around.some((other) => !Number.isFinite(other))) return true
+  const noise = Math.max(...around.map((other) => Math.abs(other - b)))
+  return Math.abs(a - b) <= 8 * noise + 4 * spacing[dtype]! * Math.abs(b) + 4 * smallest[dtype]!
+}
