@@ -162,7 +162,8 @@ export function logSoftmax<X extends Tensor>(
 function readBound(input: unknown, name: string, value: unknown, fallback: number): number {
   const bound = readNumber('clamp', name, value, fallback)
   const { dtype } = nodeOf(input, 'clamp', 'input').type
-  if (Number.isNaN(bound) || (Number.isFinite(bound) && !isElement(dtype, bound))) reject('bad-attribute', `clamp: ${name} ${bound} is not a value of ${dtype}`)
+  if (Number.isNaN(bound) || (Number.isFinite(bound) && !isElement(dtype, bound)))
+    reject('bad-attribute', `clamp: ${name} ${bound} is not a value of ${dtype}`)
   return bound
 }
 

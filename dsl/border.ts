@@ -42,7 +42,7 @@ export function pad<X extends Tensor, const O extends PadOptions>(
     return call('pad', { input }, { before, after, value })
   }
   if (given.value !== undefined) reject('bad-attribute', `pad: value has no meaning with mode '${mode}'`)
-  return call('padWith', { input }, { before, after, mode })
+  return call('padWith', { input }, { before, after, mode }, 'pad')
 }
 
 export interface ResizeOptions {

@@ -101,5 +101,5 @@ function convolve(op: string, axes: number, input: unknown, weight: unknown, bia
   const extents = spatialExtents(op, axes, input, 'input')
   const kernel = spatialExtents(op, axes, weight, 'weight')
   const groups = given.groups === undefined ? 1 : readInteger(op, 'groups', given.groups, 1)
-  return call('conv', { input, weight, bias }, { ...readWindow(op, extents, kernel, given, 1), groups })
+  return call('conv', { input, weight, bias }, { ...readWindow(op, extents, kernel, given, 1), groups }, op)
 }

@@ -115,5 +115,10 @@ export function instanceNorm<X extends Tensor>(
   const { epsilon } = readOptions('instanceNorm', options, ['epsilon'])
   const [, channels] = nodeOf(input, 'instanceNorm', 'input').type.shape
   if (!channels) return reject('rank-mismatch', 'instanceNorm: input must be [batch, channels, …] with at least one channel')
-  return call('groupNorm', { input, scale, shift }, { groups: channels, epsilon: readEpsilon('instanceNorm', epsilon) })
+  return call(
+    'groupNorm',
+    { input, scale, shift },
+    { groups: channels, epsilon: readEpsilon('instanceNorm', epsilon) },
+    'instanceNorm',
+  )
 }

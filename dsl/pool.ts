@@ -91,7 +91,7 @@ function pool(name: string, op: 'maxPool' | 'avgPool', axes: number, input: unkn
   const extents = spatialExtents(name, axes, input, 'input')
   const kernel = readPerAxis(name, 'window', window, axes, 1)
   const counted = average ? { countPadding: readBoolean(name, 'countPadding', given.countPadding, true) } : {}
-  return call(op, { input }, { window: kernel, ...readWindow(name, extents, kernel, given, kernel), ...counted })
+  return call(op, { input }, { window: kernel, ...readWindow(name, extents, kernel, given, kernel), ...counted }, name)
 }
 
 type Grid1dShape<X, Z> = any[] extends X
@@ -148,7 +148,7 @@ export function adaptiveMaxPool2d<X extends Tensor, const Z extends PerAxis<2>>(
 
 function grid(name: string, op: string, axes: number, input: unknown, size: unknown): any {
   spatialExtents(name, axes, input, 'input')
-  return call(op, { input }, { size: readPerAxis(name, 'size', size, axes, 1) })
+  return call(op, { input }, { size: readPerAxis(name, 'size', size, axes, 1) }, name)
 }
 
 type GlobalShape<X> = any[] extends X
@@ -165,7 +165,7 @@ type GlobalShape<X> = any[] extends X
 export function globalAvgPool<X extends Tensor>(
   input: Guard<FloatProblem<'globalAvgPool', X>, X>,
 ): Tensor<X['dtype'], GlobalShape<X['shape']>> {
-  return call('reduceMean', { input }, { axes: spatialAxes('globalAvgPool', input), keepDims: true })
+  return call('reduceMean', { input }, { axes: spatialAxes('globalAvgPool', input), keepDims: true }, 'globalAvgPool')
 }
 
 /**
@@ -173,5 +173,5 @@ export function globalAvgPool<X extends Tensor>(
  * @param input `[batch, channels, …]` with one to three spatial dimensions, any number type
  */
 export function globalMaxPool<X extends Tensor>(input: X): Tensor<X['dtype'], GlobalShape<X['shape']>> {
-  return call('reduceMax', { input }, { axes: spatialAxes('globalMaxPool', input), keepDims: true })
+  return call('reduceMax', { input }, { axes: spatialAxes('globalMaxPool', input), keepDims: true }, 'globalMaxPool')
 }

@@ -48,6 +48,7 @@ function reduce(op: string, name: string, input: unknown, options: unknown, more
     op,
     { input },
     { axes: readAxes(name, given.axes, rank), keepDims: readBoolean(name, 'keepDims', given.keepDims, false), ...correction },
+    name,
   )
 }
 

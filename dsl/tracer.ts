@@ -3,6 +3,7 @@ import {
   type ConstantData,
   definitionOf,
   type Location,
+  ModelProblem,
   type Node,
   printType,
   reject,
@@ -114,9 +115,18 @@ const sameDTypes = (a: readonly string[], b: readonly string[]) => a.length === 
 /**
  * Applies an op: the one line that most DSL functions consist of. Operands are named as in the op's definition; `undefined` leaves an
  * optional operand out. Where the op is elementwise, a number becomes a constant with the dtype of a tensor among the operands that
- * are declared alike.
+ * are declared alike. Problems speak of the function that the author called, where that has another name than the op.
  */
-export function call(op: string, operands: Readonly<Record<string, unknown>>, attributes: object = {}): any {
+export function call(op: string, operands: Readonly<Record<string, unknown>>, attributes: object = {}, written = op): any {
+  try {
+    return apply(op, operands, attributes)
+  } catch (problem) {
+    if (!(problem instanceof ModelProblem) || !problem.message.startsWith(`${op}:`)) throw problem
+    return reject(problem.code, `${written}${problem.message.slice(op.length)}`)
+  }
+}
+
+function apply(op: string, operands: Readonly<Record<string, unknown>>, attributes: object): Tensor {
   const { builder, location } = currentTracer(op)
   const definition = definitionOf(op)
   const specs = Object.entries(definition.operands)

@@ -103,6 +103,9 @@ function pathOf(file: unknown): string {
 // ---------------------------------------------------------------- for the extractor and the tracer
 export const isWeights = (value: unknown): value is Weights => typeof value === 'object' && value !== null && handles.has(value)
 
+/** Absolute path of the file, whether or not there is one. */
+export const weightsPath = (handle: Weights): string => handles.get(handle)!.path
+
 /** Reads and checks the header now, so that a mistake is reported where the file is named. */
 export const checkWeights = (handle: Weights): void => void fileOf(handles.get(handle)!.path)
 

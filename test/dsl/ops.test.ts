@@ -1,0 +1,721 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type DType, definitionOf, isOpName, ModelProblem, type Node, ops } from '../../compiler/graph/index.ts'
+import * as glowplug from '../../dsl/index.ts'
+import { createTracer } from '../../dsl/trace.ts'
+import { nodeOf, tensorOf, withTracer } from '../../dsl/tracer.ts'
+
+const dsl: Record<string, (...args: any[]) => any> = glowplug as never
+
+/** Runs `body` as a forward function with inputs of the given types. */
+function trace<T>(body: (input: (shape: readonly number[], dtype?: DType) => glowplug.Tensor) => T): T {
+  const tracer = createTracer()
+  let count = 0
+  return withTracer(tracer, () =>
+    body((shape, dtype = 'f32') => tensorOf(tracer.builder.input(`input${count++}`, { dtype, shape }))),
+  )
+}
+
+/** Arguments for every function that applies ops, and the shape of the result worked out by hand (a list for several results). */
+type Sample = [args: unknown[], shape: readonly unknown[]]
+const f = (...shape: number[]) => ({ dtype: 'f32' as DType, shape })
+const b = (...shape: number[]) => ({ dtype: 'bool' as DType, shape })
+const i = (...shape: number[]) => ({ dtype: 'i32' as DType, shape })
+const unary: Sample[] = [[[f(2, 3)], [2, 3]]]
+const binary: Sample[] = [
+  [
+    [f(2, 1), f(3)],
+    [2, 3],
+  ],
+  [
+    [f(2, 3), 2],
+    [2, 3],
+  ],
+  [
+    [0.5, f(2, 3)],
+    [2, 3],
+  ],
+]
+const logic: Sample[] = [
+  [
+    [b(2, 1), b(3)],
+    [2, 3],
+  ],
+]
+const bits: Sample[] = [
+  [
+    [i(2, 1), i(3)],
+    [2, 3],
+  ],
+  [[i(2), 7], [2]],
+]
+const reduction: Sample[] = [
+  [[f(2, 3, 4)], []],
+  [
+    [f(2, 3, 4), { axes: 1 }],
+    [2, 4],
+  ],
+  [
+    [f(2, 3, 4), { axes: [-1, 0], keepDims: true }],
+    [1, 3, 1],
+  ],
+]
+const samples: Record<string, Sample[]> = {
+  ...Object.fromEntries(
+    'negate abs sign floor ceil round sqrt rsqrt reciprocal exp log sin cos erf tanh sigmoid isNaN relu elu selu softplus softsign silu mish hardSigmoid hardSwish'
+      .split(' ')
+      .map((name) => [name, unary]),
+  ),
+  ...Object.fromEntries(
+    'add sub mul div pow mod minimum maximum equal notEqual less lessOrEqual greater greaterOrEqual'
+      .split(' ')
+      .map((name) => [name, binary]),
+  ),
+  ...Object.fromEntries('and or xor'.split(' ').map((name) => [name, logic])),
+  ...Object.fromEntries('bitwiseAnd bitwiseOr bitwiseXor'.split(' ').map((name) => [name, bits])),
+  ...Object.fromEntries(
+    'sum prod max min mean l1Norm l2Norm sumOfSquares logSumExp variance standardDeviation'
+      .split(' ')
+      .map((name) => [name, reduction]),
+  ),
+  not: [[[b(2)], [2]]],
+  cast: [[[f(2), 'i8'], [2]]],
+  where: [
+    [
+      [b(2, 1), f(3), f(1)],
+      [2, 3],
+    ],
+    [[b(2), f(2), 0], [2]],
+    [[b(2), 1, f(2)], [2]],
+  ],
+  leakyRelu: [
+    [[f(2)], [2]],
+    [[f(2), { slope: 0.2 }], [2]],
+  ],
+  prelu: [
+    [
+      [f(1, 3, 2, 2), f(3, 1, 1)],
+      [1, 3, 2, 2],
+    ],
+    [[f(2), 0.1], [2]],
+  ],
+  gelu: [
+    [[f(2)], [2]],
+    [[f(2), { approximate: 'tanh' }], [2]],
+  ],
+  clamp: [
+    [[f(2), { minimum: 0, maximum: 6 }], [2]],
+    [[i(2), { minimum: 0 }], [2]],
+  ],
+  softmax: [
+    [[f(2, 3)], [2, 3]],
+    [
+      [f(2, 3), { axis: 0 }],
+      [2, 3],
+    ],
+  ],
+  logSoftmax: [[[f(2, 3)], [2, 3]]],
+  conv1d: [
+    [
+      [f(1, 4, 9), f(6, 2, 3), f(6), { groups: 2, stride: 2, padding: 1 }],
+      [1, 6, 5],
+    ],
+  ],
+  conv2d: [
+    [
+      [f(1, 3, 8, 9), f(4, 3, 3, 2)],
+      [1, 4, 6, 8],
+    ],
+    [
+      [f(1, 3, 8, 9), f(4, 3, 3, 3), undefined, { padding: 'same', stride: 2 }],
+      [1, 4, 4, 5],
+    ],
+    [
+      [f(1, 3, 8, 9), f(4, 3, 3, 3), undefined, { padding: 'same', dilation: 2 }],
+      [1, 4, 8, 9],
+    ],
+    [
+      [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { padding: { before: [0, 1], after: 2 } }],
+      [1, 4, 8, 9],
+    ],
+  ],
+  conv3d: [
+    [
+      [f(1, 2, 4, 5, 6), f(3, 2, 2, 2, 2), undefined, { stride: [2, 1, 1] }],
+      [1, 3, 2, 4, 5],
+    ],
+  ],
+  maxPool1d: [
+    [
+      [f(1, 2, 7), 2],
+      [1, 2, 3],
+    ],
+  ],
+  maxPool2d: [
+    [
+      [f(1, 2, 7, 8), 3, { stride: 2, padding: 1 }],
+      [1, 2, 4, 4],
+    ],
+    [
+      [f(1, 2, 7, 8), [2, 4]],
+      [1, 2, 3, 2],
+    ],
+  ],
+  avgPool1d: [
+    [
+      [f(1, 2, 7), 3, { stride: 1 }],
+      [1, 2, 5],
+    ],
+  ],
+  avgPool2d: [
+    [
+      [f(1, 2, 7, 8), 2, { padding: 'same', countPadding: false }],
+      [1, 2, 4, 4],
+    ],
+  ],
+  adaptiveAvgPool1d: [
+    [
+      [f(1, 2, 7), 3],
+      [1, 2, 3],
+    ],
+  ],
+  adaptiveAvgPool2d: [
+    [
+      [f(1, 2, 7, 8), [3, 5]],
+      [1, 2, 3, 5],
+    ],
+  ],
+  adaptiveMaxPool2d: [
+    [
+      [f(1, 2, 7, 8), 2],
+      [1, 2, 2, 2],
+    ],
+  ],
+  globalAvgPool: [[[f(2, 3, 4, 5)], [2, 3, 1, 1]]],
+  globalMaxPool: [[[f(2, 3, 4)], [2, 3, 1]]],
+  matmul: [
+    [
+      [f(5, 1, 2, 3), f(4, 3, 6)],
+      [5, 4, 2, 6],
+    ],
+  ],
+  linear: [
+    [
+      [f(5, 2, 3), f(4, 3)],
+      [5, 2, 4],
+    ],
+    [[f(3), f(4, 3), f(4)], [4]],
+  ],
+  batchNorm: [
+    [
+      [f(1, 3, 2, 2), f(3), f(3), f(3), f(3), { epsilon: 1e-3 }],
+      [1, 3, 2, 2],
+    ],
+  ],
+  layerNorm: [
+    [[f(2, 3, 4)], [2, 3, 4]],
+    [
+      [f(2, 3, 4), f(3, 4), f(3, 4), { dims: 2 }],
+      [2, 3, 4],
+    ],
+  ],
+  rmsNorm: [
+    [
+      [f(2, 4), f(4)],
+      [2, 4],
+    ],
+  ],
+  groupNorm: [
+    [
+      [f(1, 6, 2), f(6), f(6), { groups: 3 }],
+      [1, 6, 2],
+    ],
+    [
+      [f(1, 6, 2), undefined, undefined, { groups: 1 }],
+      [1, 6, 2],
+    ],
+  ],
+  instanceNorm: [
+    [
+      [f(1, 6, 2), f(6), f(6)],
+      [1, 6, 2],
+    ],
+  ],
+  reshape: [
+    [
+      [f(2, 6), [3, -1]],
+      [3, 4],
+    ],
+  ],
+  flatten: [
+    [[f(2, 3, 4)], [2, 12]],
+    [[f(2, 3, 4), { axis: 0 }], [24]],
+    [
+      [f(2, 3), { axis: 2 }],
+      [2, 3, 1],
+    ],
+  ],
+  transpose: [
+    [
+      [f(2, 3, 4), [2, 0, -2]],
+      [4, 2, 3],
+    ],
+  ],
+  squeeze: [
+    [[f(2, 1, 3, 1)], [2, 3]],
+    [
+      [f(2, 1, 3, 1), { axes: -1 }],
+      [2, 1, 3],
+    ],
+  ],
+  unsqueeze: [
+    [
+      [f(2, 3), { axes: [0, -1] }],
+      [1, 2, 3, 1],
+    ],
+    [
+      [f(2), { axes: 1 }],
+      [2, 1],
+    ],
+  ],
+  expand: [
+    [
+      [f(3, 1), [2, 3, 4]],
+      [2, 3, 4],
+    ],
+  ],
+  slice: [
+    [
+      [f(4, 10), { axis: 1, start: 2, stop: -1 }],
+      [4, 7],
+    ],
+    [
+      [
+        f(4, 10),
+        [
+          { axis: 0, step: -1 },
+          { axis: -1, start: 1, step: 3 },
+        ],
+      ],
+      [4, 3],
+    ],
+    [
+      [f(4, 10), { axis: 1, start: 8, stop: 100 }],
+      [4, 2],
+    ],
+    [
+      [f(4, 10), { axis: 1, start: 9, stop: 3 }],
+      [4, 0],
+    ],
+  ],
+  split: [
+    [
+      [f(4, 6), 3, { axis: 1 }],
+      [
+        [4, 2],
+        [4, 2],
+        [4, 2],
+      ],
+    ],
+    [
+      [f(4, 6), [1, 5], { axis: -1 }],
+      [
+        [4, 1],
+        [4, 5],
+      ],
+    ],
+  ],
+  gather: [
+    [
+      [f(5, 7), i(2, 3), { axis: 1 }],
+      [5, 2, 3],
+    ],
+  ],
+  embedding: [
+    [
+      [i(2, 3), f(10, 4)],
+      [2, 3, 4],
+    ],
+  ],
+  concat: [
+    [
+      [[f(2, 3), f(2, 4)], { axis: -1 }],
+      [2, 7],
+    ],
+  ],
+  stack: [
+    [[[f(2, 3), f(2, 3)]], [2, 2, 3]],
+    [
+      [[f(2, 3), f(2, 3)], { axis: -1 }],
+      [2, 3, 2],
+    ],
+  ],
+  pad: [
+    [
+      [f(2, 3), { before: [0, 1], after: [2, 3] }],
+      [4, 7],
+    ],
+    [
+      [f(2, 3), { before: [1, 0], after: [0, 2], mode: 'reflect' }],
+      [3, 5],
+    ],
+  ],
+  resize: [
+    [
+      [f(1, 2, 3, 4), [6, 8], { mode: 'linear' }],
+      [1, 2, 6, 8],
+    ],
+  ],
+  expectShape: [
+    [
+      [f(2, 3), [2, 3]],
+      [2, 3],
+    ],
+  ],
+}
+
+const isType = (value: unknown): value is { dtype: DType; shape: number[] } =>
+  typeof value === 'object' && value !== null && 'dtype' in value && 'shape' in value
+
+/** Applies a function to a sample; the nodes of its results. */
+function apply(name: string, args: readonly unknown[]): Node[] {
+  return trace((input) => {
+    const materialise = (value: unknown): unknown =>
+      isType(value)
+        ? input(value.shape, value.dtype)
+        : Array.isArray(value) && value.length < 100
+          ? value.map(materialise)
+          : value
+    const result = dsl[name]!(...args.map(materialise))
+    return (Array.isArray(result) ? result : [result]).map((one) => nodeOf(one, name, 'result'))
+  })
+}
+
+/** Functions that are no op: they make models and constants. */
+const others = ['model', 'tensor', 'weights', 'constant', 'full']
+const functions = Object.keys(dsl).filter((name) => typeof dsl[name] === 'function' && !others.includes(name))
+
+test('every function has a sample, and gives the shape worked out by hand', () => {
+  assert.equal(
+    functions.filter((name) => !samples[name]),
+    [],
+  )
+  assert.equal(
+    Object.keys(samples).filter((name) => !functions.includes(name)),
+    [],
+  )
+  for (const [name, list] of Object.entries(samples)) {
+    for (const [args, shape] of list) {
+      const found = apply(name, args).map((node) => node.type.shape)
+      assert.equal(Array.isArray(shape[0]) ? found : found[0], shape, `${name}(${JSON.stringify(args)})`)
+    }
+  }
+})
+
+function opsOf(nodes: readonly Node[], seen = new Set<string>()): Set<string> {
+  for (const node of nodes) {
+    seen.add(node.op)
+    opsOf(node.operands, seen)
+  }
+  return seen
+}
+
+test('every op of the graph language can be written', () => {
+  const reached = new Set(
+    Object.entries(samples).flatMap(([name, list]) => list.flatMap(([args]) => [...opsOf(apply(name, args))])),
+  )
+  reached.add('constant')
+  assert.equal(
+    Object.keys(ops).filter((op) => !reached.has(op)),
+    [],
+  )
+})
+
+interface Documentation {
+  readonly first: string
+  readonly parameters: readonly string[]
+  readonly names: readonly string[]
+}
+
+/** Documentation blocks of the exported functions, read from the sources. */
+function documentation(): Map<string, Documentation> {
+  const folder = join(process.env.GLOWPLUG_ROOT!, 'dsl')
+  const found = new Map<string, Documentation>()
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
+    const text = readFileSync(join(folder, file), 'utf8')
+    for (const [, block, name, rest] of text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export function (\w+)([\s\S]*?)\{\n/g)) {
+      const lines = block!.split('\n').map((line) => line.replace(/^\s*\* ?/, '').trim())
+      const body = lines.join('\n').trim()
+      found.set(name!, {
+        first: body.split(/\n\n|\n@/)[0]!.replaceAll('\n', ' '),
+        parameters: [...body.matchAll(/^@param (\w+)/gm)].map((match) => match[1]!),
+        names: [...rest!.slice(rest!.indexOf('(')).matchAll(/[(,]\s*(\w+)\??:/g)].map((match) => match[1]!),
+      })
+    }
+  }
+  return found
+}
+
+test('a function that is one op is documented and parameterised like its definition', () => {
+  const documented = documentation()
+  let compared = 0
+  for (const name of functions) {
+    const doc = documented.get(name)
+    assert.ok(doc, `${name} is documented`)
+    assert.ok(doc.first.endsWith('.') && doc.parameters.length > 0, `${name}: a sentence and parameters`)
+    const results = samples[name]!.flatMap(([args]) => apply(name, args).map((node) => node.op))
+    const op = isOpName(name) ? name : `reduce${name[0]!.toUpperCase()}${name.slice(1)}`
+    if (!isOpName(op) || results.some((result) => result !== op)) continue
+    const definition = definitionOf(op)
+    assert.is(doc.first, `${definition.summary}.`, name)
+    const operands = Object.keys(definition.operands)
+    assert.equal(doc.parameters.slice(0, operands.length), operands, `${name}: operands`)
+    for (const parameter of doc.names) assert.ok(doc.parameters.includes(parameter), `${name}: ${parameter} is documented`)
+    compared++
+  }
+  assert.ok(compared > 60, `${compared} functions compared`)
+})
+
+// ---------------------------------------------------------------- options
+const attributes = (name: string, ...args: unknown[]) => apply(name, args)[0]!.attributes
+
+test("padding 'same' puts the odd element behind (ONNX SAME_UPPER) and counts dilation", () => {
+  const { before, after } = attributes('conv2d', f(1, 1, 8, 9), f(1, 1, 2, 3), undefined, { padding: 'same', dilation: [1, 2] })
+  assert.equal(
+    [before, after],
+    [
+      [0, 2],
+      [1, 2],
+    ],
+  )
+  assert.equal(attributes('conv2d', f(1, 1, 7, 7), f(1, 1, 1, 1), undefined, { padding: 'same', stride: 3 }).before, [0, 0])
+})
+
+test('axes are counted from the front and sorted, so that equal ops merge', () => {
+  assert.equal(attributes('sum', f(2, 3, 4), { axes: [-1, 0] }).axes, [0, 2])
+  assert.is(attributes('softmax', f(2, 3)).axis, 1)
+  assert.equal(attributes('transpose', f(2, 3), [-1, 0]).order, [1, 0])
+})
+
+test('slices follow Python, for every start, stop and step', () => {
+  const elements = [0, 1, 2, 3, 4]
+  for (const step of [1, 2, 3, -1, -2, -3]) {
+    for (let start = -7; start <= 7; start++) {
+      for (let stop = -7; stop <= 7; stop++) {
+        const taken = attributes('slice', f(5), { axis: 0, start, stop, step }) as {
+          start: number[]
+          size: number[]
+          step: number[]
+        }
+        const found = Array.from({ length: taken.size[0]! }, (_, n) => elements[taken.start[0]! + n * taken.step[0]!])
+        assert.equal(found, pythonSlice(elements, start, stop, step), `[${start}:${stop}:${step}]`)
+      }
+    }
+  }
+})
+
+/** PySlice_AdjustIndices, written out. */
+function pythonSlice(list: readonly number[], start: number, stop: number, step: number): number[] {
+  const adjust = (index: number) => {
+    if (index < 0) return index + list.length < 0 ? (step < 0 ? -1 : 0) : index + list.length
+    return index >= list.length ? (step < 0 ? list.length - 1 : list.length) : index
+  }
+  const result: number[] = []
+  for (let at = adjust(start), end = adjust(stop); step > 0 ? at < end : at > end; at += step) result.push(list[at]!)
+  return result
+}
+
+// ---------------------------------------------------------------- mistakes
+const mistakes: [name: string, args: unknown[], code: string, message: RegExp][] = [
+  [
+    'conv2d',
+    [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { strides: 2 }],
+    'bad-attribute',
+    /no option "strides"; did you mean 'stride'\?/,
+  ],
+  [
+    'conv2d',
+    [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { stride: 0 }],
+    'bad-attribute',
+    /stride must be a whole number of at least 1, got 0/,
+  ],
+  ['conv2d', [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { stride: [1, 2, 3] }], 'bad-attribute', /stride needs 2 entries, got 3/],
+  ['conv2d', [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { padding: 'valid' }], 'bad-attribute', /padding must be .*got "valid"/],
+  [
+    'conv2d',
+    [f(1, 3, 8, 8), f(4, 3, 3, 3), undefined, { padding: { before: 1 } }],
+    'bad-attribute',
+    /padding.after must be a number or 2 numbers, got undefined/,
+  ],
+  ['conv2d', [f(1, 3, 8), f(4, 3, 3, 3)], 'rank-mismatch', /input must be \[batch, channels, height, width\], got \[1, 3, 8\]/],
+  ['conv2d', [f(1, 3, 8, 8), f(4, 4, 3, 3)], 'shape-mismatch', /has 3 channels, .*expects 4/],
+  ['conv2d', ['image', f(4, 3, 3, 3)], 'bad-operand', /input must be a tensor, got "image"/],
+  [
+    'conv2d',
+    [f(1, 3, 8, 8), f(4, 3, 3, 3), f(4), 7],
+    'bad-attribute',
+    /options must be an object with stride, padding, dilation and groups, got 7/,
+  ],
+  ['maxPool2d', [f(1, 3, 8, 8), 2, { padding: 2 }], 'bad-attribute', /padding/],
+  ['add', [1, 2], 'bad-operand', /one of left and right must be a tensor/],
+  ['add', [f(2), i(2)], 'dtype-mismatch', /convert one with cast\(\)/],
+  ['add', [i(2), 0.5], 'bad-operand', /right is 0.5, which is not a value of i32/],
+  ['add', [f(2, 3), f(4)], 'shape-mismatch', /do not broadcast/],
+  ['where', [b(2), 1, 2], 'bad-operand', /one of whenTrue and whenFalse must be a tensor/],
+  ['relu', [undefined], 'bad-operand', /input must be a tensor, got undefined/],
+  ['relu', [3], 'bad-operand', /input must be a tensor, got 3/],
+  ['exp', [i(2)], 'dtype-mismatch', /exp: input is i32/],
+  ['cast', [f(2), 'float32'], 'bad-attribute', /"float32" is not an element type; did you mean 'f32'\?/],
+  ['reshape', [f(2, 6), [5, -1]], 'shape-mismatch', /12 elements/],
+  ['reshape', [f(2, 6), [2.5]], 'bad-attribute', /shape\[0\] must be a whole number/],
+  ['reshape', [f(2, 6), new Array(4_000_000_000)], 'bad-attribute', /4000000000 entries, the limit is 8/],
+  ['concat', [new Array(4_000_000_000), { axis: 0 }], 'bad-operand', /the limit is/],
+  ['concat', [[], { axis: 0 }], 'bad-operand', /at least one tensor/],
+  ['concat', [[f(2)], {}], 'bad-attribute', /axis must be a whole number, got undefined/],
+  ['softmax', [f(2), { axis: 1 }], 'bad-attribute', /axis 1 is outside a tensor of rank 1; it may be -1 to 0/],
+  ['sum', [f(2), { axes: [0, -1] }], 'bad-attribute', /name one axis twice/],
+  ['split', [f(4, 6), 4, { axis: 1 }], 'shape-mismatch', /4 equal parts do not divide the 6 elements/],
+  ['split', [f(4, 6), 1e9, { axis: 1 }], 'bad-attribute', /above the limit/],
+  ['slice', [f(4), { axis: 0, step: 0 }], 'bad-attribute', /step must not be 0/],
+  ['squeeze', [f(2, 3), { axes: 1 }], 'shape-mismatch', /has size 3, not 1/],
+  ['stack', [[f(2), f(3)]], 'shape-mismatch', /inputs\[1\] is f32\[3\]/],
+  ['expectShape', [f(2, 3), [2, 4]], 'shape-mismatch', /the value is \[2, 3\], not \[2, 4\]/],
+  ['layerNorm', [f(2), f(2), f(2), { epsilon: 0 }], 'bad-attribute', /epsilon must be above 0/],
+  ['batchNorm', [f(1, 3), f(3), f(3), f(3), f(4)], 'shape-mismatch', /variance must be \[3\]/],
+  ['gelu', [f(2), { approximate: 'sigmoid' }], 'bad-attribute', /approximate must be 'none' or 'tanh', got "sigmoid"/],
+  ['clamp', [i(2), { maximum: 0.5 }], 'bad-attribute', /not a value of i32/],
+  ['pad', [f(2), { before: [1], after: [1], mode: 'edge', value: 1 }], 'bad-attribute', /value has no meaning/],
+  ['embedding', [f(2), f(3, 4)], 'dtype-mismatch', /indices is f32/],
+  ['expand', [f(1), [2 ** 31]], 'too-large', /more than 2147483647 elements/],
+]
+
+for (const [name, args, code, message] of mistakes) {
+  test(`${name}: ${message.source}`, () => {
+    try {
+      apply(name, args)
+    } catch (error) {
+      assert.instance(error, ModelProblem, String(error))
+      assert.is((error as ModelProblem).code, code)
+      assert.match((error as ModelProblem).message, message)
+      return
+    }
+    assert.unreachable('no problem was found')
+  })
+}
+
+/** What untyped JavaScript may pass. */
+const odd: unknown[] = [
+  undefined,
+  null,
+  Number.NaN,
+  -1,
+  1.5,
+  Number.POSITIVE_INFINITY,
+  2 ** 60,
+  1n,
+  '',
+  'x',
+  true,
+  Symbol('s'),
+  [],
+  [[]],
+  new Array(2 ** 31),
+  {},
+  { axis: {} },
+  Object.create(null),
+  () => 0,
+  new Date(0),
+  new Proxy({}, {}),
+]
+
+test('odd arguments end in a ModelProblem or a result, never in a crash', () => {
+  for (const name of functions) {
+    const [args] = samples[name]![0]!
+    for (let at = 0; at < Math.max(args.length, 4); at++) {
+      for (const value of odd) {
+        const changed = [...args]
+        changed[at] = value
+        try {
+          apply(name, changed)
+        } catch (error) {
+          assert.instance(error, ModelProblem, `${name}, argument ${at}: ${String((error as Error)?.stack)}`)
+        }
+      }
+    }
+  }
+})
+
+test('ops outside forward, and tensors of another model, are told apart', () => {
+  const foreign = trace((input) => input([2]))
+  const thrown = (body: () => unknown) => {
+    try {
+      body()
+    } catch (error) {
+      return (error as ModelProblem).code
+    }
+    return 'nothing'
+  }
+  assert.is(
+    thrown(() => glowplug.relu(foreign)),
+    'outside-forward',
+  )
+  assert.is(
+    thrown(() => trace((input) => glowplug.add(input([2]), foreign))),
+    'bad-operand',
+  )
+  assert.is(
+    thrown(() => trace(() => glowplug.relu(glowplug.tensor('f32', [2])))),
+    'bad-operand',
+  )
+})
+
+test('constants may be written outside forward; equal ones are one node', () => {
+  const outside = glowplug.constant('f32', [2], [1, 2])
+  const [first, second, third] = trace(() =>
+    [outside, glowplug.constant('f32', [2], [1, 2]), glowplug.constant('f32', [2], [1, 3])].map((one) =>
+      nodeOf(one, 'test', 'x'),
+    ),
+  )
+  assert.is(first, second)
+  assert.is.not(first, third)
+})
+
+test('constants keep every bit that their element type has', () => {
+  const bytes = (dtype: DType, values: (number | bigint | boolean)[]) =>
+    trace(() => [...nodeOf(glowplug.constant(dtype, [values.length], values), 'test', 'x').data!.read()])
+  assert.equal(
+    bytes('i64', [2n ** 63n - 1n, -1]),
+    [255, 255, 255, 255, 255, 255, 255, 127, 255, 255, 255, 255, 255, 255, 255, 255],
+  )
+  assert.equal(bytes('u64', [2n ** 64n - 1n]), [255, 255, 255, 255, 255, 255, 255, 255])
+  assert.equal(bytes('bool', [true, 0]), [1, 0])
+  assert.equal(bytes('f16', [1, -2]), [0, 0x3c, 0, 0xc0])
+  for (const [dtype, value] of [
+    ['i8', 128],
+    ['u8', -1],
+    ['i64', 2n ** 63n],
+    ['bool', 2],
+    ['f32', 1n],
+    ['i32', Number.NaN],
+  ] as const) {
+    assert.throws(() => bytes(dtype, [value]), /is not a value of/)
+  }
+  assert.throws(() => glowplug.full('f32', [2 ** 20, 2], 0), /more than the 1048576 elements/)
+})
+
+test('problems speak of the function that was called', () => {
+  const channels = { shape: [8, 4, 3, 3], image: [1, 3, 9, 9] }
+  trace((input) => {
+    assert.throws(
+      () => dsl.conv2d!(input(channels.image), input(channels.shape)),
+      /^conv2d: input f32\[1, 3, 9, 9\] has 3 channels/,
+    )
+    assert.throws(() => dsl.maxPool2d!(input(channels.image), 3, { padding: 3 }), /^maxPool2d: /)
+    assert.throws(() => dsl.mean!(input([2, 3], 'i32')), /^mean: /)
+    assert.throws(() => dsl.pad!(input([3]), { before: [3], after: [0], mode: 'reflect' }), /^pad: /)
+  })
+})
+
+test.run()
