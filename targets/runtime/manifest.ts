@@ -28,7 +28,12 @@ export interface EntryPoint {
   readonly name: string
   /** Exported function `(constants, mutable, activations) → code`, where 0 is success and n > 0 is `faults[n − 1]`. */
   readonly export: string
-  readonly regions: { readonly constants: number; readonly mutable: number; readonly activations: number; readonly lowerBound: number }
+  readonly regions: {
+    readonly constants: number
+    readonly mutable: number
+    readonly activations: number
+    readonly lowerBound: number
+  }
   /** Byte offsets in the mutable region, in the order of the signature. */
   readonly inputs: readonly number[]
   readonly outputs: readonly number[]
@@ -42,7 +47,11 @@ export interface Manifest {
   readonly model: string
   readonly toolchain: Readonly<Record<string, string>>
   /** What callers see, the same for every target. */
-  readonly entries: readonly { readonly name: string; readonly inputs: readonly TensorSignature[]; readonly outputs: readonly TensorSignature[] }[]
+  readonly entries: readonly {
+    readonly name: string
+    readonly inputs: readonly TensorSignature[]
+    readonly outputs: readonly TensorSignature[]
+  }[]
   readonly weights: FileEntry
   readonly codes: readonly CodeEntry[]
 }

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { type Graph, InvariantError, inputName, type Node } from '../../compiler/graph/index.ts'
+import { faultsOf, type Program } from '../../compiler/memory/index.ts'
+import type { Code } from '../../compiler/target.ts'
+import type { Bundle } from '../../targets/runtime/bundle.ts'
+import {
+  type CodeEntry,
+  type FileEntry,
+  type Manifest,
+  manifestFormat,
+  type TensorSignature,
+} from '../../targets/runtime/manifest.ts'
+import { joinSections, layoutConstants } from './layout.ts'
+import { manifestSchema } from './schema.ts'
+
+declare const GLOWPLUG_VERSION: string
+
+/** One compilation of the graph. `export` names the entry function in the code. */
+export interface CompiledCode {
+  readonly target: string
+  readonly program: Program
+  readonly code: Code
+  readonly export: string
+}
+
+export interface BundleParts {
+  readonly graph: Graph
+  /** In the order in which the loader tries them. */
+  readonly codes: readonly CompiledCode[]
+}
+
+const digestOf = (bytes: Uint8Array): string => `sha256-${createHash('sha256').update(bytes).digest('hex')}`
+
+/** `<model>-<hash8>.<extension>`: a file of other contents has another name, so none is ever overwritten. */
+function nameFile(model: string, bytes: Uint8Array, extension: string): FileEntry {
+  const digest = digestOf(bytes)
+  const stem = model
+    .replace(/[^\w.-]/g, '_')
+    .replace(/^[^a-zA-Z0-9_]+/, '_')
+    .slice(0, 100)
+  return { file: `${stem}-${digest.slice(7, 15)}.${extension}`, bytes: bytes.length, digest }
+}
+
+const signatureOf = (name: string, { type }: Node): TensorSignature => ({ name, dtype: type.dtype, shape: type.shape })
+
+function offsetsOf({ name, offsets }: Program, buffers: Program['inputs'], count: number): number[] {
+  if (buffers.length !== count)
+    throw new InvariantError(`${name}: the program has ${buffers.length} inputs or outputs, the graph ${count}`)
+  return buffers.map((buffer) => offsets.get(buffer) ?? -1)
+}
+
+/** Puts code and weights of one model into content-hashed files with a manifest. Equal parts give equal bytes. */
+export function makeBundle({ graph, codes }: BundleParts): Bundle {
+  const files = new Map<string, Uint8Array>()
+  const add = (bytes: Uint8Array, extension: string): FileEntry => {
+    const entry = nameFile(graph.name, bytes, extension)
+    files.set(entry.file, bytes)
+    return entry
+  }
+  const sections = codes.map(({ program }) => {
+    const bytes = layoutConstants(program)
+    return { bytes, digest: digestOf(bytes) }
+  })
+  const weights = joinSections(sections)
+  const entries = codes.map(({ target, program, code, export: exported }, i): CodeEntry => {
+    const { inputs, outputs, regions, lowerBound } = program
+    const point = {
+      name: 'main',
+      export: exported,
+      regions: { ...regions, lowerBound },
+      inputs: offsetsOf(program, inputs, graph.inputs.length),
+      outputs: offsetsOf(program, outputs, graph.outputs.length),
+      faults: faultsOf(program).map(({ message }) => message),
+    }
+    const place = { ...weights.places[i]!, digest: sections[i]!.digest }
+    return { ...add(code.bytes, code.extension), target, kind: code.kind, level: code.level, weights: place, entries: [point] }
+  })
+  const manifest: Manifest = {
+    format: manifestFormat,
+    glowplug: GLOWPLUG_VERSION,
+    model: graph.name,
+    toolchain: sortedRecord({ node: process.versions.node, ...Object.assign({}, ...codes.map(({ code }) => code.toolchain)) }),
+    entries: [
+      {
+        name: 'main',
+        inputs: graph.inputs.map((node) => signatureOf(inputName(node), node)),
+        outputs: graph.outputs.map(({ name, value }) => signatureOf(name, value)),
+      },
+    ],
+    weights: add(weights.file, 'weights'),
+    codes: entries,
+  }
+  const checked = manifestSchema.safeParse(manifest)
+  if (!checked.success)
+    throw new InvariantError(
+      `manifest of '${graph.name}': ${checked.error.issues[0]?.path.join('.')}: ${checked.error.issues[0]?.message}`,
+    )
+  add(new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 1)}\n`), 'manifest.json')
+  return { name: graph.name, manifest, files }
+}
+
+const sortedRecord = (record: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { type Manifest, manifestFormat } from '../../targets/runtime/manifest.ts'
+
+const size = z
+  .int()
+  .min(0)
+  .max(2 ** 32)
+const digest = z.string().regex(/^sha256-[0-9a-f]{64}$/)
+const tensor = z.strictObject({ name: z.string().min(1), dtype: z.string(), shape: z.array(size).readonly() }).readonly()
+const tensors = z.array(tensor).readonly()
+const texts = z.array(z.string()).readonly()
+const file = z.strictObject({ file: z.string().regex(/^\w[\w.@+-]{0,254}$/), bytes: size, digest })
+
+/** A manifest as the build may write it. The loader repeats by hand what matters to it, since it has no room for zod. */
+export const manifestSchema = z
+  .strictObject({
+    format: z.literal(manifestFormat),
+    glowplug: z.string(),
+    model: z.string().min(1),
+    toolchain: z.record(z.string(), z.string()).readonly(),
+    entries: z
+      .array(z.strictObject({ name: z.string(), inputs: tensors, outputs: tensors }).readonly())
+      .min(1)
+      .readonly(),
+    weights: file.readonly(),
+    codes: z
+      .array(
+        file
+          .extend({
+            target: z.string().min(1),
+            kind: z.enum(['wasm', 'module']),
+            level: z.string().min(1),
+            weights: z.strictObject({ offset: size.multipleOf(4096), bytes: size, digest }).readonly(),
+            entries: z
+              .array(
+                z
+                  .strictObject({
+                    name: z.string(),
+                    export: z.string().min(1),
+                    regions: z.strictObject({ constants: size, mutable: size, activations: size, lowerBound: size }).readonly(),
+                    inputs: z.array(size).readonly(),
+                    outputs: z.array(size).readonly(),
+                    faults: texts,
+                  })
+                  .readonly(),
+              )
+              .readonly(),
+          })
+          .readonly(),
+      )
+      .min(1)
+      .readonly(),
+  })
+  .readonly()
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Flat<T> = T extends object ? { [K in keyof T]: Flat<T[K]> } : T
+
+/** Does not compile when the schema and the interface that the loader knows part ways. */
+export const schemaIsManifest: Same<
+  Flat<z.output<typeof manifestSchema>>,
+  Flat<Omit<Manifest, 'format'> & { readonly format: typeof manifestFormat }>
+> = true

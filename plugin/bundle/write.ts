@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Bundle } from '../../targets/runtime/bundle.ts'
+import { checkManifest } from '../../targets/runtime/check.ts'
+
+async function hasContents(path: string, bytes: Uint8Array): Promise<boolean> {
+  const present = await readFile(path).catch(() => undefined)
+  return present?.equals(bytes) === true
+}
+
+/**
+ * Writes a file under a temporary name beside its own and renames it, so that nobody sees half of it and a file that is mapped is never
+ * written to. A file of the same contents is left alone. Returns whether it wrote.
+ */
+export async function writeWhole(path: string, contents: Uint8Array | string): Promise<boolean> {
+  const bytes = typeof contents === 'string' ? Buffer.from(contents) : contents
+  if (await hasContents(path, bytes)) return false
+  const temporary = `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`
+  try {
+    const file = await open(temporary, 'wx')
+    await file.writeFile(bytes).finally(() => file.close())
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  return true
+}
+
+/** Writes the files of a bundle to a folder, which is made where there is none: the manifest last, so that what it names is there. */
+export async function writeBundle(bundle: Bundle, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  for (const [name, bytes] of bundle.files) await writeWhole(join(folder, name), bytes)
+}
+
+/** Removes earlier builds of the same model from a folder: their manifests, and the files that these and no other manifest name. */
+export async function removeSuperseded(bundle: Bundle, folder: string): Promise<string[]> {
+  const kept = new Set(bundle.files.keys())
+  const stale = new Set<string>()
+  for (const name of await readdir(folder)) {
+    if (!/-[0-9a-f]{8}\.manifest\.json$/.test(name) || bundle.files.has(name)) continue
+    const manifest = await readFile(join(folder, name), 'utf8')
+      .then((text) => checkManifest(JSON.parse(text)))
+      .catch(() => undefined)
+    if (!manifest) continue
+    const named = [name, manifest.weights.file, ...manifest.codes.map(({ file }) => file)]
+    for (const file of named) (manifest.model === bundle.name ? stale : kept).add(file)
+  }
+  const removed = [...stale].filter((name) => !kept.has(name)).sort()
+  for (const name of removed) await rm(join(folder, name), { force: true })
+  return removed
+}

@@ -1,0 +1,104 @@
+import { cac } from 'cac'
+import { build } from './cli/build.ts'
+import { check } from './cli/check.ts'
+import { print } from './cli/print.ts'
+import { run } from './cli/run.ts'
+import { explain, nearest, UsageError } from './cli/terminal.ts'
+
+declare const GLOWPLUG_VERSION: string
+
+function createCommands() {
+  const commands = cac('glowplug')
+  const json = ['--json', 'Print the result as JSON'] as const
+  const model = ['--model <name>', 'Which model, where the file has several'] as const
+  const target = ['--target <name>', 'wasm (default) or interpreter; several with commas, in order of preference'] as const
+
+  commands
+    .command('build <file>', 'Compile a model to a folder that can be imported and runs with Node alone')
+    .option('--out <folder>', 'Folder to write to')
+    .option(...target)
+    .option(...model)
+    .option(...json)
+    .example('glowplug build face.model.ts --out dist/face')
+    .action(build)
+  commands
+    .command('run <source>', 'Run a model file, or a folder that build wrote, on raw little-endian tensors')
+    .option('--input <name=file>', 'Elements of an input; repeat it for each input')
+    .option('--out <folder>', 'Write each output to <name>.bin there')
+    .option(...target)
+    .option(...model)
+    .option(...json)
+    .example('glowplug run face.model.ts --input image=image.bin --out results')
+    .action(run)
+  commands
+    .command('check <...files>', 'Report what is wrong with model files, without compiling them')
+    .option(...json)
+    .action(check)
+  commands
+    .command('print <file>', 'Show a stage of the compilation as text')
+    .option('--stage <name>', 'graph, optimised, lowered, kernels, instructions, memory or c', { default: 'graph' })
+    .option('--print-after <pass>', 'The graph after each run of a pass')
+    .option('--print-changed', 'The graph after each pass that changed it')
+    .option('--stop-after <name>', 'Stop after a pass or a stage, and print what there is')
+    .option('--timing', 'Milliseconds of each pass and stage')
+    .option('--verify', 'Verify after every pass')
+    .option(...target)
+    .option(...model)
+    .example('glowplug print face.model.ts --stage memory')
+    .action(print)
+  commands.help()
+  commands.version(GLOWPLUG_VERSION)
+  return commands
+}
+
+/** Options as cac read them, after checking that the command knows each: a mistyped option must not be ignored. */
+function checkUsage(commands: ReturnType<typeof createCommands>): void {
+  const { matchedCommand, args, options } = commands
+  const hint = "see 'glowplug --help'"
+  if (!matchedCommand) {
+    const names = commands.commands.map(({ name }) => name)
+    throw new UsageError(
+      args[0] === undefined
+        ? `no command was given; commands are ${names.join(', ')}`
+        : `there is no command '${args[0]}'${nearest(args[0], names)}`,
+      hint,
+    )
+  }
+  const known = [...matchedCommand.options, ...commands.globalCommand.options]
+  const more = `see 'glowplug ${matchedCommand.name} --help'`
+  const spelled = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  for (const [name, value] of Object.entries(options)) {
+    if (name === '--') continue
+    const option = known.find(({ names }) => names.includes(name))
+    if (!option)
+      throw new UsageError(
+        `'${matchedCommand.name}' has no option --${spelled(name)}${nearest(
+          spelled(name),
+          known.map((each) => spelled(each.name)),
+        )}`,
+        more,
+      )
+    if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
+      throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
+    const single = name !== 'input'
+    if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
+  }
+  const minimum = matchedCommand.args.filter(({ required }) => required).length
+  if (args.length < minimum)
+    throw new UsageError(`'${matchedCommand.name}' needs ${matchedCommand.args.map(({ value }) => `<${value}>`).join(' ')}`, more)
+  const surplus = matchedCommand.args.some(({ variadic }) => variadic) ? undefined : args[matchedCommand.args.length]
+  if (surplus !== undefined) throw new UsageError(`'${matchedCommand.name}' does not know what to do with '${surplus}'`, more)
+}
+
+/** Runs a command line, such as `process.argv`. Resolves to the exit status: 0, 1 where something is wrong with a model or a file, 2 for wrong usage. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const commands = createCommands()
+  try {
+    const { options } = commands.parse([...argv], { run: false })
+    if (options.help || options.version) return 0
+    checkUsage(commands)
+    return (await commands.runMatchedCommand()) ?? 0
+  } catch (error) {
+    return explain(error)
+  }
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import colors from 'picocolors'
+import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
+import { CompileError, nearestName } from '../../compiler/pipeline.ts'
+import { writeWhole } from '../bundle/write.ts'
+
+/** The command line was wrong; nothing was done. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly hint: string
+  constructor(message: string, hint: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** Something that the user can put right, said in one sentence. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+}
+
+/** `, did you mean 'build'?`, or nothing. */
+export function nearest(name: string, names: readonly string[]): string {
+  const found = nearestName(name, names)
+  return found === undefined ? '' : `, did you mean '${found}'?`
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+
+/** Draws diagnostics on standard error. Their files are relative to the folder that the command was started in. */
+export async function report(diagnostics: readonly Diagnostic[]): Promise<void> {
+  if (diagnostics.length === 0) return
+  const { renderDiagnostics } = await import('../../compiler/diagnostics/render.ts')
+  const read = (file: string): string | undefined => {
+    try {
+      return readFileSync(resolve(file), 'utf8')
+    } catch {
+      return undefined
+    }
+  }
+  process.stderr.write(renderDiagnostics(diagnostics, read, { color: colors.isColorSupported && process.stderr.isTTY === true }))
+}
+
+/** Says what went wrong and returns the exit status. */
+export async function explain(error: any): Promise<number> {
+  const label = colors.red('error')
+  if (error instanceof UsageError || error?.name === 'CACError') {
+    say(`${label}: ${error.message}\n${error.hint ?? "see 'glowplug --help'"}`)
+    return 2
+  }
+  if (error instanceof DiagnosticError) await report(error.diagnostics)
+  else if (error instanceof CompileError) {
+    const file = join(tmpdir(), `glowplug-reproducer-${process.pid}.txt`)
+    await writeWhole(file, error.reproducer)
+    say(
+      `${label}: the compiler failed, which is its own mistake and not the model's: ${error.message}\nWhat it was working on, without weights, is in ${file}; please attach it to a report.`,
+    )
+  } else if (error?.name === 'GlowplugError') say(`${label}: ${error.code}: ${error.message}`)
+  else if (error instanceof Failure || error instanceof RangeError || typeof error?.syscall === 'string')
+    say(`${label}: ${error.message}`)
+  else say(`${label}: ${error?.stack ?? error}`)
+  return 1
+}
+
+/** Runs `work`; on a terminal, shows on standard error what it is doing once it takes long. `update` changes the text. */
+export async function withProgress<T>(what: string, work: (update: (what: string) => void) => Promise<T>): Promise<T> {
+  if (!process.stderr.isTTY) return work(() => {})
+  const started = performance.now()
+  let text = what
+  const clear = '\r\u001b[2K'
+  const draw = () => {
+    const seconds = (performance.now() - started) / 1000
+    if (seconds > 0.3) process.stderr.write(`${clear}${colors.dim(`${text} … ${seconds.toFixed(1)} s`)}`)
+  }
+  const timer = setInterval(draw, 100)
+  try {
+    return await work((next) => {
+      text = next
+      draw()
+    })
+  } finally {
+    clearInterval(timer)
+    process.stderr.write(clear)
+  }
+}

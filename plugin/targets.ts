@@ -1,0 +1,18 @@
+import type { Target } from '../compiler/target.ts'
+
+/** Every target by name. A target is loaded when it is first asked for. */
+const targets = {
+  wasm: async (): Promise<Target> => (await import('../targets/wasm/index.ts')).wasm,
+  interpreter: async (): Promise<Target> => (await import('../targets/interpreter/index.ts')).interpreter,
+} as const
+
+export type TargetName = keyof typeof targets
+export const targetNames = Object.keys(targets) as readonly TargetName[]
+
+export const isTargetName = (name: unknown): name is TargetName => typeof name === 'string' && Object.hasOwn(targets, name)
+
+/** Throws RangeError, which lists the names, where there is no such target. */
+export async function loadTarget(name: string): Promise<Target> {
+  if (!isTargetName(name)) throw new RangeError(`there is no target '${name}'; targets are ${targetNames.join(', ')}`)
+  return targets[name]()
+}

@@ -1,0 +1,19 @@
+import type { Engine } from './engine.ts'
+import text from './engine.ts?source'
+import { builtin } from './plan.ts'
+
+const program = `(host=>{${text}})`
+
+/** Source of a worker thread. */
+export const workerSource = `${program}(process.getBuiltinModule('node:worker_threads'))`
+
+let evaluated: Engine | undefined
+
+/** The engine on this thread. */
+export function engine(): Engine {
+  if (!evaluated) {
+    evaluated = {} as Engine
+    builtin('vm').runInThisContext(program, 'glowplug-engine.js')(evaluated)
+  }
+  return evaluated
+}

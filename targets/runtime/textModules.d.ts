@@ -1,0 +1,5 @@
+/** A module of ours with all it imports, bundled and minified, as text. */
+declare module '*?source' {
+  const text: string
+  export default text
+}

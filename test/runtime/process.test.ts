@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { sampleBundle } from './sample.ts'
+
+// The loader as it is shipped, alone with a bundle in an otherwise empty folder, in processes of its own.
+const folder = mkdtempSync(join(tmpdir(), 'glowplug-process-'))
+const loader = readFileSync(join(process.env.GLOWPLUG_ROOT!, 'dist/runtime.js'))
+writeFileSync(join(folder, 'runtime.mjs'), loader)
+for (const name of ['one', 'two']) {
+  mkdirSync(join(folder, name))
+  for (const [file, bytes] of sampleBundle({ name, c: name === 'one' ? [1, 1, 1, 1] : [2, 2, 2, 2] }).files)
+    writeFileSync(join(folder, name, file), bytes)
+}
+test.after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What a script prints as JSON. It has to end by itself within the time. */
+function run(script: string, flags: readonly string[] = []): Promise<any> {
+  const text = `import { open } from './runtime.mjs'\nconst sum = { x: [1, 2, 3, 4], mode: [0] }\nconst print = (value) => console.log(JSON.stringify(value))\n${script}`
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', text], { cwd: folder, timeout: 60_000 })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (chunk) => {
+      out += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      err += chunk
+    })
+    child.on('close', (status, signal) =>
+      status === 0 && err === '' ? resolve(JSON.parse(out)) : reject(new Error(`status ${status} ${signal}: ${err}`)),
+    )
+  })
+}
+
+test('the loader with the source of its workers is at most 12 KB and imports nothing', () => {
+  assert.ok(loader.length <= 12 * 1024, `${loader.length} bytes`)
+  assert.not.match(loader.toString(), /(^|[;}])\s*import[\s{"'*]|\brequire\(/)
+})
+
+test('a process ends by itself when its models are idle, closed or not', async () => {
+  const script = "const model = open('one'); const { y } = await model.run(sum); print([...y.data])"
+  assert.equal(await run(script), [2, 3, 4, 5])
+  assert.equal(await run("const model = open('one', { instances: 3 }); await model.ready(); print(1)"), 1)
+  assert.equal(await run("print([...open('one').runSync(sum).y.data])"), [2, 3, 4, 5])
+})
+
+test('a process stays while a run is under way that nothing else waits for', async () => {
+  assert.equal(await run("open('one').run({ ...sum, mode: [200_000_000] }).then(({ y }) => print(y.data[0]))"), 2)
+})
+
+test('importing and opening do nothing', async () => {
+  const script = `import fs from 'node:fs'
+    for (const name of ['openSync', 'readFileSync', 'statSync']) fs[name] = () => { throw new Error(name) }
+    const before = process.memoryUsage().arrayBuffers
+    open('one'); open('nowhere', { instances: 100 })
+    print([process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort|FS/.test(name))])`
+  assert.equal(await run(script), [[]])
+})
+
+test('two bundles, several instances of each, in one process (AO-12)', async () => {
+  const script = `const models = ['one', 'two', 'one'].map((name) => open(name, { instances: 2 }))
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => models[i % 3].run({ x: [i, 0, 0, 0], mode: [0] })))
+    print(answers.every(({ y }, i) => y.data[0] === i + [1, 2, 1][i % 3]))
+    await Promise.all(models.map((model) => model.close()))`
+  assert.is(await run(script), true)
+})
+
+test('bind and into allocate no tensor memory (RT-10)', async () => {
+  const script = `const model = open('one'); await model.ready()
+    const bound = model.bind(); bound.inputs.x.set([1, 2, 3, 4])
+    const into = { y: new Float32Array(4) }
+    const measure = async (count, body) => { for (let i = 0; i < 50; i++) await body(); gc(); const before = process.memoryUsage().arrayBuffers
+      for (let i = 0; i < count; i++) await body(); gc(); return process.memoryUsage().arrayBuffers - before }
+    const inputs = { x: new Float32Array([1, 2, 3, 4]), mode: new Int32Array(1) }
+    print([await measure(5000, () => bound.run()), await measure(2000, () => model.run(inputs, { into })), await measure(2000, () => model.runSync(inputs, { into }))])`
+  // Regions of requests are handed to and fro; a few may be on their way.
+  for (const grown of await run(script, ['--expose-gc'])) assert.ok(Math.abs(grown) <= 4 * 192, `${grown} bytes`)
+})
+
+// The first dozens of workers fill caches of the process; from then on it must stay flat.
+test('opening and closing over and over holds no memory (RT-30)', async () => {
+  const script = `const cycle = async () => { const model = open('one'); await model.run(sum); await model.close() }
+    for (let i = 0; i < 60; i++) await cycle()
+    gc(); const before = process.memoryUsage()
+    for (let i = 0; i < 60; i++) await cycle()
+    gc(); const after = process.memoryUsage()
+    print([after.arrayBuffers - before.arrayBuffers, (after.rss - before.rss) / before.rss])`
+  const [buffers, growth] = await run(script, ['--expose-gc'])
+  assert.ok(buffers < 4096, `${buffers} bytes of buffers`)
+  assert.ok(growth < 0.05, `resident memory grew by ${(growth * 100).toFixed(1)} %`)
+})
+
+test('options of the process do not reach the workers, and code from strings may be forbidden', async () => {
+  const hook = "data:text/javascript,if (process.env.ONCE) throw new Error('loaded twice'); process.env.ONCE = '1'"
+  assert.equal(await run("print([...(await open('one').run(sum)).y.data])", ['--import', hook]), [2, 3, 4, 5])
+  assert.equal(
+    await run("print([...open('one').runSync(sum).y.data])", ['--disallow-code-generation-from-strings']),
+    [2, 3, 4, 5],
+  )
+})
+
+test.run()
