@@ -10,7 +10,7 @@ const root = process.env.GLOWPLUG_ROOT!
 const ownAddress: Plugin = {
   name: 'own-address',
   setup({ onLoad }) {
-    onLoad({ filter: /\.model\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /\.ts$/, namespace: 'file' }, async ({ path }) => {
       const { readFile } = await import('node:fs/promises')
       return {
         contents: (await readFile(path, 'utf8')).replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
