@@ -10,6 +10,8 @@ const sourceRooms = ['dsl', 'plugin', 'compiler', 'targets']
 const dist = join(root, 'dist')
 const stamp = join(dist, '.built')
 
+const toSlashes = (path) => path.replaceAll('\\', '/')
+
 function filesOf(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
@@ -24,7 +26,7 @@ function digestSources() {
   const files = [...sourceRooms.flatMap((room) => filesOf(join(root, room))), join(root, 'package.json')].sort()
   for (const file of files)
     hash
-      .update(`${relative(root, file).replaceAll('\\', '/')}\0`)
+      .update(`${toSlashes(relative(root, file))}\0`)
       .update(readFileSync(file))
       .update('\0')
   return hash.digest('hex').slice(0, 16)
@@ -34,20 +36,13 @@ function digestSources() {
 const sourceText = {
   name: 'source-text',
   setup({ onResolve, onLoad }) {
+    // Relative paths: esbuild writes them into comments.
     onResolve({ filter: /\?source$/ }, ({ path, resolveDir }) => ({
-      path: resolve(resolveDir, path.slice(0, -'?source'.length)),
+      path: toSlashes(relative(root, resolve(resolveDir, path.slice(0, -'?source'.length)))),
       namespace: 'source-text',
     }))
     onLoad({ filter: /.*/, namespace: 'source-text' }, async ({ path }) => {
-      const result = await build({
-        ...common,
-        entryPoints: [path],
-        minify: true,
-        write: false,
-        plugins: [sourceText],
-        metafile: true,
-        absWorkingDir: root,
-      })
+      const result = await build({ ...bundleOptions, entryPoints: [path], minify: true, write: false, metafile: true })
       const watchFiles = Object.keys(result.metafile.inputs).map((file) => join(root, file))
       return { contents: result.outputFiles[0].text, loader: 'text', watchFiles }
     })
@@ -87,11 +82,10 @@ export async function buildDist({ force = false } = {}) {
   if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return false
   const outdir = join(dist, `.build-${process.pid}`)
   const define = definitions(sources)
-  const present = Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path))))
   mkdirSync(outdir, { recursive: true })
   try {
     await Promise.all([
-      build({ ...bundleOptions, define, entryPoints: present, outdir, splitting: true, chunkNames: '[name]-[hash]' }),
+      build({ ...bundleOptions, define, entryPoints: entries, outdir, splitting: true, chunkNames: '[name]-[hash]' }),
       build({ ...bundleOptions, define, entryPoints: [runtime], outfile: join(outdir, 'runtime.js'), minify: true }),
     ])
     const built = readdirSync(outdir)

@@ -1,0 +1,53 @@
+import { availableParallelism } from 'node:os'
+import type { Summary } from './report.ts'
+import { isTargetName, type TargetName, targetNames } from './targets.ts'
+
+/** What the plugin takes. Every entry has a default: `glowplug()` compiles to wasm, caches, and prints one table. */
+export interface Options {
+  /** What to compile for, in the order in which the loader tries them. Default `['wasm']`. */
+  readonly targets?: readonly TargetName[]
+  /** Folder for compiled models, or `false` to compile always. Default `node_modules/.cache/glowplug`. */
+  readonly cache?: string | false
+  /** Bytes that the cache folder may hold before the entries unused for longest go. Default 512 MiB. */
+  readonly cacheBytes?: number
+  /** `'table'` prints a summary after each build, `'silent'` nothing; a function receives it as data. Default `'table'`. */
+  readonly report?: 'table' | 'silent' | ((summary: Summary) => void)
+  /** Instances of each model, each with its own worker and activations. Default 1. */
+  readonly instances?: number
+  /** `'code'` skips the digest of the weights, `'full'` checks it everywhere. By default it is checked where that blocks nobody: in workers. */
+  readonly verify?: 'code' | 'full'
+}
+
+/** Checked by hand: loading zod would take longer than a build that finds everything in the cache. */
+const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (value: unknown) => boolean, expected: string] } = {
+  targets: [
+    (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isTargetName),
+    `a list of different targets among ${targetNames.map((name) => `'${name}'`).join(' and ')}`,
+  ],
+  cache: [(value) => value === false || (typeof value === 'string' && value !== ''), 'a folder, or false'],
+  cacheBytes: [(value) => Number.isSafeInteger(value) && (value as number) > 0, 'a positive whole number of bytes'],
+  report: [(value) => value === 'table' || value === 'silent' || typeof value === 'function', "'table', 'silent' or a function"],
+  instances: [
+    (value) => Number.isSafeInteger(value) && (value as number) > 0,
+    `a positive whole number (this machine runs ${availableParallelism()} threads at a time)`,
+  ],
+  verify: [(value) => value === 'code' || value === 'full', "'code' or 'full'"],
+}
+
+/** What is wrong with options that may come from untyped code, one sentence each; none when they can be used. */
+export async function findOptionProblems(options: unknown): Promise<string[]> {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return ['glowplug: the options must be an object']
+  const problems: string[] = []
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof Options] : undefined
+    if (!check) {
+      const { suggestion } = await import('../dsl/check.ts')
+      problems.push(
+        `glowplug: there is no option '${name}'${suggestion(name, Object.keys(checks)) || `; options are ${Object.keys(checks).join(', ')}`}`,
+      )
+    } else if (!check[0](value)) problems.push(`glowplug: option '${name}' must be ${check[1]}`)
+  }
+  return problems
+}
