@@ -1,0 +1,69 @@
+import type { Access, Step } from '../../compiler/fuse/kernel.ts'
+import { denseStrides, elementCount, type Shape } from '../../compiler/graph/type.ts'
+
+/** Dimensions and the elementwise program over them, with every load's access stated in these dimensions. */
+export interface Domain {
+  readonly extents: Shape
+  readonly steps: readonly Step[]
+  /** Where results go: element strides in these dimensions; dense where not given. */
+  readonly resultStrides?: readonly number[]
+}
+
+/** Runs of dimensions that become one each; `undefined` where some load does not walk a run with a single stride. */
+export function regroup({ extents, steps }: Domain, groups: readonly (readonly number[])[]): Domain | undefined {
+  let possible = true
+  const rewritten = steps.map((step): Step => {
+    if (step.kind !== 'load') return step
+    const strides = groups.map((group) => {
+      const stride = groupStride(step.access, extents, group)
+      if (stride === undefined) possible = false
+      return stride ?? 0
+    })
+    return { ...step, access: { offset: step.access.offset, strides } }
+  })
+  return possible
+    ? { extents: groups.map((group) => elementCount(group.map((axis) => extents[axis]!))), steps: rewritten }
+    : undefined
+}
+
+function groupStride({ strides }: Access, extents: Shape, group: readonly number[]): number | undefined {
+  const real = group.filter((axis) => extents[axis] !== 1)
+  for (const [i, axis] of real.entries()) {
+    const inner = real[i + 1]
+    if (inner !== undefined && strides[axis] !== strides[inner]! * extents[inner]!) return undefined
+  }
+  return real.length === 0 ? 0 : strides[real.at(-1)!]!
+}
+
+/** As few dimensions as the loads allow, none of size 1; the order of positions stays. */
+export function collapse(domain: Domain): Domain {
+  const groups: number[][] = []
+  for (const [axis, extent] of domain.extents.entries()) {
+    if (extent === 1) continue
+    const last = groups.at(-1)
+    if (last && regroup(domain, [...groups.slice(0, -1), [...last, axis]])) last.push(axis)
+    else groups.push([axis])
+  }
+  return regroup(domain, groups)!
+}
+
+/** From `first` on all dimensions up to `end` as one run if the loads allow, else as long a run at the end as they do: where the run starts. */
+export function longestRun(domain: Domain, first: number, end: number): number {
+  for (let start = first; start < end; start++) {
+    const groups = domain.extents.map((_, axis) => [axis])
+    const merged = [...groups.slice(0, start), groups.slice(start, end).flat(), ...groups.slice(end)]
+    if (regroup(domain, merged)) return start
+  }
+  return end
+}
+
+export const denseAccess = (shape: Shape): Access => ({ offset: 0, strides: denseStrides(shape) })
+
+/** Whether the access reads position i at element i of a dense tensor of the domain's shape. */
+export function isIdentity(access: Access, extents: Shape): boolean {
+  const dense = denseStrides(extents)
+  return access.offset === 0 && extents.every((extent, axis) => extent === 1 || access.strides[axis] === dense[axis])
+}
+
+/** Steps that only hand on what the anchor computed. */
+export const isPlain = (steps: readonly Step[]): boolean => steps.at(-1)?.kind === 'anchor'

@@ -1,0 +1,58 @@
+import { dtypeFacts } from '../../../compiler/graph/dtype.ts'
+import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
+import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
+import { isPlain } from '../access.ts'
+import { computeType, loadText } from '../scalar.ts'
+import { storeElement } from '../steps.ts'
+import { type Lines, loop, sum } from '../text.ts'
+import { pointersOf, type Template } from './template.ts'
+
+/** Parts of a table by index. All indices are checked before anything is written. */
+export const gather: Template = {
+  kind: 'template',
+  body(kernel) {
+    const [table, indices] = kernel.anchor.operands
+    const axis = resolveAxis(kernel.anchor.attributes.axis as number, table!.shape.length, kernel.anchor.op)
+    const extent = table!.shape[axis]!
+    const count = elementCount(indices!.shape)
+    const inner = elementCount(table!.shape.slice(axis + 1))
+    const outer = elementCount(table!.shape.slice(0, axis))
+    const { dtype } = table!
+    const check = loop('i', 0, count, 1, [
+      `const i64 index = (i64)x1[i];`,
+      `if (index < ${-extent} || index >= ${extent}) return 1;`,
+    ])
+    const resolved = (i: string) => [
+      `const i64 index = (i64)x1[${i}];`,
+      `const long at = (long)(index < 0 ? index + ${extent} : index);`,
+    ]
+    const bytes = inner * dtypeFacts[dtype].bytes
+    const body = (): Lines => {
+      if (isPlain(kernel.steps) && dtype !== 'bool') {
+        const from = `x0[(o * ${extent} + at) * ${inner}`
+        const move =
+          bytes >= 64
+            ? [`gp_copy(out + (o * ${count} + i) * ${inner}, x0 + (o * ${extent} + at) * ${inner}, ${bytes});`]
+            : loop('k', 0, inner, 1, [`out[(o * ${count} + i) * ${inner} + k] = ${from} + k];`])
+        return loop('o', 0, outer, 1, loop('i', 0, count, 1, [...resolved('i'), ...move]))
+      }
+      const rank = kernel.domain.length
+      const end = axis + indices!.shape.length
+      const position = kernel.domain.map((_, d) => `i${d}`)
+      const which = sum(denseStrides(indices!.shape).map((stride, d) => [`i${axis + d}`, stride] as const))
+      const tableStrides = denseStrides(table!.shape)
+      const base = sum([
+        ...position.slice(0, axis).map((variable, d) => [variable, tableStrides[d]!] as const),
+        ['at', tableStrides[axis]!] as const,
+        ...position.slice(end, rank).map((variable, d) => [variable, tableStrides[axis + 1 + d]!] as const),
+      ])
+      const lines = [
+        ...resolved(which),
+        `const ${computeType(dtype)} element = ${loadText(dtype, `x0[${base}]`)};`,
+        ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
+      ]
+      return kernel.domain.reduceRight<Lines>((inside, size, d) => loop(`i${d}`, 0, size, 1, inside), lines)
+    }
+    return [...check, ...(kernel.domain.includes(0) ? [] : body()), 'return 0;']
+  },
+}

@@ -1,0 +1,191 @@
+import { type Level, lanesOf } from '../level.ts'
+import { storeAfter } from '../steps.ts'
+import { block, type Lines, loop } from '../text.ts'
+import { convolutionOf, type Method } from './method.ts'
+import { type AnchoredKernel, pointersOf } from './template.ts'
+import { loadLanes } from './tile.ts'
+import { isPadded, paddedExtents, positionOf, volume, type Windowed } from './windowed.ts'
+
+/**
+ * Window ops on one channel plane at a time, vectorised along the width. A plane that has padding or a stride is first copied into
+ * working storage, with its columns sorted by their phase (column mod stride): then every element under the window is an unaligned
+ * vector load, whatever stride and dilation are.
+ */
+export interface Planar {
+  readonly windowed: Windowed
+  /** Result planes of each input plane. */
+  readonly multiplier: number
+  /** What padding holds, as a C constant. */
+  readonly padding: string
+  /** Statements before a result plane `c`. */
+  readonly prepare: Lines
+  /** A vector's initial accumulator, and how one more element under the window goes in; `tap` is a C expression. */
+  readonly initial: string
+  readonly combine: (accumulator: string, value: string, tap: string) => string
+  /** Statements after the last element, on the accumulator at row `y`, column `x`. */
+  readonly finish: (accumulator: string, y: string, count: number) => Lines
+}
+
+interface Layout {
+  readonly copied: boolean
+  readonly phases: number
+  /** Elements of one phase of a row. */
+  readonly phaseWidth: number
+  readonly rowPitch: number
+  readonly planePitch: number
+  readonly bytes: number
+}
+
+function layoutOf({ window, stride, dilation, ...windowed }: Windowed, level: Level): Layout {
+  const [depth, height, width] = paddedExtents({ window, stride, dilation, ...windowed })
+  const phases = stride[2]
+  const copied = isPadded({ window, stride, dilation, ...windowed }) || phases > 1 || stride[1] > 1
+  const phaseWidth = Math.ceil(width / phases)
+  const rowPitch = copied ? phases * phaseWidth : width
+  // A sweep may read past the last row by less than its stride, and its last vector past the end of that.
+  const slack = (stride[1] - 1) * rowPitch + window[2] * dilation[2] + lanesOf(level)
+  const bytes = copied ? Math.ceil((4 * (depth * height * rowPitch + slack)) / 64) * 64 : 0
+  return { copied, phases, phaseWidth, rowPitch, planePitch: rowPitch * height, bytes }
+}
+
+export const planarScratch = (windowed: Windowed, level: Level): number => layoutOf(windowed, level).bytes
+
+/** Windows up to this many elements are written out. */
+const writtenOut = 25
+const isSwept = ({ window, dilation }: Windowed) => window[0] === 1 && dilation[1] === 1 && volume(window) <= writtenOut
+
+export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level): Lines {
+  const { windowed, multiplier } = planar
+  const { batch, channels, input, output, before } = windowed
+  const layout = layoutOf(windowed, level)
+  const [depth, height] = paddedExtents(windowed)
+  const lanes = lanesOf(level)
+  const source = `x0 + (n * ${channels} + channel) * ${volume(input)}`
+  const copy =
+    layout.phases === 1
+      ? `gp_pad_f32(plane, ${source}, ${planar.padding}, 1, ${[...input, ...paddedExtents(windowed), ...before].join(', ')});`
+      : `gp_phases_f32(plane, ${source}, ${planar.padding}, ${[layout.phases, ...input, depth, height, layout.phaseWidth, ...before].join(', ')});`
+  const column = (count: number) =>
+    isSwept(windowed) ? sweepLines(kernel, planar, layout, count, level) : windowLines(kernel, planar, layout, count, level)
+  const rest = output[2] % lanes
+  return loop(
+    'n',
+    0,
+    batch,
+    1,
+    loop('channel', 0, channels, 1, [
+      ...(layout.copied ? ['f32 *plane = (f32 *)scratch;', copy] : [`const f32 *plane = ${source};`]),
+      ...loop('multiple', 0, multiplier, 1, [
+        `const long c = channel * ${multiplier} + multiple;`,
+        ...planar.prepare,
+        ...loop('z', 0, output[0], 1, [
+          ...loop('x', 0, output[2] - rest, lanes, column(lanes)),
+          ...(rest > 0 ? loop('x', output[2] - rest, output[2], rest, column(rest)) : []),
+        ]),
+      ]),
+    ]),
+  )
+}
+
+const columnOffset = ({ windowed: { dilation } }: Planar, layout: Layout, tap: number) =>
+  ((tap * dilation[2]) % layout.phases) * layout.phaseWidth + Math.floor((tap * dilation[2]) / layout.phases)
+
+/** Bytes past the end of a copied plane may be read; an input that is read where it is ends exactly. */
+const loadAt = (layout: Layout, pointer: string, offset: string, count: number, level: Level) =>
+  loadLanes(pointer, offset, layout.copied ? lanesOf(level) : count, level)
+
+function store(kernel: AnchoredKernel, planar: Planar, accumulator: string, y: string, count: number, level: Level): Lines {
+  const domain = { extents: kernel.domain, steps: kernel.steps }
+  const position = positionOf(kernel.domain.length, 'n', 'c', ['z', y, 'x'])
+  return [...planar.finish(accumulator, y, count), ...storeAfter(domain, position, count, accumulator, pointersOf(kernel), level)]
+}
+
+/**
+ * One vector of columns from top to bottom. Each pass reads `stride` input rows, each vector once, and adds them to all result rows that
+ * they are under: `c0`, the one that begins here, up to the oldest, which is complete after the pass. The others are handed on.
+ */
+function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, count: number, level: Level): Lines {
+  const { window, stride, output } = planar.windowed
+  const carried = Math.ceil(window[1] / stride[1]) - 1
+  const rows = Array.from({ length: stride[1] }, (_, row) => row)
+  const loads = rows.flatMap((row) =>
+    Array.from({ length: window[2] }, (_, kx) => {
+      const uses = Array.from({ length: carried + 1 }, (_, age) => ({ age, ky: stride[1] * age + row })).filter(
+        ({ ky }) => ky < window[1],
+      )
+      if (uses.length === 0) return []
+      const adds = uses.map(({ age, ky }) => planar.combine(`c${age}`, 'v', String(ky * window[2] + kx)))
+      return [
+        `{ const vf v = ${loadAt(layout, 'p', String(row * layout.rowPitch + columnOffset(planar, layout, kx)), count, level)}; ${adds.join(' ')} }`,
+      ]
+    }).flat(),
+  )
+  const finished = `c${carried}`
+  const stores = store(kernel, planar, finished, 'y', count, level)
+  const older = Array.from({ length: carried }, (_, age) => `c${carried - age} = c${carried - age - 1};`)
+  return [
+    ...(carried > 0 ? [`vf ${Array.from({ length: carried }, (_, age) => `c${age + 1} = ${planar.initial}`).join(', ')};`] : []),
+    `const f32 *p = plane + z * ${planar.windowed.stride[0] * layout.planePitch} + x;`,
+    ...loop('y', -carried, output[1], 1, [
+      `vf c0 = ${planar.initial};`,
+      ...loads,
+      ...(carried > 0 ? block('if (y >= 0)', stores) : stores),
+      ...older,
+      `p += ${stride[1] * layout.rowPitch};`,
+    ]),
+  ]
+}
+
+/** One vector of columns, each result row by itself: for windows that are deep, dilated along the height, or large. */
+function windowLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, count: number, level: Level): Lines {
+  const { window, stride, dilation, output } = planar.windowed
+  const at =
+    layout.phases === 1
+      ? `kx * ${dilation[2]}`
+      : `kx * ${dilation[2]} % ${layout.phases} * ${layout.phaseWidth} + kx * ${dilation[2]} / ${layout.phases}`
+  const taps = [
+    `const vf v = ${loadAt(layout, 'q', at, count, level)};`,
+    planar.combine('c0', 'v', `(kz * ${window[1]} + ky) * ${window[2]} + kx`),
+  ]
+  return loop('y', 0, output[1], 1, [
+    `vf c0 = ${planar.initial};`,
+    `const f32 *p = plane + z * ${stride[0] * layout.planePitch} + y * ${stride[1] * layout.rowPitch} + x;`,
+    ...loop(
+      'kz',
+      0,
+      window[0],
+      1,
+      loop('ky', 0, window[1], 1, [
+        `const f32 *q = p + kz * ${dilation[0] * layout.planePitch} + ky * ${dilation[1] * layout.rowPitch};`,
+        ...loop('kx', 0, window[2], 1, taps),
+      ]),
+    ),
+    ...store(kernel, planar, 'c0', 'y', count, level),
+  ])
+}
+
+/** Convolution where each result plane reads one input plane. */
+export const planarConvolution: Method = {
+  scratch: (kernel, level) => planarScratch(convolutionOf(kernel), level),
+  body(kernel, level) {
+    const convolution = convolutionOf(kernel)
+    const taps = volume(convolution.window)
+    const swept = isSwept(convolution)
+    const weights = Array.from({ length: taps }, (_, tap) => `w${tap} = SPLAT(weight[${tap}])`)
+    const planar: Planar = {
+      windowed: convolution,
+      multiplier: convolution.outputs,
+      padding: '0.0f',
+      // Named vectors: the compiler cannot know that results are not stored over the weights.
+      prepare: [
+        `const f32 *weight = x1 + c * ${taps};`,
+        ...(swept ? [`const vf ${weights.join(', ')};`] : []),
+        ...(convolution.bias ? ['const vf bias = SPLAT(x2[c]);'] : []),
+      ],
+      initial: convolution.bias ? 'bias' : 'SPLAT(0.0f)',
+      combine: (accumulator, value, tap) => `MAC(${accumulator}, ${value}, ${swept ? `w${tap}` : `SPLAT(weight[${tap}])`});`,
+      finish: () => [],
+    }
+    return planarLines(kernel, planar, level)
+  },
+}

@@ -1,0 +1,210 @@
+import type { Step } from '../../../compiler/fuse/kernel.ts'
+import { isFloat } from '../../../compiler/graph/dtype.ts'
+import { resolveAxes } from '../../../compiler/graph/ops/shared.ts'
+import { type Domain, denseAccess, regroup } from '../access.ts'
+import { type Expression, expressions } from '../expressions.ts'
+import { type Level, lanesOf } from '../level.ts'
+import { computeType, fromDouble, literalText } from '../scalar.ts'
+import { evaluateScalar, evaluateVector, isVectorProgram, storeAfter, storeElement } from '../steps.ts'
+import { block, type Lines, loop } from '../text.ts'
+import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
+
+/** How a reduction combines two values, and what it starts from. */
+interface Combination {
+  readonly expression: Expression
+  readonly identity: number
+  /** Helper that combines the lanes of a vector. */
+  readonly lanes: string
+  /** Floats are summed in double where there is no vector form. */
+  readonly inDouble: boolean
+}
+
+/** Input dimensions as runs that are reduced or kept, in order; runs of reduced dimensions are one where the loads allow. */
+interface Runs {
+  readonly domain: Domain
+  readonly reduced: readonly boolean[]
+  /** Variable of each dimension of the result: one of the kept runs', or '0' where the dimension was reduced. */
+  readonly position: readonly string[]
+}
+
+function runsOf(kernel: AnchoredKernel): Runs {
+  const { anchor } = kernel
+  const shape = anchor.operands[0]!.shape
+  const axes = new Set(resolveAxes(anchor.attributes.axes as readonly number[], shape.length, anchor.op))
+  const element: Step = { kind: 'load', input: 0, access: denseAccess(shape), dtype: anchor.operands[0]!.dtype }
+  const program: Domain = { extents: shape, steps: kernel.prologue ?? [element] }
+  const groups: number[][] = []
+  for (const axis of shape.keys()) {
+    const last = groups.at(-1)
+    const rest = shape.map((_, i) => [i]).slice(axis + 1)
+    if (last && axes.has(axis) && axes.has(last[0]!) && regroup(program, [...groups.slice(0, -1), [...last, axis], ...rest]))
+      last.push(axis)
+    else groups.push([axis])
+  }
+  const variables = groups.map((_, i) => `i${i}`)
+  const keepDims = anchor.attributes.keepDims as boolean
+  const position = groups.flatMap((group, i) => (axes.has(group[0]!) ? (keepDims ? group.map(() => '0') : []) : [variables[i]!]))
+  return { domain: regroup(program, groups)!, reduced: groups.map((group) => axes.has(group[0]!)), position }
+}
+
+function reduction(combination: Combination): Template {
+  return {
+    kind: 'template',
+    body(kernel, level) {
+      const runs = runsOf(kernel)
+      const { domain, reduced } = runs
+      if (kernel.anchor.type.dtype !== 'f32' || !isVectorProgram(domain.steps) || domain.extents.length === 0)
+        return scalarBody(kernel, runs, combination)
+      return reduced.at(-1) ? alongRow(kernel, runs, combination, level) : acrossRows(kernel, runs, combination, level)
+    },
+  }
+}
+
+const keptLoops = ({ domain, reduced }: Runs, body: Lines) =>
+  domain.extents.reduceRight<Lines>((inner, extent, i) => (reduced[i] ? inner : loop(`i${i}`, 0, extent, 1, inner)), body)
+const reducedLoops = ({ domain, reduced }: Runs, body: Lines, end = domain.extents.length) =>
+  domain.extents
+    .slice(0, end)
+    .reduceRight<Lines>((inner, extent, i) => (reduced[i] ? loop(`i${i}`, 0, extent, 1, inner) : inner), body)
+const variablesOf = ({ domain }: Runs) => domain.extents.map((_, i) => `i${i}`)
+const after = (kernel: AnchoredKernel): Domain => ({ extents: kernel.domain, steps: kernel.steps })
+
+function scalarBody(kernel: AnchoredKernel, runs: Runs, { expression, identity, inDouble }: Combination): Lines {
+  const { dtype } = kernel.anchor.type
+  const wide = inDouble && isFloat(dtype)
+  const value = evaluateScalar(runs.domain.steps, variablesOf(runs), pointersOf(kernel).inputs, undefined, 'e')
+  const held = wide ? 'f64' : dtype
+  const next = expression.scalar(
+    [
+      { text: 'total', dtype: held },
+      { text: wide ? `(f64)${value.value}` : value.value, dtype: held },
+    ],
+    held,
+    {},
+  )
+  return keptLoops(runs, [
+    `${computeType(held)} total = ${literalText(held, identity)};`,
+    ...reducedLoops(runs, [...value.invariant, ...value.lines, `total = ${next};`]),
+    `const ${computeType(dtype)} element = ${wide ? fromDouble(dtype, 'total') : 'total'};`,
+    ...storeElement(after(kernel), runs.position, 'element', pointersOf(kernel)),
+  ])
+}
+
+const combineVectors = ({ expression }: Combination, a: string, b: string) =>
+  expression.vector!(
+    [
+      { text: a, dtype: 'f32' },
+      { text: b, dtype: 'f32' },
+    ],
+    'f32',
+    {},
+  )!
+
+/** Accumulators that one loop fills in turn, so that additions do not wait for each other. */
+const accumulators = 4
+
+/** The last run is reduced: vectors along it, their lanes combined at the end; what does not fill a vector is added as scalars. */
+function alongRow(kernel: AnchoredKernel, runs: Runs, combination: Combination, level: Level): Lines {
+  const { domain } = runs
+  const lanes = lanesOf(level)
+  const { inputs } = pointersOf(kernel)
+  const last = domain.extents.length - 1
+  const length = domain.extents[last]!
+  const outer = variablesOf(runs).slice(0, -1)
+  const several = length >= accumulators * lanes ? accumulators : 1
+  const wide = length - (length % (several * lanes))
+  const whole = length - (length % lanes)
+  const start = `SPLAT(${literalText('f32', combination.identity)})`
+  const names = Array.from({ length: several }, (_, i) => `s${i}`)
+  const into = (name: string, offset: number) => {
+    const { invariant, lines, value } = evaluateVector(
+      domain.steps,
+      [...outer, offset === 0 ? `i${last}` : `i${last} + ${offset}`],
+      inputs,
+      lanes,
+      level,
+    )
+    return block('', [...invariant, ...lines, `${name} = ${combineVectors(combination, name, value)};`])
+  }
+  const scalar = evaluateScalar(domain.steps, [...outer, `i${last}`], inputs, undefined, 'e')
+  const held = { text: 'total', dtype: 'f32' } as const
+  const row = [
+    ...loop(
+      `i${last}`,
+      0,
+      wide,
+      several * lanes,
+      names.flatMap((name, i) => into(name, i * lanes)),
+    ),
+    ...loop(`i${last}`, wide, whole, lanes, into('s0', 0)),
+    ...loop(`i${last}`, whole, length, 1, [
+      ...scalar.invariant,
+      ...scalar.lines,
+      `total = ${combination.expression.scalar([held, { text: scalar.value, dtype: 'f32' }], 'f32', {})};`,
+    ]),
+  ]
+  const joined = names.reduce((text, name) => combineVectors(combination, text, name))
+  return keptLoops(runs, [
+    `vf ${names.map((name) => `${name} = ${start}`).join(', ')};`,
+    `f32 total = ${literalText('f32', combination.identity)};`,
+    ...reducedLoops(runs, row, last),
+    `const vf lanes = ${joined};`,
+    `const f32 folded = ${combination.lanes}(lanes);`,
+    `const f32 element = ${combination.expression.scalar([{ text: 'folded', dtype: 'f32' }, held], 'f32', {})};`,
+    ...storeElement(after(kernel), runs.position, 'element', pointersOf(kernel)),
+  ])
+}
+
+/** The last run is kept: vectors of results, several at a time where the run is long. */
+function acrossRows(kernel: AnchoredKernel, runs: Runs, combination: Combination, level: Level): Lines {
+  const { domain, reduced } = runs
+  const lanes = lanesOf(level)
+  const last = domain.extents.length - 1
+  const length = domain.extents[last]!
+  const outer = variablesOf(runs).slice(0, -1)
+  const shift = (offset: number) => (offset === 0 ? `i${last}` : `i${last} + ${offset}`)
+  const tile = (vectors: number, count: number) => {
+    const names = Array.from({ length: vectors }, (_, i) => `s${i}`)
+    const into = names.flatMap((name, i) => {
+      const { invariant, lines, value } = evaluateVector(
+        domain.steps,
+        [...outer, shift(i * lanes)],
+        pointersOf(kernel).inputs,
+        count,
+        level,
+      )
+      return block('', [...invariant, ...lines, `${name} = ${combineVectors(combination, name, value)};`])
+    })
+    const position = (i: number) => runs.position.map((variable) => (variable === `i${last}` ? shift(i * lanes) : variable))
+    return [
+      `vf ${names.map((name) => `${name} = SPLAT(${literalText('f32', combination.identity)})`).join(', ')};`,
+      ...reducedLoops(runs, into),
+      ...names.flatMap((name, i) => storeAfter(after(kernel), position(i), count, name, pointersOf(kernel), level)),
+    ]
+  }
+  const wide = length - (length % (accumulators * lanes))
+  const whole = length - (length % lanes)
+  const row = [
+    ...loop(`i${last}`, 0, wide, accumulators * lanes, tile(accumulators, lanes)),
+    ...loop(`i${last}`, wide, whole, lanes, tile(1, lanes)),
+    ...(whole < length ? loop(`i${last}`, whole, length, length - whole, tile(1, length - whole)) : []),
+  ]
+  return domain.extents
+    .slice(0, last)
+    .reduceRight<Lines>((inner, extent, i) => (reduced[i] ? inner : loop(`i${i}`, 0, extent, 1, inner)), row)
+}
+
+export const reduceSum = reduction({ expression: expressions.add, identity: 0, lanes: 'gp_lanes_sum', inDouble: true })
+export const reduceProd = reduction({ expression: expressions.mul, identity: 1, lanes: 'gp_lanes_product', inDouble: true })
+export const reduceMax = reduction({
+  expression: expressions.maximum,
+  identity: Number.NEGATIVE_INFINITY,
+  lanes: 'gp_lanes_max',
+  inDouble: false,
+})
+export const reduceMin = reduction({
+  expression: expressions.minimum,
+  identity: Number.POSITIVE_INFINITY,
+  lanes: 'gp_lanes_min',
+  inDouble: false,
+})

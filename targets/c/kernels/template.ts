@@ -1,0 +1,37 @@
+import type { Anchor, Kernel } from '../../../compiler/fuse/kernel.ts'
+import type { Packing } from '../../../compiler/instructions/instruction.ts'
+import type { Level } from '../level.ts'
+import type { Pointers } from '../steps.ts'
+import type { Lines } from '../text.ts'
+
+/** A kernel with an anchor. */
+export type AnchoredKernel = Kernel & { readonly anchor: Anchor }
+
+/**
+ * How an anchor op becomes C. The body sees inputs as `x0`, `x1`, …, the result as `out` and working storage as `scratch` (64-byte
+ * aligned); it is the body of a C function that returns nothing, or for `checked` ops an int that is not 0 where a check failed.
+ */
+export interface Template {
+  readonly kind: 'template'
+  readonly body: (kernel: AnchoredKernel, level: Level) => Lines
+  /**
+   * Whether the body applies the kernel's steps; true unless it says otherwise. Where not, it is given none, and the steps run over the
+   * anchor's value in a second loop.
+   */
+  readonly fuses?: (kernel: AnchoredKernel, level: Level) => boolean
+  /** Whether the body repeats the steps for each vector of a tile. */
+  readonly tiled?: boolean
+  /** Bytes of working storage. */
+  readonly scratch?: (kernel: AnchoredKernel, level: Level) => number
+  /** Layout of a constant operand. */
+  readonly pack?: (kernel: AnchoredKernel, index: number, level: Level) => Packing | undefined
+  /** Whether the result may lie over this operand of the anchor, given that no step reads it. */
+  readonly inPlace?: (kernel: AnchoredKernel, index: number) => boolean
+}
+
+/** The names under which a body finds inputs and result. */
+export const pointersOf = (kernel: Kernel): Pointers => ({
+  inputs: kernel.inputs.map((_, i) => `x${i}`),
+  result: 'out',
+  resultType: kernel.result.dtype,
+})

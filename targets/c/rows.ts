@@ -1,0 +1,45 @@
+import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/index.ts'
+import { type Expression, expressions } from './expressions.ts'
+import { conv } from './kernels/convolution.ts'
+import { gather } from './kernels/gather.ts'
+import { layerNorm, rmsNorm } from './kernels/normalization.ts'
+import { pad } from './kernels/pad.ts'
+import { avgPool, maxPool } from './kernels/pool.ts'
+import { linear, matmul } from './kernels/product.ts'
+import { reduceMax, reduceMin, reduceProd, reduceSum } from './kernels/reduce.ts'
+import { logSoftmax, softmax } from './kernels/softmax.ts'
+import type { Template } from './kernels/template.ts'
+
+/** Ops that never reach a kernel: storage has an address, movement has become accesses, views and copies. */
+interface Absent {
+  readonly kind: 'storage' | 'movement'
+}
+
+export type Row = Expression | Template | Absent
+
+/** How each op becomes C. A primitive without a row does not compile; a composite with one is kept instead of lowered. */
+export const rows = {
+  input: { kind: 'storage' },
+  constant: { kind: 'storage' },
+  reshape: { kind: 'movement' },
+  transpose: { kind: 'movement' },
+  slice: { kind: 'movement' },
+  concat: { kind: 'movement' },
+  expand: { kind: 'movement' },
+  ...expressions,
+  pad,
+  gather,
+  conv,
+  maxPool,
+  avgPool,
+  matmul,
+  linear,
+  reduceSum,
+  reduceProd,
+  reduceMax,
+  reduceMin,
+  softmax,
+  logSoftmax,
+  layerNorm,
+  rmsNorm,
+} as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

@@ -1,0 +1,222 @@
+import type { Access, Step } from '../../compiler/fuse/kernel.ts'
+import type { DType } from '../../compiler/graph/dtype.ts'
+import { assertInvariant } from '../../compiler/graph/problem.ts'
+import { denseStrides } from '../../compiler/graph/type.ts'
+import type { Domain } from './access.ts'
+import { type Argument, type Expression, expressions } from './expressions.ts'
+import type { Level } from './level.ts'
+import { lanesOf } from './level.ts'
+import { computeType, literalText, loadText, roundedText, storageType, storeText } from './scalar.ts'
+import { block, type Lines, sum } from './text.ts'
+
+/** Where a program is evaluated: one C expression for each dimension of its domain, lanes running along the last one. */
+export type Position = readonly string[]
+
+/** C names of the kernel's inputs (by index) and its result. */
+export interface Pointers {
+  readonly inputs: readonly string[]
+  readonly result: string
+  readonly resultType: DType
+}
+
+/** A program's text: statements that do not depend on the last dimension, the others, and the value of the last step. */
+export interface Evaluation {
+  readonly invariant: Lines
+  readonly lines: Lines
+  readonly value: string
+  readonly dtype: DType
+}
+
+function expressionOf(op: string): Expression {
+  const found = (expressions as Readonly<Record<string, Expression>>)[op]
+  assertInvariant(found && Object.hasOwn(expressions, op), `op '${op}' has no elementwise form`)
+  return found
+}
+
+/** Steps that the last one needs, directly or through others. */
+function live(steps: readonly Step[]): boolean[] {
+  const needed = steps.map(() => false)
+  needed[steps.length - 1] = true
+  for (let i = steps.length - 1; i >= 0; i--) {
+    const step = steps[i]!
+    if (needed[i] && step.kind === 'apply') for (const argument of step.arguments) needed[argument] = true
+  }
+  return needed
+}
+
+const argumentsOf = (step: Extract<Step, { kind: 'apply' }>, steps: readonly Step[], names: readonly string[]): Argument[] =>
+  step.arguments.map((index) => {
+    const from = steps[index]!
+    return { text: names[index]!, dtype: from.dtype, ...(from.kind === 'literal' ? { literal: from.value } : {}) }
+  })
+
+/** Element index of an access at a position, `lane` elements further along the last dimension. */
+function indexText(access: Access, position: Position, lane = 0): string {
+  const constant = access.offset + lane * (access.strides.at(-1) ?? 0)
+  return sum(
+    position.map((variable, axis) => [variable.includes(' ') ? `(${variable})` : variable, access.strides[axis]!] as const),
+    constant,
+  )
+}
+
+/** Whether all steps have a form on vectors of f32 and masks. */
+export function isVectorProgram(steps: readonly Step[]): boolean {
+  const used = live(steps)
+  return steps.every((step, i) => {
+    if (!used[i]) return true
+    if (step.dtype !== 'f32' && step.dtype !== 'bool') return false
+    if (step.kind !== 'apply') return true
+    return (
+      expressionOf(step.op).vector?.(
+        argumentsOf(
+          step,
+          steps,
+          steps.map(() => 'x'),
+        ),
+        step.dtype,
+        step.attributes,
+      ) !== undefined
+    )
+  })
+}
+
+interface Form {
+  readonly type: (dtype: DType) => string
+  readonly load: (step: Extract<Step, { kind: 'load' }>) => string
+  readonly literal: (dtype: DType, value: number) => string
+  readonly apply: (step: Extract<Step, { kind: 'apply' }>, args: readonly Argument[]) => string
+}
+
+function evaluate(steps: readonly Step[], prefix: string, anchor: string | undefined, form: Form): Evaluation {
+  const used = live(steps)
+  const names: string[] = []
+  const moving: boolean[] = []
+  const invariant: string[] = []
+  const lines: string[] = []
+  for (const [i, step] of steps.entries()) {
+    const name = `${prefix}${i}`
+    if (step.kind === 'anchor') {
+      assertInvariant(anchor !== undefined, 'a step reads the anchor where there is none')
+      names.push(anchor)
+      moving.push(true)
+      continue
+    }
+    if (step.kind === 'literal') {
+      names.push(form.literal(step.dtype, step.value))
+      moving.push(false)
+      continue
+    }
+    names.push(name)
+    const moves =
+      step.kind === 'load' ? (step.access.strides.at(-1) ?? 0) !== 0 : step.arguments.some((argument) => moving[argument])
+    moving.push(moves)
+    if (!used[i]) continue
+    const text = step.kind === 'load' ? form.load(step) : form.apply(step, argumentsOf(step, steps, names))
+    ;(moves ? lines : invariant).push(`const ${form.type(step.dtype)} ${name} = ${text};`)
+  }
+  return { invariant, lines, value: names.at(-1)!, dtype: steps.at(-1)!.dtype }
+}
+
+/** One element at a position. */
+export function evaluateScalar(
+  steps: readonly Step[],
+  position: Position,
+  inputs: readonly string[],
+  anchor?: string,
+  prefix = 't',
+): Evaluation {
+  return evaluate(steps, prefix, anchor, {
+    type: computeType,
+    load: (step) => loadText(step.dtype, `${inputs[step.input]}[${indexText(step.access, position)}]`),
+    literal: literalText,
+    apply: (step, args) => roundedText(step.dtype, expressionOf(step.op).scalar(args, step.dtype, step.attributes)),
+  })
+}
+
+/** `count` elements from a position on, in one vector; lanes beyond are computed from zeros and mean nothing. */
+export function evaluateVector(
+  steps: readonly Step[],
+  position: Position,
+  inputs: readonly string[],
+  count: number,
+  level: Level,
+  anchor?: string,
+  prefix = 't',
+): Evaluation {
+  const lanes = lanesOf(level)
+  return evaluate(steps, prefix, anchor, {
+    type: (dtype) => (dtype === 'bool' ? 'vi' : 'vf'),
+    load: ({ input, access, dtype }) => {
+      const stride = access.strides.at(-1) ?? 0
+      const element = (lane: number) =>
+        dtype === 'bool'
+          ? `-(i32)(${inputs[input]}[${indexText(access, position, lane)}] != 0)`
+          : `${inputs[input]}[${indexText(access, position, lane)}]`
+      if (stride === 0) return dtype === 'bool' ? `gp_splat_mask(${element(0)})` : `SPLAT(${element(0)})`
+      if (stride === 1 && count === lanes && dtype === 'f32') return `LOAD(${inputs[input]} + ${indexText(access, position)})`
+      const list = Array.from({ length: lanes }, (_, lane) => (lane < count ? element(lane) : '0'))
+      return `(${dtype === 'bool' ? 'vi' : 'vf'}){${list.join(', ')}}`
+    },
+    literal: (dtype, value) => (dtype === 'bool' ? `gp_splat_mask(${value ? -1 : 0})` : `SPLAT(${literalText(dtype, value)})`),
+    apply: (step, args) => expressionOf(step.op).vector!(args, step.dtype, step.attributes)!,
+  })
+}
+
+/** Stores one element of the compute type of the result's dtype. */
+export const storeScalar = (pointers: Pointers, index: string, value: string): string =>
+  `${pointers.result}[${index}] = ${storeText(pointers.resultType, value)};`
+
+/** Stores the first `count` lanes of a vector or mask. */
+export function storeVector(pointers: Pointers, index: string, value: string, count: number, level: Level, stride = 1): string[] {
+  if (pointers.resultType === 'f32' && count === lanesOf(level) && stride === 1)
+    return [`STORE(${pointers.result} + ${index}, ${value});`]
+  const element = (lane: number) => (pointers.resultType === 'bool' ? `(bool8)(${value}[${lane}] & 1)` : `${value}[${lane}]`)
+  return Array.from(
+    { length: count },
+    (_, lane) => `${pointers.result}[${index}${lane > 0 ? ` + ${lane * stride}` : ''}] = ${element(lane)};`,
+  )
+}
+
+/** Element of the result for a position. */
+export const resultIndex = (domain: Domain, position: Position): string =>
+  indexText({ offset: 0, strides: resultStridesOf(domain) }, position)
+const resultStridesOf = (domain: Domain): readonly number[] => domain.resultStrides ?? denseStrides(domain.extents)
+
+/**
+ * The program over `count` elements that an anchor has computed as the vector `anchor`, stored. Programs without a vector form are run
+ * lane by lane, so that any steps may follow any anchor.
+ */
+export function storeAfter(
+  domain: Domain,
+  position: Position,
+  count: number,
+  anchor: string,
+  pointers: Pointers,
+  level: Level,
+): string[] {
+  const index = resultIndex(domain, position)
+  const stride = resultStridesOf(domain).at(-1) ?? 1
+  if (isVectorProgram(domain.steps)) {
+    const { invariant, lines, value } = evaluateVector(domain.steps, position, pointers.inputs, count, level, anchor)
+    const store = storeVector(pointers, index, value, count, level, stride)
+    return invariant.length + lines.length === 0 ? store : block('', [...invariant, ...lines, ...store])
+  }
+  const inner = [...position.slice(0, -1), `(${position.at(-1)} + lane)`]
+  const { invariant, lines, value } = evaluateScalar(domain.steps, inner, pointers.inputs, 'element')
+  return block(`for (long lane = 0; lane < ${count}; lane++)`, [
+    `const f32 element = ${anchor}[lane];`,
+    ...invariant,
+    ...lines,
+    storeScalar(pointers, `${index} + lane * ${stride}`, value),
+  ])
+}
+
+/** The declared type of a pointer to elements of a dtype. */
+export const pointerText = (dtype: DType, name: string, readonly: boolean): string =>
+  `${readonly ? 'const ' : ''}${storageType[dtype]} *${name}`
+
+/** The steps over one element that an anchor has computed, stored; positions are those of the kernel's domain. */
+export function storeElement(domain: Domain, position: Position, element: string, pointers: Pointers): string[] {
+  const { invariant, lines, value } = evaluateScalar(domain.steps, position, pointers.inputs, element)
+  return [...invariant, ...lines, storeScalar(pointers, resultIndex(domain, position), value)]
+}
