@@ -38,6 +38,8 @@ export interface Target {
   pack(kernel: Kernel, index: number): Packing | undefined
   /** Alignment of every buffer, a power of two. */
   readonly alignment: number
+  /** Begins to load what `emit` will need, for a caller that has other work to do first. Changes no result. */
+  prepare?(): void
   emit(program: Program): Promise<Code>
 }
 

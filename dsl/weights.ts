@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DType, reject } from '../compiler/graph/index.ts'
 import { closest, maximumOperands, readDType, readList, readOptions, readShape } from './check.ts'
@@ -48,7 +48,7 @@ function fileOf(path: string): TensorFile {
 
 /**
  * A safetensors file whose tensors become constants of the model. Its header is read with the first question, its bytes when they are needed.
- * @param file `new URL('./name.safetensors', import.meta.url)`, or a path
+ * @param file `new URL('./name.safetensors', import.meta.url)`, or an absolute path
  * @param options `ignore`: names that may stay unused
  */
 export function weights(file: URL | string, options?: WeightsOptions): Weights {
@@ -87,7 +87,12 @@ export function weights(file: URL | string, options?: WeightsOptions): Weights {
 }
 
 function pathOf(file: unknown): string {
-  if (typeof file === 'string' && !/^[a-z][a-z0-9+.-]+:/i.test(file)) return resolve(file)
+  if (typeof file === 'string' && isAbsolute(file)) return file
+  if (typeof file === 'string' && !/^[a-z][a-z0-9+.-]+:/i.test(file))
+    return reject(
+      'weights-unreadable',
+      `weights: a relative path has no folder to start from; write new URL(${describe(`./${file}`)}, import.meta.url)`,
+    )
   if (!(file instanceof URL) && typeof file !== 'string')
     return reject('bad-operand', `weights: takes new URL('./name.safetensors', import.meta.url), got ${describe(file)}`)
   try {

@@ -67,38 +67,51 @@ export async function compileStages(
   return compileUntil(graph, { ...rest, target: await resolveTarget(target), evaluate }, stopAfter)
 }
 
-/** Compiles for one target, code included. Errors are those of `compile`. */
-export async function compileCode(
-  graph: Graph,
-  options: StageOptions = {},
-): Promise<CompileResult & { readonly code: Code; readonly target: string }> {
-  const target = await resolveTarget(options.target ?? 'wasm')
-  const result = (await compileStages(graph, { ...options, target })) as CompileResult
+/** What is wrong with the model, wherever it comes to light, as a diagnostic: weights are read late, and limits of targets show late. */
+async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
   try {
-    return { ...result, code: await target.emit(result.program), target: target.name }
+    return await body()
   } catch (error) {
     if (error instanceof ModelProblem) throw new DiagnosticError([createDiagnostic(error.code, error.message)])
-    if (error instanceof InvariantError)
-      throw new CompileError(`code for ${target.name}`, error, writeReproducer(result.lowered, 'stages', 'memory'))
     throw error
   }
 }
 
+/** Compiles for one target, code included. Errors are those of `compile`. */
+export const compileCode = (
+  graph: Graph,
+  options: StageOptions = {},
+): Promise<CompileResult & { readonly code: Code; readonly target: string }> =>
+  withDiagnostics(async () => {
+    const target = await resolveTarget(options.target ?? 'wasm')
+    target.prepare?.()
+    const result = (await compileStages(graph, { ...options, target })) as CompileResult
+    try {
+      return { ...result, code: await target.emit(result.program), target: target.name }
+    } catch (error) {
+      if (error instanceof InvariantError)
+        throw new CompileError(`code for ${target.name}`, error, writeReproducer(result.lowered, 'stages', 'memory'))
+      throw error
+    }
+  })
+
 /**
  * Compiles a graph to a bundle, for `open` or `writeBundle`. Equal graphs and options give equal bytes. Throws RangeError for a target
- * that does not exist, DiagnosticError where a target lacks an op, CompileError with a reproducer where the compiler itself fails.
+ * that does not exist, DiagnosticError where a target lacks an op or weights cannot be read, CompileError with a reproducer where the
+ * compiler itself fails.
  */
-export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Bundle> {
-  const { target = 'wasm', ...rest } = options
-  const targets = await Promise.all(([target].flat() as (string | Target)[]).map(resolveTarget))
-  if (targets.length === 0) throw new RangeError('no target was given')
-  const codes: CompiledCode[] = []
-  for (const each of targets) {
-    const { program, code } = await compileCode(graph, { ...rest, target: each })
-    codes.push({ target: each.name, program, code, export: 'entry' })
-  }
-  return makeBundle({ graph, codes })
-}
+export const compile = (graph: Graph, options: CompileOptions = {}): Promise<Bundle> =>
+  withDiagnostics(async () => {
+    const { target = 'wasm', ...rest } = options
+    const targets = await Promise.all(([target].flat() as (string | Target)[]).map(resolveTarget))
+    if (targets.length === 0) throw new RangeError('no target was given')
+    const codes: CompiledCode[] = []
+    for (const each of targets) {
+      const { program, code } = await compileCode(graph, { ...rest, target: each })
+      codes.push({ target: each.name, program, code, export: 'entry' })
+    }
+    return makeBundle({ graph, codes })
+  })
 
 /** Reads the models of a file without running it. Mistakes are in `diagnostics`. */
 export async function extract(file: string, options: Partial<ExtractOptions> = {}): Promise<Extraction> {

@@ -7,6 +7,7 @@ import { assetPrefix, type Host, type Loaded, runtimeSpecifier } from './core.ts
 import { extractModule, transformModule } from './extract/index.ts'
 import type { Options } from './options.ts'
 import type { ModelSummary } from './report.ts'
+import { loadTarget } from './targets.ts'
 
 export interface Compiled {
   /** Absent when there are errors. */
@@ -14,12 +15,15 @@ export interface Compiled {
   readonly diagnostics: readonly Diagnostic[]
   readonly files: readonly string[]
   readonly weightFiles: readonly string[]
+  /** What broke in the compiler itself. Not thrown: whoever watches must still learn which files were read. */
+  readonly fault?: Error
 }
 
 /** The way of a model file that the cache does not know: read it, compile each model in it, write the module that takes its place. */
 export async function compileModelFile(file: string, host: Host, options: Options): Promise<Compiled> {
   let mark = performance.now()
   const source = await readFile(file, 'utf8')
+  for (const name of options.targets ?? ['wasm']) (await loadTarget(name)).prepare?.()
   const extraction = await extractModule(file, { root: host.root, define: host.define, resolve: host.resolve, source })
   const { models, files, weightFiles } = extraction
   const diagnostics = [...extraction.diagnostics]
@@ -35,7 +39,7 @@ export async function compileModelFile(file: string, host: Host, options: Option
         summaries.push(...summarise(relative(host.root, file).replaceAll('\\', '/'), bundle, performance.now() - mark))
         mark = performance.now()
       } catch (error) {
-        if (!(error instanceof DiagnosticError)) throw error
+        if (!(error instanceof DiagnosticError)) return { fault: error as Error, diagnostics, files, weightFiles }
         diagnostics.push(...error.diagnostics)
       }
     }

@@ -38,6 +38,8 @@ export interface Outcome {
   readonly diagnostics: readonly Diagnostic[]
   /** Everything that was read, for watch mode: absolute paths. */
   readonly watchFiles: readonly string[]
+  /** What broke in the compiler itself. */
+  readonly fault?: Error
 }
 
 export const runtimeSpecifier = 'glowplug:runtime'
@@ -80,7 +82,7 @@ interface KeptValue {
 
 /**
  * Turns one model file into a loader module: from the cache when nothing it was made from has changed, otherwise by reading and
- * compiling it. Only then are the extractor and the compiler loaded. Faults of the compiler reject.
+ * compiling it. Only then are the extractor and the compiler loaded.
  */
 export async function loadModelFile(file: string, host: Host, options: Options, cache: Cache): Promise<Outcome> {
   const started = performance.now()
@@ -106,9 +108,9 @@ export async function loadModelFile(file: string, host: Host, options: Options, 
     },
   }
   const { compileModelFile } = await import('./compileModelFile.ts')
-  const { loaded, diagnostics, files, weightFiles } = await compileModelFile(file, recording, options)
+  const { loaded, diagnostics, files, weightFiles, fault } = await compileModelFile(file, recording, options)
   const watchFiles = [...files, ...weightFiles]
-  if (!loaded) return { diagnostics, watchFiles }
+  if (!loaded) return { diagnostics, watchFiles, ...(fault && { fault }) }
   const { code, summaries, assets } = loaded
   const dependencies = await dependenciesOf(host.root, { files, large: weightFiles, resolutions }, since, cache)
   if (dependencies)

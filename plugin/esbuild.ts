@@ -38,11 +38,13 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
   build.onLoad({ filter: modelPattern, namespace: 'file' }, async ({ path }): Promise<OnLoadResult | undefined> => {
     const obstacle = obstacleOf(build)
     if (obstacle) return { errors: [obstacle] }
-    const { loaded, diagnostics, watchFiles } = await loadModelFile(path, host, options, cache)
+    const { loaded, diagnostics, watchFiles, fault } = await loadModelFile(path, host, options, cache)
     summaries.push(...(loaded?.summaries ?? []))
+    const { errors, warnings } = await toMessages(diagnostics, root)
     return {
       ...(loaded && { contents: loaded.code, loader: loaders[extname(path)]!, resolveDir: dirname(path), pluginData: loaded }),
-      ...(await toMessages(diagnostics, root)),
+      errors: fault ? [...errors, { text: fault.message, detail: fault }] : errors,
+      warnings,
       watchFiles: [...watchFiles],
     }
   })

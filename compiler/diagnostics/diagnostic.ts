@@ -1,5 +1,5 @@
 import type { Span } from '../graph/index.ts'
-import type { DiagnosticCode } from './catalogue.ts'
+import { catalogue, type DiagnosticCode } from './catalogue.ts'
 
 export interface Note {
   readonly message: string
@@ -17,6 +17,23 @@ export interface Diagnostic {
   readonly notes: readonly Note[]
   /** What to write instead. */
   readonly help: string
+}
+
+/** A diagnostic with the severity of its catalogue entry and, unless a more precise remedy is given, the entry's help. */
+export function createDiagnostic(
+  code: DiagnosticCode,
+  message: string,
+  more: { readonly span?: Span; readonly notes?: readonly Note[]; readonly help?: string } = {},
+): Diagnostic {
+  const entry = catalogue[code]
+  return {
+    code,
+    severity: entry.severity,
+    message,
+    ...(more.span && { span: more.span }),
+    notes: more.notes ?? [],
+    help: more.help ?? entry.help,
+  }
 }
 
 /** Carries diagnostics to whoever reports them. */

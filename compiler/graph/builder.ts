@@ -158,11 +158,24 @@ export function inferType(op: string, operands: readonly Node[], attributes: Att
       reject('dtype-mismatch', `${op}: ${name} is ${operand.type.dtype}; ${hint}`)
     }
   }
-  const types = many
-    ? { [specs[0]![0]]: operands.map((o) => o.type) }
-    : Object.fromEntries(specs.map(([name], i) => [name, operands[i]?.type]))
-  return definition.infer(types, attributes)
+  return definition.infer(
+    typesByName(
+      op,
+      operands.map((operand) => operand.type),
+    ),
+    attributes,
+  )
 }
+
+function typesByName(op: string, types: readonly TensorType[]): Readonly<Record<string, unknown>> {
+  const specs = Object.entries(definitionOf(op).operands)
+  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: types }
+  return Object.fromEntries(specs.map(([name], i) => [name, types[i]]))
+}
+
+/** What a failure of a `checked` op while running says to the caller. */
+export const describeFault = (op: string, types: readonly TensorType[], attributes: Attributes): string =>
+  definitionOf(op).fault?.(typesByName(op, types), attributes) ?? 'an operand has an element outside its range'
 
 /** Nodes reachable from `roots`, operands before users, in the order of creation. */
 export function reachableNodes(roots: readonly Node[]): Node[] {

@@ -59,6 +59,8 @@ export interface OpDefinition<
   readonly memory: Memory
   /** The result's type; throws ModelProblem when operands and attributes do not fit. */
   readonly infer: (operands: any, attributes: any) => TensorType
+  /** What it means when a `checked` op fails while running, with the limits in it. */
+  readonly fault?: (operands: any, attributes: any) => string
 }
 
 interface Spec<Name extends string, O extends Readonly<Record<string, Operand>>, A extends z.ZodObject> {
@@ -69,6 +71,7 @@ interface Spec<Name extends string, O extends Readonly<Record<string, Operand>>,
   readonly traits: readonly Trait[]
   readonly infer: (operands: OperandTypes<O>, attributes: z.output<A>) => TensorType
   readonly memory?: Memory
+  readonly fault?: (operands: OperandTypes<O>, attributes: z.output<A>) => string
 }
 
 /** An op every target implements. */

@@ -1,4 +1,4 @@
-import { definitionOf, type Location, printLocation } from '../graph/index.ts'
+import { definitionOf, describeFault, type Location, printLocation } from '../graph/index.ts'
 import type { InstructionList } from '../instructions/instruction.ts'
 
 /** A way in which running a program can fail: the n-th entry is fault code n, counted from 1. */
@@ -16,11 +16,7 @@ export function faultsOf(program: Pick<InstructionList, 'instructions'>): readon
     const anchor = instruction.kind === 'call' ? instruction.kernel.anchor : undefined
     if (instruction.kind !== 'call' || !anchor || !definitionOf(anchor.op).traits.includes('checked')) return []
     const source = instruction.locations.find(isSource)
-    return [
-      {
-        instruction: index,
-        message: `${anchor.op}: an operand has an element outside its range${source ? ` (${printLocation(source)})` : ''}`,
-      },
-    ]
+    const why = describeFault(anchor.op, anchor.operands, anchor.attributes)
+    return [{ instruction: index, message: `${anchor.op}: ${why}${source ? ` (${printLocation(source)})` : ''}` }]
   })
 }

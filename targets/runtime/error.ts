@@ -67,13 +67,13 @@ export function explain(
   { place, bytes }: { readonly place: string | Uint8Array; readonly bytes?: number },
 ): GlowplugError {
   const { code, message, name } = error
-  const file = typeof place === 'string' ? place : 'a file of the bundle'
+  const file = typeof place === 'string' ? place : 'a bundle file'
   const say = (as: ErrorCode, text: string) => new GlowplugError(as, text, error)
   if (name === 'GlowplugError') return error
-  if (code === 'size') return say('bundle-truncated', `${file} has ${message} bytes, its manifest says ${bytes}`)
-  if (code === 'digest') return say('bundle-digest', `${file} is damaged: its contents are not what was built`)
-  if (code === 'ENOENT') return say('bundle-missing-file', `${file} is missing; the files of a bundle belong together`)
-  if (name === 'RangeError') return say('out-of-memory', `the model does not fit in memory: ${message}`)
+  if (code === 'size') return say('bundle-truncated', `${file} has ${message} bytes, not ${bytes}; copy it again`)
+  if (code === 'digest') return say('bundle-digest', `${file} is damaged; copy or build it again`)
+  if (code === 'ENOENT') return say('bundle-missing-file', `${file} is missing; copy the whole folder`)
+  if (name === 'RangeError') return say('out-of-memory', `model too large: ${message}`)
   if (name === 'SyntaxError') return say('bundle-malformed', `${file} is damaged: ${message}`)
   return say(code ? 'bundle-unreadable' : 'target-unavailable', `${code ? file : 'the code'} cannot be loaded: ${message}`)
 }

@@ -175,6 +175,7 @@ export function open<I = Record<string, InputValue>, O = Record<string, TensorVa
     run: (inputs, { into, signal } = {}) =>
       new Promise((resolve, reject) => {
         checkOpen()
+        if (signal && !signal.addEventListener) fail('bad-option', 'signal must be an AbortSignal')
         const aborted = () => new GlowplugError('run-aborted', about('aborted a run'), signal!.reason)
         if (signal?.aborted) throw aborted()
         const targets = targetsIn(into)

@@ -2,17 +2,13 @@
 import type { Command } from '@yowasp/clang'
 
 interface Job {
-  /** URL of the package with clang. */
-  readonly clang: string
   readonly source: string
   readonly compilerFlags: readonly string[]
   readonly linkerFlags: readonly string[]
 }
 
-const chunks: Uint8Array[] = []
-for await (const chunk of process.stdin) chunks.push(chunk)
-const job = JSON.parse(Buffer.concat(chunks).toString()) as Job
-const { runLLVM } = (await import(job.clang)) as { runLLVM: Command }
+// The address of the package with clang is the only argument.
+const { runLLVM } = (await import(process.argv[1]!)) as { runLLVM: Command }
 
 async function run(argv: readonly string[], input: string, bytes: string | Uint8Array, output: string): Promise<Uint8Array> {
   const report = (text: Uint8Array | null) => void (text && process.stderr.write(text))
@@ -23,6 +19,15 @@ async function run(argv: readonly string[], input: string, bytes: string | Uint8
   )
   return files![output] as Uint8Array
 }
+
+// Loading takes a while; the job may come meanwhile.
+const nowhere = () => undefined
+await runLLVM(['clang', '--version'], {}, { stdout: nowhere, stderr: nowhere, fetchProgress: nowhere })
+const chunks: Uint8Array[] = []
+for await (const chunk of process.stdin) chunks.push(chunk)
+// Whoever asked has gone.
+if (chunks.length === 0) process.exit(0)
+const job = JSON.parse(Buffer.concat(chunks).toString()) as Job
 
 try {
   const object = await run(['clang', ...job.compilerFlags, '-c'], 'kernels.c', job.source, 'kernels.o')

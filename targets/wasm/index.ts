@@ -7,7 +7,7 @@ import { mayShare, packingOf, scratchBytes } from '../c/function.ts'
 import { simd128 } from '../c/level.ts'
 import { programText } from '../c/program.ts'
 import { rows } from '../c/rows.ts'
-import { compileToWasm, toolchainVersion } from './toolchain.ts'
+import { compileToWasm, prepareCompiler, toolchainVersion } from './toolchain.ts'
 
 /** 32-bit addresses: all three regions, the module's own data and its stack share 4 GiB; offsets within a tensor are signed. */
 const addressLimit = 2 ** 32 - 2 ** 20
@@ -40,6 +40,7 @@ export const wasm: Target = {
   scratch: (kernel) => scratchBytes(kernel, simd128),
   pack: (kernel, index) => packingOf(kernel, index, simd128),
   alignment: 64,
+  prepare: prepareCompiler,
   async emit(program) {
     const { constants, mutable, activations } = program.regions
     const total = constants + mutable + activations

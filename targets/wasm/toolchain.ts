@@ -44,18 +44,10 @@ export interface Compiled {
   readonly warnings: string
 }
 
-/**
- * Compiles one C file to a wasm module with the LLVM that npm ships. LLVM is itself a wasm module of 100 MB: it runs in a process of its
- * own, which gives its memory back, and there without V8's optimising compiler, which would take several times longer to optimise LLVM
- * than LLVM takes for the kernels.
- */
-export async function compileToWasm(source: string): Promise<Compiled> {
-  const job = JSON.stringify({ clang: import.meta.resolve('@yowasp/clang'), source, compilerFlags, linkerFlags })
-  let result = await runNode(['--liftoff-only'], job)
-  // Node refuses flags that it does not know with this status.
-  if (result.status === 9) result = await runNode([], job)
-  if (result.status !== 0) throw new InvariantError(`clang rejects the generated C (status ${result.status}):\n${result.said}`)
-  return { bytes: result.output, warnings: result.said }
+interface Compiler {
+  /** Hands over the job; resolves when the process has ended. */
+  finish(job: string): Promise<Finished>
+  stop(): void
 }
 
 interface Finished {
@@ -64,24 +56,76 @@ interface Finished {
   readonly said: string
 }
 
-function runNode(flags: readonly string[], input: string): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', childSource], {
+/** Milliseconds that a compiler waits for its job before its memory is given back. */
+const patience = 20_000
+
+let prepared: Compiler | undefined
+
+/**
+ * Starts a compiler process, which loads LLVM while the caller has other work; the next compilation takes it. Keeps nothing alive: it
+ * ends with this process, or when no job comes.
+ */
+export function prepareCompiler(): void {
+  if (prepared) return
+  const compiler = startCompiler(['--liftoff-only'])
+  prepared = compiler
+  setTimeout(() => {
+    if (prepared !== compiler) return
+    prepared = undefined
+    compiler.stop()
+  }, patience).unref()
+}
+
+/**
+ * Compiles one C file to a wasm module with the LLVM that npm ships. LLVM is itself a wasm module of 100 MB: it runs in a process of its
+ * own, which gives its memory back, and there without V8's optimising compiler, which would take several times longer to optimise LLVM
+ * than LLVM takes for the kernels.
+ */
+export async function compileToWasm(source: string): Promise<Compiled> {
+  const job = JSON.stringify({ source, compilerFlags, linkerFlags })
+  prepareCompiler()
+  const compiler = prepared!
+  prepared = undefined
+  let result = await compiler.finish(job)
+  // Node refuses flags that it does not know with this status.
+  if (result.status === 9) result = await startCompiler([]).finish(job)
+  if (result.status !== 0) throw new InvariantError(`clang rejects the generated C (status ${result.status}):\n${result.said}`)
+  return { bytes: result.output, warnings: result.said }
+}
+
+function startCompiler(flags: readonly string[]): Compiler {
+  const child = spawn(
+    process.execPath,
+    [...flags, '--input-type=module', '--eval', childSource, import.meta.resolve('@yowasp/clang')],
+    {
       stdio: 'pipe',
       env: { ...process.env, NODE_OPTIONS: '' },
-    })
-    const output: Uint8Array[] = []
-    const said: Uint8Array[] = []
-    child.stdout.on('data', (chunk: Uint8Array) => output.push(chunk))
-    child.stderr.on('data', (chunk: Uint8Array) => said.push(chunk))
+    },
+  )
+  const output: Uint8Array[] = []
+  const said: Uint8Array[] = []
+  child.stdout.on('data', (chunk: Uint8Array) => output.push(chunk))
+  child.stderr.on('data', (chunk: Uint8Array) => said.push(chunk))
+  // A child that dies early says why on standard error; that its input was not read to the end adds nothing.
+  child.stdin.on('error', () => undefined)
+  const finished = new Promise<Finished>((resolve, reject) => {
     child.on('error', reject)
-    // A child that dies early says why on standard error; that its input was not read to the end adds nothing.
-    child.stdin.on('error', () => undefined)
     child.on('close', (status) =>
       resolve({ status, output: new Uint8Array(Buffer.concat(output)), said: Buffer.concat(said).toString() }),
     )
-    child.stdin.end(input)
   })
+  // Whoever hands over a job learns of the failure; one that is stopped before has nobody to tell.
+  finished.catch(() => undefined)
+  const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as { ref(): void; unref(): void }[]
+  for (const handle of handles) handle.unref()
+  return {
+    finish(job) {
+      for (const handle of handles) handle.ref()
+      child.stdin.end(job)
+      return finished
+    },
+    stop: () => void child.kill(),
+  }
 }
 
 /** The version of the package that holds clang and the linker. */

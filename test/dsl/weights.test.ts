@@ -173,6 +173,7 @@ test('unreadable: no file, a folder, seven bytes, another protocol', () => {
   assert.is(problemOf(() => openTensorFile(short)).code, 'weights-malformed')
   assert.is(problemOf(() => weights(new URL('https://example.com/x.safetensors'))).code, 'weights-unreadable')
   assert.is(problemOf(() => weights('data:,x')).code, 'weights-unreadable')
+  assert.match(problemOf(() => weights('some/w.safetensors')).message, /new URL\("\.\/some\/w\.safetensors", import\.meta\.url\)/)
   assert.is(problemOf(() => weights(7 as never)).code, 'bad-operand')
 })
 

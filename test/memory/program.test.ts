@@ -152,8 +152,8 @@ test('faults are the calls that check values, in order, with their place in the 
   assert.equal(
     faults.map((fault) => fault.message),
     [
-      'gather: an operand has an element outside its range (m.model.ts:3:7)',
-      'gather: an operand has an element outside its range',
+      'gather: an index is outside f32[4, 3] along axis 0; it may be -4 to 3 (m.model.ts:3:7)',
+      'gather: an index is outside f32[9, 3] along axis 0; it may be -9 to 8',
     ],
   )
   assert.ok(faults.every(({ instruction }) => program.instructions[instruction]!.kind === 'call'))

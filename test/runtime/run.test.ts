@@ -150,6 +150,12 @@ test('an AbortSignal takes waiting runs out of the queue', async () => {
   assert.equal(await model.run(sum), expected)
 })
 
+test('a signal that is none is refused before anything waits', async () => {
+  const model = sample()
+  for (const signal of [{}, 1, 'now']) assert.is(await code(() => model.run(sum, { signal: signal as never })), 'bad-option')
+  assert.equal(await model.run(sum), expected)
+})
+
 test('after close everything fails with a code, and so does what had no answer (RT-30)', async () => {
   const model = sample()
   await model.ready()

@@ -155,6 +155,11 @@ export const gather = primitive({
     const along = resolveAxis(attributes.axis, input.shape.length, 'gather')
     return moved(input, [...input.shape.slice(0, along), ...indices.shape, ...input.shape.slice(along + 1)])
   },
+  fault: ({ input }, attributes) => {
+    const along = resolveAxis(attributes.axis, input.shape.length, 'gather')
+    const rows = input.shape[along]!
+    return `an index is outside ${printType(input)} along axis ${along}; it may be ${-rows} to ${rows - 1}`
+  },
 })
 
 export const embedding = composite({
