@@ -60,6 +60,24 @@ for (const target of targetNames) {
   })
 }
 
+test('weights that can no longer be read are a diagnostic, in whichever stage it shows', async () => {
+  const builder = createBuilder()
+  const x = builder.input('x', { dtype: 'f32', shape: [2] })
+  const read = () => {
+    throw new ModelProblem('weights-unreadable', 'w.safetensors has changed')
+  }
+  const w = builder.constant({ dtype: 'f32', shape: [2] }, { label: 'w', read })
+  const graph = builder.finish('gone', [x], [{ name: 'y', value: builder.add('mul', { left: x, right: w }) }])
+  for (const target of targetNames) {
+    const error = await compile(graph, { target }).catch((thrown) => thrown)
+    assert.instance(error, DiagnosticError)
+    assert.equal(
+      error.diagnostics.map(({ code, message }: { code: string; message: string }) => [code, message]),
+      [['weights-unreadable', 'w.safetensors has changed']],
+    )
+  }
+})
+
 test('two builds of equal graphs are equal bytes under equal names (AO-10)', async () => {
   const [a, b] = [await compile(sampleGraph(), { target: targetNames }), await compile(sampleGraph(), { target: targetNames })]
   assert.equal([...a.files.keys()], [...b.files.keys()])
