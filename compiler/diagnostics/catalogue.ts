@@ -35,7 +35,7 @@ export const catalogue = {
   ),
   'tensor-in-expression': error(
     'A tensor stands where a number or a text is needed',
-    'compute with tensors by ops: add(x, 1) in place of x + 1',
+    'compute with tensors by ops: add(x, 1) in place of x + 1; a choice by elements is where(greater(x, 0), a, b)',
   ),
 
   // ---------------------------------------------------------------- targets

@@ -74,7 +74,9 @@ export async function extractModule(file: string, options: ExtractOptions = {}):
       return graph ? [{ ...model, graph }] : []
     })
     reportDuplicates(within, built)
-    if (built.length === found.length && within.diagnostics.every((d) => d.severity === 'warning')) reportUnusedWeights(within)
+    // Without a model, the file may only hold what models of other files use.
+    if (built.length > 0 && built.length === found.length && within.diagnostics.every((d) => d.severity === 'warning'))
+      reportUnusedWeights(within)
     return built.map(({ exportName, graph, expression }) => ({
       exportName,
       graph,

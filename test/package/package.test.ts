@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -37,7 +37,10 @@ test('npm pack builds the package and holds what users need, and nothing else', 
   tarball = join(workplace, packed.filename)
   const files: string[] = packed.files.map(({ path }: { path: string }) => path)
   const unexpected = files.filter(
-    (path) => !/^(?:dist\/[\w-]+\.js|dist\/types\/.*\.d\.ts|plugin\/bin\.mjs|README\.md|LICENSE|package\.json)$/.test(path),
+    (path) =>
+      !/^(?:dist\/[\w-]+\.js|dist\/types\/.*\.d\.ts|plugin\/bin\.mjs|(?:[a-z]+\/){0,2}README\.md|LICENSE|package\.json)$/.test(
+        path,
+      ),
   )
   assert.equal(unexpected, [])
   for (const path of [
@@ -53,6 +56,9 @@ test('npm pack builds the package and holds what users need, and nothing else', 
     assert.ok(files.includes(path), path)
   for (const entry of Object.values(exports) as ({ types: string } | string)[])
     if (typeof entry === 'object') assert.ok(files.includes(entry.types.slice(2)), entry.types)
+  for (const path of files.filter((name) => name.endsWith('.md')))
+    for (const [, link] of readFileSync(join(repository, path), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#]+)/g))
+      assert.ok(files.includes(posix.join(posix.dirname(path), link!)), `${path} links to ${link}`)
   assert.ok(statSync(tarball).size < 1_000_000, `${statSync(tarball).size} bytes`)
   for (const path of files.filter((name) => name.endsWith('.js')))
     assert.not(readFileSync(join(repository, path), 'utf8').includes(repository), `${path} names a folder of this machine`)
@@ -70,7 +76,7 @@ test('it installs without scripts into an empty folder', () => {
     '--no-fund',
     '--silent',
     tarball,
-    `esbuild@${devDependencies.esbuild}`,
+    ...['esbuild', 'typescript', '@types/node'].map((name) => `${name}@${devDependencies[name]}`),
   ]
   try {
     run(user, 'npm', offline)
@@ -98,19 +104,19 @@ test('the README, followed there, prints what it says', () => {
   const written = blocks(/^file=(\S+)$/)
   assert.equal(
     written.map(({ match }) => match[1]),
-    ['make-weights.mjs', 'xor.model.ts', 'app.ts', 'build.mjs'],
+    ['make-weights.mjs', 'xor.model.ts', 'app.ts', 'tsconfig.json', 'build.mjs', 'xor.test.ts'],
   )
   for (const { match, text } of written) writeFileSync(join(user, match[1]!), text)
-  const [build, cli, ...others] = blocks(/^run$/)
+  const [build, unit, cli, ...others] = blocks(/^run$/)
   assert.equal(others, [])
   const [output] = blocks(/^output$/)
   assert.is(run(user, 'sh', ['-ec', build!.text]), output!.text)
 
   const alone = mkdtempSync(join(workplace, 'alone-'))
   cpSync(join(user, 'out'), alone, { recursive: true })
-  writeFileSync(join(alone, 'package.json'), '{ "type": "module" }')
   assert.is(run(alone, process.execPath, ['app.js']), output!.text, 'the output folder alone')
 
+  assert.match(run(user, 'sh', ['-ec', unit!.text]), /^(?:#|ℹ) pass 1$/m)
   run(user, 'sh', ['-ec', cli!.text])
   const compiled = mkdtempSync(join(workplace, 'compiled-'))
   cpSync(join(user, 'compiled'), compiled, { recursive: true })
@@ -145,24 +151,21 @@ test('the commands of the README', () => {
   const [sum] = readdirSync(join(user, 'answers')).filter((name) => name.includes('sum'))
   const bytes = readFileSync(join(user, 'answers', sum!))
   assert.equal([...new Float32Array(bytes.buffer, bytes.byteOffset, 4)], [1, 0, 0, 1])
-  for (const stage of ['graph', 'lowered', 'kernels', 'instructions', 'memory', 'c']) {
+  for (const stage of ['graph', 'optimised', 'lowered', 'kernels', 'instructions', 'memory', 'c']) {
     assert.ok(run(user, 'npx', ['glowplug', 'print', 'xor.model.ts', '--stage', stage]).length > 50, stage)
   }
 })
 
 test('BP-01 the published types accept the README and reject mistakes', () => {
   if (!installed) return
+  const tsc = (project: string) => run(user, process.execPath, ['node_modules/typescript/bin/tsc', '-p', project])
+  assert.is(tsc('.'), '', 'with the tsconfig.json of the README')
+
   const compilerOptions = {
-    target: 'es2023',
+    ...JSON.parse(readFileSync(join(user, 'tsconfig.json'), 'utf8')).compilerOptions,
     lib: ['es2023'],
-    module: 'nodenext',
-    strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
-    allowImportingTsExtensions: true,
-    noEmit: true,
-    types: ['node'],
-    typeRoots: [join(repository, 'node_modules/@types')],
   }
   const check = (name: string, files: readonly string[], skipLibCheck: boolean) => {
     writeFileSync(
@@ -170,8 +173,7 @@ test('BP-01 the published types accept the README and reject mistakes', () => {
       JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck }, files }),
     )
     try {
-      run(user, process.execPath, [join(repository, 'node_modules/typescript/bin/tsc'), '-p', `tsconfig.${name}.json`])
-      return ''
+      return tsc(`tsconfig.${name}.json`)
     } catch (error) {
       return String(error)
     }

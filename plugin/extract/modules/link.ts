@@ -1,3 +1,4 @@
+import { suggestion } from '../../../dsl/check.ts'
 import * as dsl from '../../../dsl/index.ts'
 import { type Frame, uninitialised } from '../evaluate/scope.ts'
 import { wrapHost } from '../model/host.ts'
@@ -18,7 +19,7 @@ type Origin =
 /** Reads the variable `name` that `module` imports; `node` is where it is read. */
 export function readImport(session: Session, module: ModuleRecord, name: string, node: ts.Node): Value {
   const { specifier, imported } = module.imports.get(name)!
-  return readOrigin(session, originOf(session, module.targets.get(specifier)!, imported), specifier, imported, node)
+  return readOrigin(session, module.targets.get(specifier)!, specifier, imported, node)
 }
 
 /** As readImport, for what only looks at the value: undefined where reading fails. */
@@ -37,7 +38,8 @@ export function readImportQuietly(session: Session, name: string, frame: Frame):
 const modulesByFrame = new WeakMap<Frame, ModuleRecord>()
 export const registerFrame = (module: ModuleRecord): void => void modulesByFrame.set(module.frame, module)
 
-function readOrigin(session: Session, origin: Origin, specifier: string, imported: string, node: ts.Node): Value {
+function readOrigin(session: Session, target: Target, specifier: string, imported: string, node: ts.Node): Value {
+  const origin = originOf(session, target, imported)
   switch (origin.kind) {
     case 'value':
       return origin.value
@@ -46,7 +48,13 @@ function readOrigin(session: Session, origin: Origin, specifier: string, importe
     case 'unreadable':
       return unknown(session, node, origin.target.code, origin.target.message, origin.target.help)
     case 'missing':
-      return languageError(session, node, 'SyntaxError', 'missing-export', `'${specifier}' has no export named '${imported}'`)
+      return languageError(
+        session,
+        node,
+        'SyntaxError',
+        'missing-export',
+        `'${specifier}' has no export named '${imported}'${suggestion(imported, exportNames(target))}`,
+      )
     case 'slot': {
       const { module, name } = origin
       const slot = module.frame.slots[module.scope.names.get(name)!.slot]!
@@ -133,7 +141,7 @@ function namespaceOf(session: Session, target: Target, specifier: string, node: 
   const namespace = new ObjectValue()
   session.namespaces.set(target, namespace)
   for (const name of exportNames(target)) {
-    const read = () => readOrigin(session, originOf(session, target, name), specifier, name, node)
+    const read = () => readOrigin(session, target, specifier, name, node)
     namespace.properties.set(name, new Accessor(new BuiltinFunction(name, 0, read), undefined))
   }
   namespace.frozen = true
