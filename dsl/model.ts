@@ -121,8 +121,8 @@ export const specOf = (value: unknown): unknown =>
  * Declares a network.
  *
  * The bundler plugin replaces the call by the compiled model. Without the plugin the model runs on the reference interpreter: slowly,
- * with the same types and errors and with results equal within rounding, and with one process warning `GLOWPLUG_INTERPRETED`. Mistakes in `spec` and in `forward` are
- * reported by the build, or by the first run.
+ * with the same types and errors, with results equal within rounding, and with one process warning `GLOWPLUG_INTERPRETED`. Mistakes in
+ * `spec` and in `forward` are reported by the build, or by the first run.
  */
 export function model<I extends NamedTensors, O extends NamedTensors>(spec: ModelSpec<I, O>): Model<I, O> {
   let loading: Promise<Runner> | undefined

@@ -1,4 +1,5 @@
-// Runs test files: `node test/run.mjs [--update] [part of a path …]`. Builds dist/ and the tests first, two files at a time.
+// Runs test files: `node test/run.mjs [--update] [--fuzz[=factor[:seed]]] [part of a path …]`. Builds dist/ and the tests first, two
+// files at a time. `--update` rewrites expectations; `--fuzz` draws more cases of each property, 5 times as many unless told.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -7,11 +8,17 @@ import { build } from 'esbuild'
 import { buildDist, bundleOptions, definitions, root } from '../plugin/build.mjs'
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const fuzz = process.argv.find((argument) => /^--fuzz(=|$)/.test(argument))
+const [factor = '5', seed = String(Math.floor(Math.random() * 1e6))] = fuzz?.split('=')[1]?.split(':') ?? []
 const environment = {
   ...process.env,
   GLOWPLUG_ROOT: root,
+  // Expected texts are plain; some continuous integration asks for colours even where nobody looks.
+  NO_COLOR: '1',
   ...(process.argv.includes('--update') ? { GLOWPLUG_UPDATE: '1' } : {}),
+  ...(fuzz ? { GLOWPLUG_FUZZ: `${factor}:${seed}` } : {}),
 }
+if (fuzz) console.log(`the same again: --fuzz=${factor}:${seed}`)
 
 function findTests(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

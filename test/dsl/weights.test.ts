@@ -10,6 +10,7 @@ import { openTensorFile } from '../../dsl/safetensors.ts'
 import { createTracer } from '../../dsl/trace.ts'
 import { nodeOf, withTracer } from '../../dsl/tracer.ts'
 import { checkWeights, isWeights, matches, unusedWeights, weights } from '../../dsl/weights.ts'
+import { draw } from '../support/draw.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'glowplug-weights-'))
 let count = 0
@@ -262,7 +263,7 @@ test('globs', () => {
         assert.is(matches(glob, text), pattern.test(text))
       },
     ),
-    { seed: 1, numRuns: 2000 },
+    draw(1, 2000),
   )
 })
 
@@ -288,7 +289,7 @@ test('a damaged file is a problem or reads within its bytes, never a crash', () 
         rmSync(path)
       }
     }),
-    { seed: 2, numRuns: 600 },
+    draw(2, 600),
   )
 })
 

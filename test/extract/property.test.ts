@@ -1,12 +1,11 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { draw } from '../support/draw.ts'
 import { program } from './programs.ts'
 import { evaluateSource, runInNode } from './support.ts'
 
-/** Runs are many and cheap when looking for mistakes: `GLOWPLUG_RUNS=20000 node test/run.mjs extract/property`. */
-const numRuns = Number(process.env.GLOWPLUG_RUNS ?? 400)
-const seed = Number(process.env.GLOWPLUG_SEED ?? 7)
+const { seed, numRuns } = draw(7, 400)
 
 test('random programs mean what they mean in Node (BP-02, BP-03)', async () => {
   let compared = 0
@@ -28,7 +27,7 @@ test('random programs mean what they mean in Node (BP-02, BP-03)', async () => {
       compared++
       assert.is(outcome.text, expected, outcome.codes.join(' '))
     }),
-    { seed, numRuns, ...(process.env.GLOWPLUG_PATH ? { path: process.env.GLOWPLUG_PATH } : {}) },
+    { seed, numRuns },
   )
   assert.ok(compared > numRuns * 0.95, `only ${compared} of ${numRuns} programs could be compared`)
 })

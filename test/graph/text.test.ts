@@ -11,6 +11,7 @@ import {
   printGraph,
   verifyGraph,
 } from '../../compiler/graph/index.ts'
+import { draw } from '../support/draw.ts'
 import { arbitraryGraph } from '../support/randomGraph.ts'
 
 const data = (label: string, size: number): ConstantData => ({ label, read: () => new Uint8Array(size) })
@@ -165,7 +166,7 @@ test('damaged text never does worse than a GraphTextError', () => {
       }
     },
   )
-  fc.assert(property, { seed: 20, numRuns: 300 })
+  fc.assert(property, draw(20, 300))
 })
 
 test('IR-28 parse(print(g)) = g for random graphs', () => {
@@ -176,7 +177,7 @@ test('IR-28 parse(print(g)) = g for random graphs', () => {
     assert.is(printGraph(back), text)
     verifyGraph(back)
   })
-  fc.assert(property, { seed: 21, numRuns: 200 })
+  fc.assert(property, draw(21, 200))
 })
 
 test.run()

@@ -7,6 +7,7 @@ import { elideCopies, selectInstructions, shareInPlace } from '../../compiler/in
 import { lowerGraph } from '../../compiler/lower/index.ts'
 import { allocateMemory } from '../../compiler/memory/index.ts'
 import { EvaluationFault, interpreter, runGraph } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { arbitraryGraph, randomInputs } from '../support/randomGraph.ts'
 
 test('the emitted module computes what the graph computes', async () => {
@@ -42,7 +43,7 @@ test('the emitted module computes what the graph computes', async () => {
       )
     }
   })
-  await fc.assert(property, { seed: 31, numRuns: 60 })
+  await fc.assert(property, draw(31, 60))
 })
 
 /** Undefined where a checked op refuses a value: the program must then return a fault. */

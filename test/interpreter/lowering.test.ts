@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { erf } from '../../targets/interpreter/math.ts'
 import { assertClose } from '../support/compare.ts'
+import { draw } from '../support/draw.ts'
 import { apply, tensor } from './apply.ts'
 import { positions, reader } from './naive.ts'
 
@@ -141,7 +142,7 @@ test('softmax and logSoftmax: e^x over its sum, along any axis, without overflow
     )
     assertClose(apply('logSoftmax', [x], { axis }).bytes, expected.map(Math.log), x.type, tight, 'logSoftmax')
   })
-  fc.assert(property, { seed: 21, numRuns: 60 })
+  fc.assert(property, draw(21, 60))
   assert.equal(apply('softmax', [tensor('f32', [3], [1000, 1000, -1000])]).values, [0.5, 0.5, 0])
   assert.equal(apply('softmax', [tensor('f32', [2], [-inf, 0])]).values, [0, 1])
   assert.equal(apply('logSoftmax', [tensor('f32', [2], [-1000, 0])]).values, [-1000, 0])
@@ -176,7 +177,7 @@ test('means, norms, log-sum-exp and variance over axes', () => {
       if (groups[0]!.length > 1) check('variance', (list) => spread(list) / (list.length - 1), { correction: 1 })
     },
   )
-  fc.assert(property, { seed: 22, numRuns: 60 })
+  fc.assert(property, draw(22, 60))
 })
 
 test('variance does not cancel, log-sum-exp does not overflow', () => {
@@ -281,7 +282,7 @@ test('layer, group, RMS and batch normalisation', () => {
       )
     },
   )
-  fc.assert(property, { seed: 23, numRuns: 40 })
+  fc.assert(property, draw(23, 40))
 })
 
 test('linear is input times transposed weight plus bias, for vectors too', () => {
@@ -310,7 +311,7 @@ test('linear is input times transposed weight plus bias, for vectors too', () =>
       assertClose(result.bytes, expected, result.type, tight, 'linear')
     },
   )
-  fc.assert(property, { seed: 24, numRuns: 40 })
+  fc.assert(property, draw(24, 40))
 })
 
 test('adaptive pooling has the cells of PyTorch', () => {
@@ -341,7 +342,7 @@ test('adaptive pooling has the cells of PyTorch', () => {
       check('adaptiveMaxPool', (list) => Math.max(...list))
     },
   )
-  fc.assert(property, { seed: 25, numRuns: 60 })
+  fc.assert(property, draw(25, 60))
 })
 
 test('resize: the examples of ONNX Resize', () => {
@@ -443,7 +444,7 @@ test('resize agrees with the formula at every point, for every mode and coordina
       assertClose(result.bytes, expected, result.type, tight, `${mode} ${how} ${rounding} ${size}`)
     },
   )
-  fc.assert(property, { seed: 26, numRuns: 200 })
+  fc.assert(property, draw(26, 200))
 })
 
 test('padding by reflection, edge and wrap as in NumPy', () => {

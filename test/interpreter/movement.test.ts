@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type DType, dtypeFacts, dtypes, elementsOf } from '../../compiler/graph/index.ts'
 import { EvaluationFault } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { apply, type TestTensor, tensor, wideTensor } from './apply.ts'
 import { positions, reader } from './naive.ts'
 
@@ -129,7 +130,7 @@ test('movement is bit-exact and puts every element in its place, in every dtype'
     const larger = [2, ...shape.map((extent) => (extent === 1 ? 3 : extent))]
     check('expand', { shape: larger }, (position) => position.slice(1).map((p, axis) => (shape[axis] === 1 ? 0 : p)))
   })
-  fc.assert(property, { seed: 7, numRuns: 200 })
+  fc.assert(property, draw(7, 200))
 })
 
 test('unaligned operand bytes are read right', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { assertClose } from '../support/compare.ts'
+import { draw } from '../support/draw.ts'
 import { apply, tensor, wideTensor } from './apply.ts'
 import { positions, reader } from './naive.ts'
 
@@ -73,7 +74,7 @@ test('reductions agree with a loop over coordinates', () => {
       check('reduceMin', (list) => Math.min(...list))
     },
   )
-  fc.assert(property, { seed: 2, numRuns: 100 })
+  fc.assert(property, draw(2, 100))
 })
 
 test('matmul broadcasts leading dimensions', () => {
@@ -111,7 +112,7 @@ test('matmul broadcasts leading dimensions', () => {
       assertClose(result.bytes, expected, result.type, { rtol: 1e-6, atol: 1e-7 }, 'matmul')
     },
   )
-  fc.assert(property, { seed: 4, numRuns: 200 })
+  fc.assert(property, draw(4, 200))
 })
 
 test('matmul over an empty inner dimension is zero, and accumulates in double', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { assertClose } from '../support/compare.ts'
+import { draw } from '../support/draw.ts'
 import { apply, tensor, wideTensor } from './apply.ts'
 import { naiveConv, naivePool, type Windowed } from './naive.ts'
 
@@ -136,7 +137,7 @@ test('convolution agrees with a naive one over groups, dilation, stride, asymmet
       assertClose(result.bytes, expected, result.type, { rtol: 1e-6, atol: 1e-6 }, 'conv')
     },
   )
-  fc.assert(property, { seed: 3, numRuns: 150 })
+  fc.assert(property, draw(3, 150))
 })
 
 test('pooling agrees with a naive one', () => {
@@ -165,7 +166,7 @@ test('pooling agrees with a naive one', () => {
     )
     assertClose(mean.bytes, expected, mean.type, { rtol: 1e-6, atol: 1e-7 }, 'avgPool')
   })
-  fc.assert(property, { seed: 5, numRuns: 150 })
+  fc.assert(property, draw(5, 150))
 })
 
 test.run()

@@ -16,6 +16,7 @@ import {
 } from '../../compiler/graph/index.ts'
 import { lowerGraph, loweringRules } from '../../compiler/lower/index.ts'
 import { runGraph } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { createTestGraph } from '../support/expression.ts'
 import { arbitraryGraph, graphWithOp, randomInputs } from '../support/randomGraph.ts'
 import { references, type Tensor } from './reference.ts'
@@ -102,7 +103,7 @@ test('lowered random graphs verify and contain primitives only', () => {
     assert.ok(lowered.nodes.every(isPrimitive))
     assert.is(lowerGraph(lowered, new Set()), lowered)
   })
-  fc.assert(property, { seed: 40, numRuns: 100 })
+  fc.assert(property, draw(40, 100))
 })
 
 const values = (op: CompositeName, input: readonly number[], attributes = {}): number[] => {

@@ -9,6 +9,7 @@ import { allocateMemory, type Program, verifyProgram } from '../../compiler/memo
 import { scheduleKernels } from '../../compiler/schedule/index.ts'
 import type { Target } from '../../compiler/target.ts'
 import { EvaluationFault, runGraph } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { runOnMemory, targetWith } from '../support/program.ts'
 import { arbitraryGraph, type RandomGraphOptions, randomInputs } from '../support/randomGraph.ts'
 
@@ -112,7 +113,7 @@ for (const { name, target, options, numRuns } of cases) {
             assert.is(hex(outputs[output]!), expected![output], `${variant}: ${output}`)
         }
       }),
-      { seed: 20, numRuns },
+      draw(20, numRuns),
     )
   })
 }

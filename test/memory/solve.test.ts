@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { searchPlacement } from '../../compiler/memory/search.ts'
 import { type Interval, solveMemory } from '../../compiler/memory/solve.ts'
 import { findOverlap } from '../../compiler/memory/validate.ts'
+import { draw } from '../support/draw.ts'
 import { mulberry } from '../support/randomGraph.ts'
 
 const intervals = (...rows: readonly (readonly [start: number, end: number, bytes: number])[]): Interval[] =>
@@ -55,7 +56,7 @@ test('LL-17: 10,000 random problems: no overlap, and bound ≤ peak ≤ sum', ()
         peak <= problem.reduce((sum, i) => sum + (i.start === i.end ? 0 : 1) * Math.ceil(i.bytes / alignment) * alignment, 0),
       )
     }),
-    { seed: 1, numRuns: 10_000 },
+    draw(1, 10_000),
   )
 })
 
@@ -119,7 +120,7 @@ test('LL-15: the search for a placement under a capacity finds one if and only i
       if (found) assert.is(findOverlap(problem, found, 1, capacity), undefined)
       assert.is(found !== undefined, fitsSomehow(problem, capacity))
     }),
-    { seed: 8, numRuns: 300 },
+    draw(8, 300),
   )
 })
 

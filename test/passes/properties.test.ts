@@ -6,6 +6,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts'
 import { type Pass, passes } from '../../compiler/passes/index.ts'
 import { optimise, optimiseLowered, type PassList, runPasses } from '../../compiler/pipeline.ts'
 import { evaluate } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { arbitraryGraph, type RandomGraphOptions } from '../support/randomGraph.ts'
 import { expectEqualGraphs } from '../support/sensitivity.ts'
 
@@ -63,7 +64,7 @@ for (const [key, pass] of Object.entries(passes) as [keyof typeof passes, Pass][
         expectEqualGraphs(current, graph, seed)
       },
     )
-    fc.assert(property, { seed: 30, numRuns: 150 })
+    fc.assert(property, draw(30, 150))
     // The builder makes neither dead nodes nor equal constants.
     const idle = pass === passes.eliminateDeadCode || pass === passes.mergeEqualConstants
     assert.ok(idle || changes >= 5, `only ${changes} of 150 graphs changed`)
@@ -78,7 +79,7 @@ test('TO-19 optimise(G) = G, and optimising again changes nothing', () => {
     const text = printGraph(result)
     assert.is(printGraph(parseGraph(text, constantsOf(result))), text)
   })
-  fc.assert(property, { seed: 31, numRuns: 150 })
+  fc.assert(property, draw(31, 150))
 })
 
 test('TO-19 optimise(lower(optimise(G))) = G', () => {
@@ -89,7 +90,7 @@ test('TO-19 optimise(lower(optimise(G))) = G', () => {
     expectEqualGraphs(result, graph, seed)
     assert.is(printGraph(optimised(result, optimiseLowered, 'optimise-lowered')), printGraph(result))
   })
-  fc.assert(property, { seed: 32, numRuns: 150 })
+  fc.assert(property, draw(32, 150))
 })
 
 test.run()

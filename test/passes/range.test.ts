@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { elementsOf, inputName, type Node, type OpName, type StorageName } from '../../compiler/graph/index.ts'
 import { rangeOf } from '../../compiler/passes/range.ts'
 import { evaluate } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
 import { arbitraryGraph, graphWithOp, randomInputs } from '../support/randomGraph.ts'
 
 /** Evaluates a graph node by node and holds every value against what is claimed without computing. */
@@ -31,7 +32,7 @@ test('every value of a random graph lies in the range claimed for it', () => {
   const property = fc.property(arbitraryGraph({ maximumNodes: 16 }), fc.nat(1000), (graph, seed) => {
     bounded += holds(graph, seed)
   })
-  fc.assert(property, { seed: 50, numRuns: 150 })
+  fc.assert(property, draw(50, 150))
   assert.ok(bounded > 100)
 })
 

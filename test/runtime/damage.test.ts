@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkManifest, open } from '../../targets/runtime/index.ts'
+import { draw } from '../support/draw.ts'
 import { failure, sampleBundle, sum } from './sample.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'glowplug-damage-'))
@@ -123,7 +124,7 @@ test('a flipped bit anywhere is an error with a code, or an answer where nothing
       await model.close()
       rmSync(folder, { recursive: true })
     }),
-    { seed: 7, numRuns: 150 },
+    draw(7, 150),
   )
 })
 
@@ -187,7 +188,7 @@ test('any change of a manifest is refused by field or leaves all addresses insid
         }
       }
     }),
-    { seed: 11, numRuns: 3000 },
+    draw(11, 3000),
   )
 })
 

@@ -7,6 +7,7 @@ import { searchOrder } from '../../compiler/schedule/exact.ts'
 import { leastAlive, postOrder } from '../../compiler/schedule/heuristic.ts'
 import { scheduleKernels } from '../../compiler/schedule/index.ts'
 import { type Order, peakOf, prepare, type ScheduleProblem } from '../../compiler/schedule/problem.ts'
+import { draw } from '../support/draw.ts'
 import { f32, graphOf, weights } from '../support/graphs.ts'
 import { targetWith } from '../support/program.ts'
 
@@ -63,7 +64,7 @@ test('LL-13: the search finds the best order of small problems, as trying every 
       assert.ok(complete)
       assert.is(peakOf(problem, order!), best)
     }),
-    { seed: 3, numRuns: 300 },
+    draw(3, 300),
   )
 })
 
@@ -76,7 +77,7 @@ test('LL-13: orders are complete and respect what comes before what', () => {
       const { order } = searchOrder(prepared, Math.min(...peaks))
       if (order) assert.ok(peakOf(problem, order) < Math.min(...peaks))
     }),
-    { seed: 4, numRuns: 200 },
+    draw(4, 200),
   )
 })
 
@@ -108,7 +109,7 @@ test('an order that cannot be bettered stays as it is', () => {
 })
 
 test('a problem of 450 tasks is ordered in a moment', () => {
-  const [problem] = fc.sample(arbitraryProblem(450, 450), { seed: 9, numRuns: 1 })
+  const [problem] = fc.sample(arbitraryProblem(450, 450), draw(9, 1))
   const started = performance.now()
   const prepared = prepare(problem!)
   searchOrder(prepared, Math.min(...[postOrder(prepared), leastAlive(prepared)].map((order) => peakOf(problem!, order))))

@@ -7,6 +7,7 @@ import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import { compileGraph } from '../../compiler/pipeline.ts'
 import { evaluate } from '../../targets/interpreter/index.ts'
 import { wasm } from '../../targets/wasm/index.ts'
+import { draw } from '../support/draw.ts'
 import { arbitraryGraph, randomInputs } from '../support/randomGraph.ts'
 import { expectOutputs } from '../support/sensitivity.ts'
 import { load } from './harness.ts'
@@ -53,7 +54,7 @@ async function runOnWasm(graph: Graph, inputs: Readonly<Record<string, Uint8Arra
 
 for (const seed of [1, 2, 3]) {
   test(`random graphs give on wasm what the interpreter makes of them (${seed})`, async () => {
-    const graphs = fc.sample(arbitraryGraph({ maximumNodes: 14 }), { numRuns: 30, seed })
+    const graphs = fc.sample(arbitraryGraph({ maximumNodes: 14 }), draw(seed, 30))
     const given = graphs.map((graph, i) => randomInputs(graph, seed * 1000 + i))
     const inputs = Object.fromEntries(
       given.flatMap((list, i) => Object.entries(list).map(([name, bytes]) => [`${i} ${name}`, bytes])),
