@@ -41,7 +41,8 @@ function commonOrder(node: Node, context: MatchContext): Sinking | undefined {
 const beforeOrder = (builder: Builder, operand: Node, { through, order }: Sinking, broadcasts: boolean): Node => {
   if (through.includes(operand)) return operand.operands[0]!
   const { shape } = operand.type
-  if (broadcasts && isSingle(operand)) return reshapeTo(builder, operand, [])
+  // All its dimensions are 1, in whichever order.
+  if (isSingle(operand)) return broadcasts ? reshapeTo(builder, operand, []) : operand
   const full = reshapeTo(builder, operand, [...new Array<number>(order.length - shape.length).fill(1), ...shape])
   return builder.add('transpose', { input: full }, { order: inverseOf(order) })
 }

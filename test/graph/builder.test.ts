@@ -19,4 +19,11 @@ test('a wrong operand is a problem that names both sides', () => {
   )
 })
 
+test('limits of an integer clamp are integers, or none', () => {
+  const b = createBuilder()
+  const x = b.input('x', { dtype: 'i32', shape: [2] })
+  assert.ok(b.add('clamp', { input: x }, { minimum: 1 }))
+  assert.throws(() => b.add('clamp', { input: x }, { maximum: 0.5 }), /clamp: maximum 0.5 is not a value of i32/)
+})
+
 test.run()

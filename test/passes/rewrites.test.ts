@@ -659,6 +659,23 @@ rewrites(
 leaves(passes.sinkTranspose, 'OP-04 not beside an operand that is not transposed', (g) =>
   g.op('add', { left: transpose(g, g.input('x', [2, 3]), [1, 0]), right: g.input('y', [3, 2]) }),
 )
+rewrites(
+  passes.sinkTranspose,
+  'OP-04 single elements beside it stay as they are',
+  (g) =>
+    g.op(
+      'concat',
+      {
+        inputs: [
+          g.op('transpose', { input: g.op('abs', { input: g.input('x', [1, 1]) }) }, { order: [1, 0] }),
+          g.input('y', [1, 1]),
+        ],
+      },
+      { axis: 0 },
+    ),
+  'transpose(concat(abs(x), y))',
+)
+
 leaves(passes.sinkTranspose, 'not when the transposed value is needed', (g) => {
   const value = transpose(g, g.input('x', [2, 3]), [1, 0])
   return [g.op('exp', { input: value }), value]

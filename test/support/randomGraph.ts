@@ -367,10 +367,14 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   gelu: (s) => ({ ...activation(s), attributes: { approximate: s.pick(['none', 'tanh']) } }),
   leakyRelu: (s) => ({ ...activation(s), attributes: { slope: s.pick([0.01, 0.2, 0, 1]) } }),
   hardSigmoid: (s) => ({ ...activation(s), attributes: s.chance(2) ? {} : { slope: 0.2, offset: 0.5 } }),
-  clamp: (s) => ({
-    operands: { input: s.tensor(numbers) },
-    attributes: s.pick([{ minimum: 0, maximum: 6 }, { minimum: -1, maximum: 1 }, { minimum: 0.5 }, { maximum: 2 }, {}]),
-  }),
+  clamp: (s) => {
+    const input = s.tensor(numbers)
+    const low = isFloat(input.type.dtype) ? 0.5 : 1
+    return {
+      operands: { input },
+      attributes: s.pick([{ minimum: 0, maximum: 6 }, { minimum: -1, maximum: 1 }, { minimum: low }, { maximum: 2 }, {}]),
+    }
+  },
   prelu: (s) => {
     const input = s.tensor(floats)
     return { operands: { input, slope: s.broadcasting(input, true) } }

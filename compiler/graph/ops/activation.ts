@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { composite } from '../definition.ts'
+import { isInteger } from '../dtype.ts'
 import { reject } from '../problem.ts'
 import {
   axis,
@@ -61,12 +62,25 @@ export const gelu = activation(
 )
 export const reciprocal = activation('reciprocal', '1 / x of each element', none)
 export const rsqrt = activation('rsqrt', '1 / √x of each element', none)
-export const clamp = activation(
-  'clamp',
-  'Elements limited to a range',
-  z.strictObject({ minimum: real.default(Number.NEGATIVE_INFINITY), maximum: real.default(Number.POSITIVE_INFINITY) }),
-  numbers,
-)
+/** Limits of an integer tensor are whole numbers or infinite. */
+export const clamp = composite({
+  name: 'clamp',
+  summary: 'Elements limited to a range',
+  operands: { input: one('any shape', numbers) },
+  attributes: z.strictObject({
+    minimum: real.default(Number.NEGATIVE_INFINITY),
+    maximum: real.default(Number.POSITIVE_INFINITY),
+  }),
+  traits: ['pure', 'elementwise'],
+  infer: ({ input }, limits) => {
+    for (const [name, limit] of Object.entries(limits)) {
+      if (isInteger(input.dtype) && Number.isFinite(limit) && !Number.isInteger(limit))
+        reject('bad-attribute', `clamp: ${name} ${limit} is not a value of ${input.dtype}`)
+    }
+    return sameAs(input)
+  },
+  memory: { inPlace: [0] },
+})
 
 export const prelu = composite({
   name: 'prelu',
