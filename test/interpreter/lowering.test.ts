@@ -97,7 +97,8 @@ test('activations keep NaN and behave at the infinities', () => {
 test('integer relu, clamp and comparisons', () => {
   const x = tensor('i8', [4], [-128, -1, 0, 127])
   assert.equal(apply('relu', [x]).values, [0, 0, 0, 127])
-  assert.equal(apply('clamp', [x], { minimum: -1.5, maximum: 6.9 }).values, [-1, -1, 0, 6])
+  assert.equal(apply('clamp', [x], { minimum: -1, maximum: 6 }).values, [-1, -1, 0, 6])
+  assert.throws(() => apply('clamp', [x], { minimum: -1.5 }), /minimum -1.5 is not a value of i8/)
   assert.equal(apply('clamp', [tensor('u8', [2], [0, 200])], { minimum: -5, maximum: 100 }).values, [0, 100])
   const y = tensor('i8', [4], [-128, 0, -1, 126])
   assert.equal(apply('notEqual', [x, y]).values, [0, 1, 1, 1])
