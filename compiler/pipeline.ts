@@ -13,7 +13,7 @@ import { lowerGraph } from './lower/index.ts'
 import { allocateMemory, type Program, printProgram, verifyProgram } from './memory/index.ts'
 import type { PassList } from './pipeline/passList.ts'
 import { phases } from './pipeline/phases.ts'
-import { CompileError, writeReproducer } from './pipeline/reproducer.ts'
+import { CompileError, failureOf, writeReproducer } from './pipeline/reproducer.ts'
 import { type PassRecord, runPasses } from './pipeline/runPasses.ts'
 import { requireSupport } from './pipeline/support.ts'
 import { scheduleKernels } from './schedule/index.ts'
@@ -106,9 +106,7 @@ export function compileUntil(graph: Graph, options: CompileOptions, stopAfter: s
       stages[key] = make()
     } catch (error) {
       if (error === stop || error instanceof CompileError) throw error
-      throw new CompileError(
-        `stage ${stage}`,
-        error,
+      throw failureOf(`stage ${stage}`, error, () =>
         writeReproducer(stages.lowered ?? stages.optimised ?? graph, 'stages', stage),
       )
     }

@@ -40,4 +40,3 @@ function withoutComposite(entry: PassEntry): PassList {
 
 /** The lists that make up the pipeline, in order; lowering stands between them. */
 export const phases = { optimise, 'optimise-lowered': optimiseLowered } as const
-export type PhaseName = keyof typeof phases

@@ -1,4 +1,4 @@
-import { type Graph, parseGraph, printGraph } from '../graph/index.ts'
+import { type Graph, ModelProblem, parseGraph, printGraph } from '../graph/index.ts'
 import { type PassList, parsePassList } from './passList.ts'
 
 /** A step of the compiler that failed: our mistake, not the model's. */
@@ -14,6 +14,10 @@ export class CompileError extends Error {
     this.reproducer = reproducer
   }
 }
+
+/** Weights that cannot be read fail whichever step asks for them first; that is the author's to mend, and no step's fault. */
+export const failureOf = (step: string, error: unknown, reproducer: () => string): unknown =>
+  error instanceof ModelProblem && error.code === 'weights-unreadable' ? error : new CompileError(step, error, reproducer())
 
 /** `remaining` is a list of passes, or the name of a later stage. */
 export const writeReproducer = (graph: Graph, phase: string, remaining: string): string =>

@@ -2,7 +2,7 @@ import { type Graph, verifyGraph } from '../graph/index.ts'
 import type { Application, PassContext } from '../passes/index.ts'
 import type { Evaluate } from '../target.ts'
 import { type PassList, printPassList } from './passList.ts'
-import { CompileError, writeReproducer } from './reproducer.ts'
+import { failureOf, writeReproducer } from './reproducer.ts'
 
 /** One run of one pass. */
 export interface PassRecord {
@@ -69,7 +69,7 @@ export function runPasses(
         current = next
         if (options.after(record, current)) return true
       } catch (error) {
-        throw new CompileError(`pass ${pass.name}`, error, writeReproducer(current, options.phase, printPassList(rest(index))))
+        throw failureOf(`pass ${pass.name}`, error, () => writeReproducer(current, options.phase, printPassList(rest(index))))
       }
     }
     return false

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { build as esbuild, type PluginBuild } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBuilder, type Graph, InvariantError, ModelProblem, printGraph } from '../../compiler/graph/index.ts'
+import { createBuilder, type Graph, InvariantError, ModelProblem, type Node, printGraph } from '../../compiler/graph/index.ts'
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/index.ts'
 import {
@@ -67,8 +67,11 @@ test('weights that can no longer be read are a diagnostic, in whichever stage it
     throw new ModelProblem('weights-unreadable', 'w.safetensors has changed')
   }
   const w = builder.constant({ dtype: 'f32', shape: [2] }, { label: 'w', read })
-  const graph = builder.finish('gone', [x], [{ name: 'y', value: builder.add('mul', { left: x, right: w }) }])
-  for (const target of targetNames) {
+  const reading = (value: Node) =>
+    builder.finish('gone', [x], [{ name: 'y', value: builder.add('mul', { left: x, right: value }) }])
+  const late = reading(w)
+  const folded = reading(builder.add('exp', { input: w }))
+  for (const [graph, target] of [late, folded].flatMap((graph) => targetNames.map((target) => [graph, target] as const))) {
     const error = await compile(graph, { target }).catch((thrown) => thrown)
     assert.instance(error, DiagnosticError)
     assert.equal(
