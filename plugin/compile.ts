@@ -13,7 +13,7 @@ import type { Code, Target } from '../compiler/target.ts'
 import type { Bundle } from '../targets/runtime/bundle.ts'
 import { type CompiledCode, makeBundle } from './bundle/make.ts'
 import type { Extraction, ExtractOptions } from './extract/index.ts'
-import { loadTarget } from './targets.ts'
+import { defaultTarget, loadTarget } from './targets.ts'
 
 export { type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
 export {
@@ -58,14 +58,15 @@ const resolveTarget = (target: string | Target): Promise<Target> | Target =>
   typeof target === 'string' ? loadTarget(target) : target
 
 /** Compiles for one target as far as the program, or as far as a stage or pass named by `stopAfter`; emits no code. Errors are those of `compile`. */
-export async function compileStages(
+export const compileStages = (
   graph: Graph,
   options: StageOptions & { readonly stopAfter?: string } = {},
-): Promise<PartialResult> {
-  const { target = 'wasm', stopAfter, ...rest } = options
-  const { evaluate } = await import('../targets/interpreter/index.ts')
-  return compileUntil(graph, { ...rest, target: await resolveTarget(target), evaluate }, stopAfter)
-}
+): Promise<PartialResult> =>
+  withDiagnostics(async () => {
+    const { target = defaultTarget, stopAfter, ...rest } = options
+    const { evaluate } = await import('../targets/interpreter/index.ts')
+    return compileUntil(graph, { ...rest, target: await resolveTarget(target), evaluate }, stopAfter)
+  })
 
 /** What is wrong with the model, wherever it comes to light, as a diagnostic: weights are read late, and limits of targets show late. */
 async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
@@ -83,7 +84,7 @@ export const compileCode = (
   options: StageOptions = {},
 ): Promise<CompileResult & { readonly code: Code; readonly target: string }> =>
   withDiagnostics(async () => {
-    const target = await resolveTarget(options.target ?? 'wasm')
+    const target = await resolveTarget(options.target ?? defaultTarget)
     target.prepare?.()
     const result = (await compileStages(graph, { ...options, target })) as CompileResult
     try {
@@ -102,7 +103,7 @@ export const compileCode = (
  */
 export const compile = (graph: Graph, options: CompileOptions = {}): Promise<Bundle> =>
   withDiagnostics(async () => {
-    const { target = 'wasm', ...rest } = options
+    const { target = defaultTarget, ...rest } = options
     const targets = await Promise.all(([target].flat() as (string | Target)[]).map(resolveTarget))
     if (targets.length === 0) throw new RangeError('no target was given')
     const codes: CompiledCode[] = []

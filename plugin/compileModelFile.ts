@@ -7,7 +7,7 @@ import { assetPrefix, type Host, type Loaded, runtimeSpecifier } from './core.ts
 import { extractModule, transformModule } from './extract/index.ts'
 import type { Options } from './options.ts'
 import type { ModelSummary } from './report.ts'
-import { loadTarget } from './targets.ts'
+import { defaultTarget, prepareTargets } from './targets.ts'
 
 export interface Compiled {
   /** Absent when there are errors. */
@@ -23,7 +23,8 @@ export interface Compiled {
 export async function compileModelFile(file: string, host: Host, options: Options): Promise<Compiled> {
   let mark = performance.now()
   const source = await readFile(file, 'utf8')
-  for (const name of options.targets ?? ['wasm']) (await loadTarget(name)).prepare?.()
+  const { targets = [defaultTarget] } = options
+  await prepareTargets(targets)
   const extraction = await extractModule(file, { root: host.root, define: host.define, resolve: host.resolve, source })
   const { models, files, weightFiles } = extraction
   const diagnostics = [...extraction.diagnostics]
@@ -33,7 +34,7 @@ export async function compileModelFile(file: string, host: Host, options: Option
   if (!failed()) {
     for (const model of models) {
       try {
-        const bundle = await compile(model.graph, options.targets && { target: options.targets })
+        const bundle = await compile(model.graph, { target: targets })
         bundles.push(bundle)
         // Reading the file counts for its first model.
         summaries.push(...summarise(relative(host.root, file).replaceAll('\\', '/'), bundle, performance.now() - mark))

@@ -2,7 +2,7 @@ import { relative, resolve } from 'node:path'
 import { writeFolder } from '../bundle/folder.ts'
 import { compile } from '../compile.ts'
 import { formatReport, type ModelSummary } from '../report.ts'
-import { loadTarget } from '../targets.ts'
+import { prepareTargets } from '../targets.ts'
 import { parseTargets, readModel } from './models.ts'
 import { UsageError, withProgress } from './terminal.ts'
 
@@ -20,7 +20,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   const target = parseTargets(options.target)
   const out = resolve(String(options.out))
   const bundle = await withProgress(`reading ${file}`, async (update) => {
-    for (const name of target) (await loadTarget(name)).prepare?.()
+    await prepareTargets(target)
     const graph = await readModel(file, options.model === undefined ? undefined : String(options.model))
     update(`compiling ${graph.name} for ${target.join(', ')}`)
     return compile(graph, {

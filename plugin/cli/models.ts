@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import type { Graph } from '../../compiler/graph/index.ts'
 import { extract } from '../compile.ts'
-import { isTargetName, targetNames } from '../targets.ts'
+import { defaultTarget, isTargetName, targetNames } from '../targets.ts'
 import { Failure, nearest, report, UsageError } from './terminal.ts'
 
 export interface ReadModels {
@@ -36,7 +36,7 @@ export async function readModel(file: string, name: string | undefined): Promise
 
 /** `wasm,interpreter` as a list. */
 export function parseTargets(text: string | undefined): string[] {
-  const names = (text ?? 'wasm').split(',').map((name) => name.trim())
+  const names = (text ?? defaultTarget).split(',').map((name) => name.trim())
   for (const name of names) {
     if (name && !isTargetName(name))
       throw new UsageError(`there is no target '${name}'${nearest(name, targetNames)}`, `targets are ${targetNames.join(', ')}`)

@@ -71,8 +71,6 @@ export function looselyEqual(session: Session, left: Value, right: Value): boole
   return toPrimitive(session, left) == toPrimitive(session, right)
 }
 
-export const strictlyEqual = (left: Value, right: Value): boolean => left === right
-
 /** How a message calls a value. */
 export function describeValue(value: Value): string {
   if (value instanceof Unknown) return 'an unknown value'
