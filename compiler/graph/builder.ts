@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { dtypeFacts } from './dtype.ts'
 import { type Location, unknownLocation } from './location.ts'
 import type { Attributes, AttributeValue, ConstantData, Graph, Node, Output } from './node.ts'
-import { type AttributesIn, definitionOf, type OperandsOf, type OpName, type StorageName } from './ops/index.ts'
+import { type AttributesIn, definitionOf, nameOperands, type OperandsOf, type OpName, type StorageName } from './ops/index.ts'
 import { InvariantError, reject } from './problem.ts'
 import { scalarBytes } from './scalar.ts'
 import { byteSize, elementCount, maximumElements, maximumRank, printType, type TensorType } from './type.ts'
@@ -159,7 +159,7 @@ export function inferType(op: string, operands: readonly Node[], attributes: Att
     }
   }
   return definition.infer(
-    typesByName(
+    nameOperands(
       op,
       operands.map((operand) => operand.type),
     ),
@@ -167,15 +167,9 @@ export function inferType(op: string, operands: readonly Node[], attributes: Att
   )
 }
 
-function typesByName(op: string, types: readonly TensorType[]): Readonly<Record<string, unknown>> {
-  const specs = Object.entries(definitionOf(op).operands)
-  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: types }
-  return Object.fromEntries(specs.map(([name], i) => [name, types[i]]))
-}
-
 /** What a failure of a `checked` op while running says to the caller. */
 export const describeFault = (op: string, types: readonly TensorType[], attributes: Attributes): string =>
-  definitionOf(op).fault?.(typesByName(op, types), attributes) ?? 'an operand has an element outside its range'
+  definitionOf(op).fault?.(nameOperands(op, types), attributes) ?? 'an operand has an element outside its range'
 
 /** Nodes reachable from `roots`, operands before users, in the order of creation. */
 export function reachableNodes(roots: readonly Node[]): Node[] {

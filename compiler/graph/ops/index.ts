@@ -52,8 +52,13 @@ export const isPrimitive = (node: Node): boolean => definitionOf(node.op).kind =
 
 /** A node's operands under the names of its definition. */
 export function operandsOf<K extends OpName>(node: Node): OperandsOf<K> {
-  const specs = Object.entries(definitionOf(node.op).operands)
-  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: node.operands } as never
-  return Object.fromEntries(specs.map(([name], i) => [name, node.operands[i]])) as never
+  return nameOperands(node.op, node.operands) as never
+}
+
+/** A list with one entry for each operand of an op, such as their types, under the operands' names. */
+export function nameOperands(op: string, list: readonly unknown[]): Readonly<Record<string, unknown>> {
+  const specs = Object.entries(definitionOf(op).operands)
+  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: list }
+  return Object.fromEntries(specs.map(([name], i) => [name, list[i]]))
 }
 export const attributesOf = <K extends OpName>(node: Node): AttributesOf<K> => node.attributes as never
