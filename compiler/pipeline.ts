@@ -57,8 +57,8 @@ export type PipelineEvent =
   /** `text` prints the stage when called. */
   | { readonly kind: 'stage'; readonly stage: StageName; readonly milliseconds: number; readonly text: () => string }
 
-export interface CompileOptions {
-  readonly target: Target
+/** How a compilation goes about it, whatever it is for. */
+export interface PipelineOptions {
   /** Folds constants: the interpreter's. */
   readonly evaluate: Evaluate
   /** Told of every pass and stage: for printing, and for showing progress. */
@@ -71,6 +71,10 @@ export interface CompileOptions {
   readonly maximumApplications?: number
   /** Replaces the passes of a phase. */
   readonly passes?: Partial<Record<keyof typeof phases, PassList>>
+}
+
+export interface CompileOptions extends PipelineOptions {
+  readonly target: Target
 }
 
 export interface CompileResult extends Stages {
@@ -93,14 +97,53 @@ export function compileGraph(graph: Graph, options: CompileOptions): CompileResu
 
 /** Compiles up to and including a stage, or the first run of a pass (`sink-reshape`). */
 export function compileUntil(graph: Graph, options: CompileOptions, stopAfter: string | undefined): PartialResult {
-  const { target, evaluate, verify = false, assumeFinite = false, observe } = options
-  const stages: { -readonly [K in keyof Stages]?: Stages[K] } = {}
-  const log: PassRecord[] = []
-  const times: Partial<Record<StageName, number>> = {}
-  const budget = { applications: options.maximumApplications ?? Number.POSITIVE_INFINITY }
-  const stop = Symbol('stop')
+  return prepare(graph, options)(options.target, stopAfter)
+}
 
-  const enter = <K extends keyof Stages>(stage: StageName, key: K, make: () => Stages[K]): Stages[K] => {
+/**
+ * Prepares to compile a graph for several targets; the result compiles it for one, as `compileGraph` does. The passes over the graph as
+ * written run once for all of them, lowering and the passes over primitives once for those that keep the same composites; what was done
+ * already is reported to `observe` no second time.
+ */
+export function createCompilation(graph: Graph, options: PipelineOptions): (target: Target) => CompileResult {
+  const compile = prepare(graph, options)
+  return (target) => compile(target, undefined) as CompileResult
+}
+
+/** Thrown inside a compilation that was asked to stop. */
+const stop = Symbol('stop')
+
+type Unfinished<T> = { -readonly [K in keyof T]?: T[K] }
+
+/** What has become of the graph on the way to one target. */
+interface Journey {
+  readonly stages: Unfinished<Stages>
+  readonly times: Partial<Record<StageName, number>>
+  readonly log: PassRecord[]
+  /** Counts down with every rewrite. */
+  readonly budget: { applications: number }
+}
+
+const journeyFrom = ({ stages, times, log, budget }: Journey): Journey => ({
+  stages: { ...stages },
+  times: { ...times },
+  log: [...log],
+  budget: { ...budget },
+})
+
+type CompileUntil = (target: Target, stopAfter: string | undefined) => PartialResult
+
+function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
+  const { evaluate, verify = false, assumeFinite = false, observe, maximumApplications = Number.POSITIVE_INFINITY } = options
+  let optimised: Journey | undefined
+  const lowered = new Map<string, Journey>()
+
+  function enter<K extends keyof Stages>(
+    { stages, times }: Journey,
+    [stage, key]: readonly [StageName, K],
+    stopAfter: string | undefined,
+    make: () => Stages[K],
+  ): Stages[K] {
     const started = performance.now()
     try {
       stages[key] = make()
@@ -115,50 +158,83 @@ export function compileUntil(graph: Graph, options: CompileOptions, stopAfter: s
     if (stopAfter === stage) throw stop
     return stages[key]!
   }
-  const rewrite = (from: Graph, phase: keyof typeof phases): Graph => {
+
+  function rewrite(
+    { stages, log, budget }: Journey,
+    from: Graph,
+    phase: keyof typeof phases,
+    stopAfter: string | undefined,
+  ): Graph {
     const after = (record: PassRecord, result: Graph) => {
       log.push(record)
       observe?.({ kind: 'pass', record, graph: result })
       return stopAfter === record.pass
     }
-    const result = runPasses(from, options.passes?.[phase] ?? phases[phase], {
-      phase,
-      evaluate,
-      verify,
-      assumeFinite,
-      budget,
-      after,
-    })
+    const list = options.passes?.[phase] ?? phases[phase]
+    const result = runPasses(from, list, { phase, evaluate, verify, assumeFinite, budget, after })
     if (!result.stopped) return result.graph
     stages[phase === 'optimise' ? 'optimised' : 'lowered'] = result.graph
     throw stop
   }
-  const verified = <T>(value: T, check: (value: T) => void): T => {
+
+  function verified<T>(value: T, check: (value: T) => void): T {
     check(value)
     return value
   }
   const verifyStage = (value: Graph) => verifyGraph(value, { payloads: verify })
 
-  try {
-    const source = enter('graph', 'graph', () => verified(graph, verifyStage))
-    const optimised = enter('optimised', 'optimised', () => verified(rewrite(source, 'optimise'), verifyStage))
-    const lowered = enter('lowered', 'lowered', () =>
-      verified(rewrite(verified(lowerGraph(optimised, target.keeps), verifyStage), 'optimise-lowered'), verifyStage),
+  function optimise(journey: Journey, stopAfter: string | undefined): void {
+    const source = enter(journey, ['graph', 'graph'], stopAfter, () => verified(graph, verifyStage))
+    enter(journey, ['optimised', 'optimised'], stopAfter, () =>
+      verified(rewrite(journey, source, 'optimise', stopAfter), verifyStage),
     )
-    requireSupport(lowered, target)
-    const kernels = enter('kernels', 'kernels', () =>
-      verified(scheduleKernels(verified(fuseGraph(lowered, target), verifyKernels), target).kernels, verifyKernels),
+  }
+
+  function lower(journey: Journey, keeps: Target['keeps'], stopAfter: string | undefined): void {
+    enter(journey, ['lowered', 'lowered'], stopAfter, () => {
+      const primitives = verified(lowerGraph(journey.stages.optimised!, keeps), verifyStage)
+      return verified(rewrite(journey, primitives, 'optimise-lowered', stopAfter), verifyStage)
+    })
+  }
+
+  /** From here on the target decides about everything. */
+  function generate(journey: Journey, target: Target, stopAfter: string | undefined): void {
+    const graph = journey.stages.lowered!
+    requireSupport(graph, target)
+    const kernels = enter(journey, ['kernels', 'kernels'], stopAfter, () =>
+      verified(scheduleKernels(verified(fuseGraph(graph, target), verifyKernels), target).kernels, verifyKernels),
     )
-    const instructions = enter('instructions', 'instructions', () => {
+    const instructions = enter(journey, ['instructions', 'instructions'], stopAfter, () => {
       const selected = verified(selectInstructions(kernels, target), verifyInstructions)
       const elided = verified(elideCopies(selected), verifyInstructions)
       return verified(shareInPlace(elided, target), verifyInstructions)
     })
-    enter('memory', 'program', () => verified(allocateMemory(instructions, target.alignment), verifyProgram))
-  } catch (error) {
-    if (error !== stop) throw error
+    enter(journey, ['memory', 'program'], stopAfter, () =>
+      verified(allocateMemory(instructions, target.alignment), verifyProgram),
+    )
   }
-  return { ...stages, log, times }
+
+  return (target, stopAfter) => {
+    const composites = [...target.keeps].sort().join(' ')
+    const begun = lowered.get(composites) ?? optimised
+    let journey = begun ? journeyFrom(begun) : { stages: {}, times: {}, log: [], budget: { applications: maximumApplications } }
+    try {
+      if (!journey.stages.optimised) {
+        optimise(journey, stopAfter)
+        optimised = journey
+        journey = journeyFrom(journey)
+      }
+      if (!journey.stages.lowered) {
+        lower(journey, target.keeps, stopAfter)
+        lowered.set(composites, journey)
+        journey = journeyFrom(journey)
+      }
+      generate(journey, target, stopAfter)
+    } catch (error) {
+      if (error !== stop) throw error
+    }
+    return { ...journey.stages, log: journey.log, times: journey.times }
+  }
 }
 
 /** The text form of a stage; undefined when the compilation did not get there. */

@@ -3,12 +3,22 @@ import type { CompositeName, Node } from './graph/index.ts'
 import type { Packing } from './instructions/instruction.ts'
 import type { Program } from './memory/program.ts'
 
+/** What a machine must be for code to run on it, in Node's words: `process.platform`, `process.arch`. */
+export interface Platform {
+  readonly os: string
+  readonly arch: string
+  /** The C library: `glibc` or `musl`. */
+  readonly libc: string
+}
+
 /** One file of generated code. */
 export interface Code {
   /** What the loader does with it. */
-  readonly kind: 'wasm' | 'module'
+  readonly kind: 'wasm' | 'module' | 'addon'
   /** Instruction-set level, or `any`. */
   readonly level: string
+  /** Present on code that runs on one platform alone. */
+  readonly platform?: Platform
   readonly extension: string
   readonly bytes: Uint8Array
   /** Human-readable source it was made from, for `glowplug print --stage c`. */
@@ -17,9 +27,22 @@ export interface Code {
   readonly toolchain: Readonly<Record<string, string>>
 }
 
-/** What the compiler asks of a target. The compiler never names one: it asks the one it was given. */
+/** The program of one entry of a model, and the name of the function it becomes. */
+export interface EntryProgram {
+  /** Name of the entry, as its callers know it. */
+  readonly entry: string
+  readonly export: string
+  readonly program: Program
+}
+
+/**
+ * What the compiler asks of a target at one instruction-set level. The compiler never names one: it asks the one it was given. A target
+ * with several levels is several of these with one name.
+ */
 export interface Target {
   readonly name: string
+  /** Instruction-set level, or `any`. */
+  readonly level: string
   /** Composites that reach code generation as they are; the others are lowered. */
   readonly keeps: ReadonlySet<CompositeName>
   /** Why a node of the lowered graph cannot be compiled, or undefined when it can. */
@@ -40,7 +63,8 @@ export interface Target {
   readonly alignment: number
   /** Begins to load what `emit` will need, for a caller that has other work to do first. Changes no result. */
   prepare?(): void
-  emit(program: Program): Promise<Code>
+  /** One file of code for all entries of the model called `name`. Their programs share one constants region: equal offsets, equal bytes. */
+  emit(name: string, entries: readonly EntryProgram[]): Promise<Code>
 }
 
 /** Computes the result of one node from the bytes of its operands; constant folding is given one. */

@@ -38,6 +38,11 @@ export * from './join.ts'
 export {
   type Binding,
   type Data,
+  type EntriesInfo,
+  type EntriesModel,
+  type EntriesSpec,
+  type Entry,
+  type EntrySpec,
   type InputsOf,
   type Model,
   type ModelInfo,

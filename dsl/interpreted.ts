@@ -1,4 +1,4 @@
-import { byteSize, dtypeFacts, inputName, type Node } from '../compiler/graph/index.ts'
+import { byteSize, dtypeFacts, type Graph, inputName, type Node } from '../compiler/graph/index.ts'
 import { EvaluationFault, runGraph } from '../targets/interpreter/index.ts'
 import { fail } from '../targets/runtime/error.ts'
 import type { ModelInfo, TensorInfo, TensorSignature } from '../targets/runtime/index.ts'
@@ -7,27 +7,35 @@ import { traceSpec } from './trace.ts'
 
 declare const GLOWPLUG_VERSION: string
 
-/** A model that was not compiled, on the reference interpreter, with the checks of the loader of compiled ones. */
-export interface Runner {
+/** An entry of a model that was not compiled, on the reference interpreter, with the checks of the loader of compiled ones. */
+export interface EntryRunner {
   readonly info: ModelInfo
   run(inputs: unknown, options: { readonly into?: object; readonly signal?: AbortSignal } | undefined, closed: boolean): object
   bind(closed: () => boolean): { inputs: object; outputs: object; run(): void }
 }
 
+export type Runners = ReadonlyMap<string, EntryRunner>
+
 let warned = false
 
-/** Runs `forward` once to get the graph. Throws ModelProblem. */
-export function createRunner(spec: unknown): Runner {
-  const graph = traceSpec(spec)
+/** Runs each `forward` once to get the graphs. Throws ModelProblem. */
+export function createRunners(spec: unknown): Runners {
+  const { name, entries } = traceSpec(spec)
   if (!warned) {
     warned = true
     process.emitWarning(
-      `model '${graph.name}' was not compiled and runs on the reference interpreter, which is slow; add the glowplug plugin to the bundler`,
+      `model '${name}' was not compiled and runs on the reference interpreter, which is slow; add the glowplug plugin to the bundler`,
       {
         code: 'GLOWPLUG_INTERPRETED',
       },
     )
   }
+  const data = new Map(entries.flatMap(({ graph }) => graph.nodes.flatMap((node) => (node.data ? [[node.data, node.type]] : []))))
+  const constants = [...data.values()].reduce((sum, type) => sum + byteSize(type), 0)
+  return new Map(entries.map((entry) => [entry.name, createRunner(entry.graph, constants)]))
+}
+
+function createRunner(graph: Graph, constants: number): EntryRunner {
   const signatureOf = (name: string, { type }: Node): TensorSignature => ({
     name,
     dtype: type.dtype,
@@ -107,7 +115,6 @@ export function createRunner(spec: unknown): Runner {
       return { ...tensor, offset: offset - bytes, bytes }
     }
     const [placedInputs, placedOutputs] = [inputs.map(place), outputs.map(place)]
-    const constants = graph.nodes.reduce((sum, node) => sum + (node.data ? byteSize(node.type) : 0), 0)
     return {
       model: graph.name,
       target: 'interpreter',

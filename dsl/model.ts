@@ -1,10 +1,11 @@
-import type { ModelInfo, TensorInfo } from '../targets/runtime/index.ts'
+import { mainEntry } from '../compiler/graph/index.ts'
+import type { EntriesInfo, ModelInfo, TensorInfo } from '../targets/runtime/index.ts'
 import { readDType, readShape } from './check.ts'
-import type { Runner } from './interpreted.ts'
+import type { Runners } from './interpreted.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
 import { describedInput } from './tracer.ts'
 
-export type { ModelInfo, TensorInfo }
+export type { EntriesInfo, ModelInfo, TensorInfo }
 
 /** The array that holds each element type on the JavaScript side; half floats and 8-bit floats as their bits. */
 export interface Data {
@@ -76,30 +77,72 @@ export interface Binding<I extends NamedTensors, O extends NamedTensors> {
   run(): void
 }
 
-/** A network as its callers see it, compiled or not. Errors are `GlowplugError`s with a `code`. */
-export interface Model<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> {
+/** One way to call a network. Errors are `GlowplugError`s with a `code`. */
+export interface Entry<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> {
   readonly name: string
   /** Target, level, sizes, names, element types and shapes. */
   readonly info: ModelInfo
   /** Runs off the calling thread where the model is compiled. Inputs are copied before it returns; the caller owns the outputs. */
   run(inputs: InputsOf<I>, options?: RunOptions<O>): Promise<OutputsOf<O>>
-  /** Runs on the calling thread, which waits. Not compiled, it needs `await ready()` before. */
+  /** Runs on the calling thread, which waits. Not compiled, it needs `await ready()` of the model before. */
   runSync(inputs: InputsOf<I>, options?: Pick<RunOptions<O>, 'into'>): OutputsOf<O>
   /** Inputs and outputs in place, for calls that allocate nothing. */
   bind(): Binding<I, O>
+}
+
+interface Opened {
   /** Loads, verifies and warms up. */
   ready(): Promise<void>
   /** Frees what the model holds. Later runs fail with `closed`. */
   close(): Promise<void>
 }
 
-export interface ModelSpec<I extends NamedTensors, O extends NamedTensors> {
-  /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
+/** A network as its callers see it, compiled or not. */
+export interface Model<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> extends Entry<I, O>, Opened {
+  /** The model itself, as code that handles models with several entries sees it. */
+  readonly entries: { readonly main: Entry<I, O> }
+}
+
+type InputsByEntry = Record<string, NamedTensors>
+type OutputsByEntry<I> = { readonly [K in keyof I]: NamedTensors }
+
+/** A network with several entries over one set of weights: `await net.entries.step.run({ token })`. */
+export interface EntriesModel<I extends InputsByEntry = InputsByEntry, O extends OutputsByEntry<I> = OutputsByEntry<I>>
+  extends Opened {
   readonly name: string
+  /** What is the same for all entries: target, level, weights. */
+  readonly info: EntriesInfo
+  readonly entries: { readonly [K in keyof I]: Entry<I[K], O[K]> }
+}
+
+export interface EntrySpec<I extends NamedTensors, O extends NamedTensors> {
   /** Names, element types and shapes of what callers pass. */
   readonly inputs: I
   /** Builds the network. Read at build, never run in production. */
   forward(inputs: I): O
+}
+
+export interface ModelSpec<I extends NamedTensors, O extends NamedTensors> extends EntrySpec<I, O> {
+  /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
+  readonly name: string
+  readonly entries?: never
+}
+
+/**
+ * Inputs are inferred from the first half, entry by entry, and stand in the parameter of `forward` while it is checked; outputs from the
+ * second. `never` takes no part in what that parameter is.
+ */
+type EntrySpecs<I extends InputsByEntry, O extends OutputsByEntry<I>> = {
+  readonly [K in keyof I]: EntrySpec<I[K], NamedTensors>
+} & { readonly [K in keyof O]: { forward(inputs: never): O[K] } }
+
+export interface EntriesSpec<I extends InputsByEntry, O extends OutputsByEntry<I>> {
+  /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
+  readonly name: string
+  /** Inputs and `forward` of each way to call the network. Their names are identifiers like those of tensors. */
+  readonly entries: EntrySpecs<I, O>
+  readonly inputs?: never
+  readonly forward?: never
 }
 
 /**
@@ -118,43 +161,69 @@ export const specOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && specKey in value ? value[specKey] : undefined
 
 /**
- * Declares a network.
+ * Declares a network. `{ name, inputs, forward }` is called by `run`; `{ name, entries: { prefill: { inputs, forward }, … } }` has several
+ * ways to be called over one set of weights: `entries.prefill.run`.
  *
  * The bundler plugin replaces the call by the compiled model. Without the plugin the model runs on the reference interpreter: slowly,
  * with the same types and errors, with results equal within rounding, and with one process warning `GLOWPLUG_INTERPRETED`. Mistakes in
  * `spec` and in `forward` are reported by the build, or by the first run.
  */
-export function model<I extends NamedTensors, O extends NamedTensors>(spec: ModelSpec<I, O>): Model<I, O> {
-  let loading: Promise<Runner> | undefined
-  let loaded: Runner | undefined
+export function model<I extends NamedTensors, O extends NamedTensors, EI extends InputsByEntry, EO extends OutputsByEntry<EI>>(
+  spec: ModelSpec<I, O> | EntriesSpec<EI, EO>,
+): string extends keyof EI ? Model<I, O> : EntriesModel<EI, EO>
+// One signature for both forms: the errors of overloads would stand at the call and not at the mistake.
+export function model(spec: { readonly name: string; readonly entries?: object }): unknown {
+  let loading: Promise<Runners> | undefined
+  let loaded: Runners | undefined
   let closed = false
 
   const load = () =>
-    (loading ??= import('./interpreted.ts').then(({ createRunner }) => {
-      loaded = createRunner(spec)
+    (loading ??= import('./interpreted.ts').then(({ createRunners }) => {
+      loaded = createRunners(spec)
       return loaded
     }))
-  const runner = () => loaded ?? notReady(spec.name)
+  const runners = () => loaded ?? notReady(spec.name)
 
+  const entryOf = (name: string): Entry =>
+    Object.freeze({
+      name,
+      get info() {
+        return runners().get(name)!.info
+      },
+      async run(inputs: unknown, options?: RunOptions<NamedTensors>) {
+        const copied = snapshot(inputs)
+        return (await load()).get(name)!.run(copied, options, closed) as OutputsOf<NamedTensors>
+      },
+      runSync: (inputs: unknown, options?: RunOptions<NamedTensors>) =>
+        runners().get(name)!.run(inputs, options, closed) as OutputsOf<NamedTensors>,
+      bind: () =>
+        runners()
+          .get(name)!
+          .bind(() => closed) as Binding<NamedTensors, NamedTensors>,
+    })
+
+  // Whatever was passed: mistakes in it are told by the build and by the first run.
+  const listed: unknown = spec?.entries
+  const names = listed === undefined ? [mainEntry] : Object.keys(Object(listed))
+  const entries = Object.freeze(Object.fromEntries(names.map((name) => [name, entryOf(name)])))
+  const main = listed === undefined ? entries[mainEntry] : undefined
   return Object.freeze({
     [specKey]: spec,
     get name() {
       return spec.name
     },
     get info() {
-      return runner().info
+      const [first] = runners().values()
+      const { regions, inputs, outputs, ...shared } = first!.info
+      return main ? first!.info : shared
     },
-    async run(inputs: unknown, options?: RunOptions<O>) {
-      const copied = snapshot(inputs)
-      return (await load()).run(copied, options, closed) as OutputsOf<O>
-    },
-    runSync: (inputs: unknown, options?: RunOptions<O>) => runner().run(inputs, options, closed) as OutputsOf<O>,
-    bind: () => runner().bind(() => closed) as Binding<I, O>,
+    entries,
+    ...(main && { run: main.run, runSync: main.runSync, bind: main.bind }),
     ready: async () => void (await load()),
     async close() {
       closed = true
     },
-  }) as Model<I, O>
+  })
 }
 
 function notReady(name: string): never {

@@ -90,8 +90,7 @@ export function nodeOf(value: unknown, op: string, operand: string): Node {
         `${op}: ${operand} is the description of an input; use the tensor of that name that forward() receives`,
       )
     case 'node':
-      if (meaning.builder && meaning.builder !== builder)
-        reject('bad-operand', `${op}: ${operand} belongs to the forward() of another model`)
+      if (meaning.builder && meaning.builder !== builder) reject('bad-operand', `${op}: ${operand} belongs to another forward()`)
       return meaning.node
   }
 }

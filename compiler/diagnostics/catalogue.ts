@@ -43,6 +43,10 @@ export const catalogue = {
     'The target cannot compile an op',
     'convert the tensors with cast() to an element type that the target computes with, or build for another target',
   ),
+  'target-unavailable': error(
+    'The model cannot be compiled for a target that was asked for',
+    "leave the target out, or let targets: 'auto' take those that can be compiled here",
+  ),
 
   // ---------------------------------------------------------------- weights
   'weights-unreadable': error(
@@ -66,7 +70,7 @@ export const catalogue = {
   'bad-name': error('A name cannot be used in generated code', 'use letters, digits and _'),
   'bad-model': error(
     'model() was given something that is no model',
-    'write model({ name, inputs: { … }, forward(inputs) { return { … } } })',
+    'write model({ name, inputs: { … }, forward(inputs) { return { … } } }), or model({ name, entries: { step: { inputs, forward } } })',
   ),
   'outside-forward': error(
     'An op is applied outside the forward function of a model',

@@ -44,4 +44,13 @@ export interface Graph {
   readonly locations: ReadonlyMap<Node, readonly Location[]>
 }
 
+/** What a model is to the compiler: a graph for each of its entries. A model with one `forward` has the one entry `main`. */
+export interface ModelGraph {
+  readonly name: string
+  /** In the order of declaration, at least one. The graphs bear the model's name. */
+  readonly entries: readonly { readonly name: string; readonly graph: Graph }[]
+}
+
+export const mainEntry = 'main'
+
 export const inputName = (node: Node): string => node.attributes.name as string

@@ -54,22 +54,30 @@ export const writes = (use: Use): boolean => use.qualifier !== 'in'
 export const isPlain = (copy: Copy): boolean =>
   copy.rows <= 1 || (copy.fromStride === copy.rowBytes && copy.toStride === copy.rowBytes)
 
-/** Every access to storage, in the order of instructions. */
+/** One access to storage. */
 export interface Access extends Use {
   readonly index: number
   readonly place: Place
 }
 
-/** Accesses by the storage they touch. */
+/** Lists are looked at again and again before one of them changes. */
+const known = new WeakMap<InstructionList, ReadonlyMap<BufferId, readonly Access[]>>()
+
+/** Accesses by the storage they touch, in the order of instructions. */
 export function accessesByOrigin(list: InstructionList): ReadonlyMap<BufferId, readonly Access[]> {
+  const found = known.get(list)
+  if (found) return found
   const result = new Map<BufferId, Access[]>()
+  const places = new Map<BufferId, Place>()
   for (const [index, instruction] of list.instructions.entries()) {
     for (const use of usesOf(instruction)) {
-      const place = placeOf(list.buffers, use.buffer)
-      const known = result.get(place.origin) ?? []
-      known.push({ ...use, index, place })
-      result.set(place.origin, known)
+      const place = places.get(use.buffer) ?? placeOf(list.buffers, use.buffer)
+      places.set(use.buffer, place)
+      const accesses = result.get(place.origin) ?? []
+      accesses.push({ buffer: use.buffer, qualifier: use.qualifier, index, place })
+      result.set(place.origin, accesses)
     }
   }
+  known.set(list, result)
   return result
 }

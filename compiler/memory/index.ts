@@ -1,4 +1,5 @@
 export { allocateMemory, lifetimesOf } from './allocate.ts'
+export { type SharedConstants, shareConstants, verifyConstants } from './constants.ts'
 export { type Fault, faultsOf } from './faults.ts'
 export { printProgram } from './print.ts'
 export type * from './program.ts'

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { createDiagnostic, type Diagnostic } from '../../compiler/diagnostics/diagnostic.ts'
 import { sortDiagnostics } from '../../compiler/diagnostics/render.ts'
-import type { Graph } from '../../compiler/graph/index.ts'
+import type { ModelGraph } from '../../compiler/graph/index.ts'
 import { Exhausted } from './budget.ts'
 import { type FoundModel, findModels } from './model/find.ts'
 import { traceModelCall } from './model/trace.ts'
@@ -15,6 +15,8 @@ import { createSession, diagnosticAt, report, type Session, spanOf } from './ses
 import { parseSource, type ts } from './syntax.ts'
 
 export { type TransformOptions, transformModule } from './transform/index.ts'
+export type { SourceMap } from './transform/map.ts'
+export { stripTypes } from './transform/types.ts'
 
 export interface ExtractOptions {
   /** Folder that file names in messages and locations are relative to; the current directory unless given. */
@@ -30,14 +32,14 @@ export interface ExtractOptions {
 export interface ExtractedModel {
   /** Name under which the file exports the model. */
   readonly exportName: string
-  readonly graph: Graph
+  readonly model: ModelGraph
   /** Offsets in the source of the expression whose value is the model, mostly the `model(…)` call. */
   readonly start: number
   readonly end: number
 }
 
 export interface Extraction {
-  /** Models whose graph could be built, in the order of the source. */
+  /** Models whose graphs could be built, in the order of the source. */
   readonly models: readonly ExtractedModel[]
   /** Errors and warnings, sorted by place. */
   readonly diagnostics: readonly Diagnostic[]
@@ -69,37 +71,37 @@ export async function extractModule(file: string, options: ExtractOptions = {}):
   function buildModels(within: Session, module: typeof entry): ExtractedModel[] {
     evaluateModules(within, module)
     const found = findModels(within, module)
-    const built = found.flatMap((model) => {
-      const graph = traceModelCall(within, model.call)
-      return graph ? [{ ...model, graph }] : []
+    const built = found.flatMap((one) => {
+      const model = traceModelCall(within, one.call)
+      return model ? [{ ...one, model }] : []
     })
     reportDuplicates(within, built)
     // Without a model, the file may only hold what models of other files use.
     if (built.length > 0 && built.length === found.length && within.diagnostics.every((d) => d.severity === 'warning'))
       reportUnusedWeights(within)
-    return built.map(({ exportName, graph, expression }) => ({
+    return built.map(({ exportName, model, expression }) => ({
       exportName,
-      graph,
+      model,
       start: expression.getStart(),
       end: expression.getEnd(),
     }))
   }
 }
 
-function reportDuplicates(session: Session, models: readonly (FoundModel & { readonly graph: Graph })[]): void {
+function reportDuplicates(session: Session, models: readonly (FoundModel & { readonly model: ModelGraph })[]): void {
   const first = new Map<string, ts.Node>()
-  for (const { graph, expression } of models) {
-    const earlier = first.get(graph.name)
+  for (const { model, expression } of models) {
+    const earlier = first.get(model.name)
     if (earlier) {
       const note = { message: 'the first is here', span: spanOf(session, earlier) }
       const diagnostic = diagnosticAt(
         session,
         expression,
         'duplicate-name',
-        `another model of this file is named '${graph.name}'`,
+        `another model of this file is named '${model.name}'`,
       )
       report(session, { ...diagnostic, notes: [note] })
-    } else first.set(graph.name, expression)
+    } else first.set(model.name, expression)
   }
 }
 

@@ -1,11 +1,30 @@
+// Becomes text: the body of a function that `emit` writes around it, with these three in scope.
 import { execute, type MachineProgram } from './machine.ts'
 
-/** Defined by the text that `emit` puts in front of this module. */
-declare const GLOWPLUG_PROGRAM: MachineProgram
-
+/** Calls one entry. Arguments are the byte offsets of the three regions in the memory; the result is 0 or a fault code. */
 export type Entry = (constants: number, mutable: number, activations: number) => number
 
-/** The compiled program's entry over a memory. Arguments are the byte offsets of the three regions; the result is 0 or a fault code. */
-export const instantiate = (memory: ArrayBufferLike): Readonly<Record<string, Entry>> => ({
-  entry: (constants, mutable, activations) => execute(GLOWPLUG_PROGRAM, memory, constants, mutable, activations),
-})
+/** As of WebAssembly: `grow` adds pages of 64 KiB. */
+interface Memory {
+  buffer: ArrayBufferLike
+  grow?(pages: number): void
+}
+
+/** What the function is given, if anything. */
+declare const GLOWPLUG_MEMORY: Memory | undefined
+/** The program of each entry under its exported name. */
+declare const GLOWPLUG_PROGRAMS: Readonly<Record<string, MachineProgram>>
+/** What the function returns; empty until this fills it in, with what a module of WebAssembly exports: loaders treat both alike. */
+declare const GLOWPLUG_EXPORTS: Record<string, unknown>
+
+const memory: Memory = GLOWPLUG_MEMORY ?? {
+  buffer: new ArrayBuffer(0),
+  grow(pages) {
+    memory.buffer = new ArrayBuffer(memory.buffer.byteLength + pages * 65536)
+  },
+}
+
+Object.assign(GLOWPLUG_EXPORTS, { memory, __heap_base: { value: 0 } })
+for (const [name, program] of Object.entries(GLOWPLUG_PROGRAMS))
+  GLOWPLUG_EXPORTS[name] = ((constants, mutable, activations) =>
+    execute(program, memory.buffer, constants, mutable, activations)) satisfies Entry

@@ -1,18 +1,19 @@
 import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { denseStrides, hasTrait } from '../../compiler/graph/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
-import type { Code, Target } from '../../compiler/target.ts'
+import type { Code, EntryProgram, Target } from '../../compiler/target.ts'
 import { execute, type MachineProgram } from './machine.ts'
 import { isComputed } from './primitives.ts'
 import { printLiteral, resolveProgram } from './resolve.ts'
 import machineText from './standalone.ts?source'
 
 /**
- * Compiles to a JavaScript module that executes the program on real memory: fusion, instruction order, sharing and addresses are all
- * exercised, arithmetic is the oracle's. It keeps no composite.
+ * Compiles to a JavaScript function that returns what a module of WebAssembly exports. Its entries execute the programs on real memory:
+ * fusion, instruction order, sharing and addresses are all exercised, arithmetic is the oracle's. It keeps no composite.
  */
 export const interpreter: Target = {
   name: 'interpreter',
+  level: 'any',
   keeps: new Set(),
   unsupported: (node) =>
     hasTrait(node, 'storage') || isComputed(node.op) ? undefined : `the interpreter has no row for '${node.op}'`,
@@ -40,10 +41,10 @@ function readsOnlyInPlace(kernel: Kernel, index: number): boolean {
   )
 }
 
-async function emit(program: Program): Promise<Code> {
-  const machine = printLiteral(resolveProgram(program))
-  const text = `const GLOWPLUG_PROGRAM=${machine};\n${machineText}`
-  return { kind: 'module', level: 'any', extension: 'mjs', bytes: new TextEncoder().encode(text), source: machine, toolchain: {} }
+async function emit(_name: string, entries: readonly EntryProgram[]): Promise<Code> {
+  const machines = printLiteral(Object.fromEntries(entries.map((entry) => [entry.export, resolveProgram(entry.program)])))
+  const text = `(GLOWPLUG_MEMORY=>{const GLOWPLUG_PROGRAMS=${machines},GLOWPLUG_EXPORTS={};\n${machineText}\nreturn GLOWPLUG_EXPORTS})`
+  return { kind: 'module', level: 'any', extension: 'js', bytes: new TextEncoder().encode(text), source: machines, toolchain: {} }
 }
 
 const resolved = new WeakMap<Program, MachineProgram>()

@@ -137,6 +137,62 @@ test('a model that does not build rejects, with the mistake', async () => {
   }
 })
 
+test('a model with one forward has the entry main', async () => {
+  const { main } = scaled.entries
+  assert.equal(Object.keys(scaled.entries), ['main'])
+  assert.is(main.name, 'main')
+  assert.equal(await main.run(inputs), await scaled.run(inputs))
+  assert.equal(main.info, scaled.info)
+})
+
+const counter = model({
+  name: 'counter',
+  entries: {
+    start: { inputs: { from: tensor('i32', [1]) }, forward: ({ from }) => ({ state: mul(from, 10) }) },
+    step: {
+      inputs: { state: tensor('i32', [1]), by: tensor('f32', [2]) },
+      forward: ({ state, by }) => ({ next: add(state, 1), twice: mul(by, constant('f32', [2], [2, 2])) }),
+    },
+  },
+})
+
+test('entries run, bind and describe themselves; state goes round', async () => {
+  assert.is(counter.name, 'counter')
+  assert.equal(Object.keys(counter.entries), ['start', 'step'])
+  assert.is('run' in counter, false)
+  assert.is(await codeOf(() => counter.info), 'not-ready')
+  assert.is(await codeOf(() => counter.entries.step.runSync({ state: [1], by: [1, 2] })), 'not-ready')
+  const { start, step } = counter.entries
+  let { state } = await start.run({ from: [4] })
+  for (let turn = 0; turn < 3; turn++) state = (await step.run({ state, by: [1, 2] }, { into: { next: state } })).next
+  assert.equal(state.data, Int32Array.of(43))
+  assert.equal(step.runSync({ state: [7], by: [1, 2] }).twice, { data: Float32Array.of(2, 4), shape: [2] })
+  const bound = step.bind()
+  bound.inputs.state[0] = 5
+  bound.run()
+  assert.equal(bound.outputs.next, Int32Array.of(6))
+  assert.equal(
+    [start, step].map(({ name, info }) => [name, info.model, info.inputs.map((input) => input.name), info.regions.mutable]),
+    [
+      ['start', 'counter', ['from'], 8],
+      ['step', 'counter', ['state', 'by'], 24],
+    ],
+  )
+  const { info } = counter
+  assert.equal(
+    [info.target, info.model, info.weightBytes, 'inputs' in info, 'regions' in info],
+    ['interpreter', 'counter', 16, false, false],
+  )
+})
+
+test('wrong inputs of an entry are refused; closing ends all entries', async () => {
+  assert.is(await codeOf(() => counter.entries.step.run({ from: [1] } as never)), 'input-unknown')
+  assert.is(await codeOf(() => counter.entries.start.run({} as never)), 'input-missing')
+  await counter.close()
+  assert.is(await codeOf(() => counter.entries.start.run({ from: [1] })), 'closed')
+  assert.is(await codeOf(() => counter.entries.step.run({ state: [1], by: [1, 2] })), 'closed')
+})
+
 test('one process warning with a code', async () => {
   await new Promise((resolve) => setTimeout(resolve, 5))
   assert.equal(

@@ -1,15 +1,17 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { inputName, ModelProblem } from '../../compiler/graph/index.ts'
-import { add, model, mul, relu, type Tensor, tensor } from '../../dsl/index.ts'
-import { buildModel, createTracer, traceModel } from '../../dsl/trace.ts'
+import { add, constant, embedding, model, mul, relu, type Tensor, tensor } from '../../dsl/index.ts'
+import { buildModel, traceModel } from '../../dsl/trace.ts'
+import { onlyGraph } from '../support/graphs.ts'
 
 const image = tensor('f32', [2, 3])
-const build = (spec: unknown) => buildModel(spec, createTracer())
+const build = (spec: unknown) => buildModel(spec)
+const traceOne = (model: unknown) => onlyGraph(traceModel(model))
 const found = (spec: unknown) => build(spec).problems.map(({ problem, path }) => `${problem.code} ${path.join('.')}`)
 
 test('a model becomes a graph: inputs in order, outputs by name, equal nodes shared', () => {
-  const graph = traceModel(
+  const graph = traceOne(
     model({
       name: 'small',
       inputs: { left: image, right: image },
@@ -39,8 +41,8 @@ test('a model may be traced while another is, and each twice', () => {
       return { y: relu(image) }
     },
   })
-  assert.is(traceModel(outer).nodes.length, 2)
-  assert.is(traceModel(outer).nodes.length, 2)
+  assert.is(traceOne(outer).nodes.length, 2)
+  assert.is(traceOne(outer).nodes.length, 2)
 })
 
 test('all mistakes of the object are found at once, each with its place', () => {
@@ -95,13 +97,13 @@ test('what forward returns is checked', () => {
 
 test('an unused input is told and does not prevent a graph', () => {
   const spec = { name: 'x', inputs: { image, mask: image }, forward: ({ image }: { image: Tensor }) => ({ y: relu(image) }) }
-  const { graph, problems } = build(spec)
+  const { model: built, problems } = build(spec)
   assert.equal(
     problems.map(({ problem, path }) => [problem.code, problem.message, path]),
     [['input-unused', "input 'mask' of model 'x' does not influence any output", ['inputs', 'mask']]],
   )
-  assert.equal(graph!.inputs.map(inputName), ['image', 'mask'])
-  assert.is(traceModel(model(spec)).inputs.length, 2)
+  assert.equal(onlyGraph(built!).inputs.map(inputName), ['image', 'mask'])
+  assert.is(traceOne(model(spec)).inputs.length, 2)
 })
 
 test('a mistake inside forward is a problem; what the model itself throws passes', () => {
@@ -123,6 +125,95 @@ test('a mistake inside forward is a problem; what the model itself throws passes
   assert.throws(
     () => traceModel({}),
     (error: ModelProblem) => error instanceof ModelProblem && error.code === 'bad-model',
+  )
+})
+
+test('entries become graphs of one model, in order; what is in common is the data of constants', () => {
+  const table = constant('f32', [3, 1], [1, 2, 3])
+  const row = ({ i }: { i: Tensor<'i32'> }) => ({ row: embedding(i, table) })
+  const { name, entries } = traceModel(
+    model({
+      name: 'two',
+      entries: {
+        one: { inputs: { i: tensor('i32', [1]) }, forward: row },
+        both: { inputs: { i: tensor('i32', [2]) }, forward: row },
+      },
+    }),
+  )
+  assert.is(name, 'two')
+  assert.equal(
+    entries.map((entry) => [entry.name, entry.graph.name, entry.graph.outputs[0]!.value.type.shape]),
+    [
+      ['one', 'two', [1, 1]],
+      ['both', 'two', [2, 1]],
+    ],
+  )
+  const [one, both] = entries.map(({ graph }) => graph.nodes.find(({ data }) => data)!.data!.read())
+  assert.is(one, both)
+})
+
+test('mistakes of all entries are found at once, each with its place', () => {
+  const inputs = { image }
+  const forward = ({ image }: { image: Tensor }) => ({ y: relu(image) })
+  assert.equal(
+    found({
+      name: 'x',
+      inputs,
+      entries: {
+        good: { inputs, forward },
+        'a b': { inputs, forward },
+        toString: { inputs: { image: 3 } },
+        none: null,
+        more: { inputs, forward, name: 'y' },
+      },
+    }),
+    [
+      'bad-model inputs',
+      'bad-name entries.a b',
+      'bad-name entries.toString',
+      'bad-model entries.none',
+      'bad-model entries.more.name',
+      'bad-model entries.toString.forward',
+      'bad-model entries.toString.inputs.image',
+    ],
+  )
+  assert.equal(found({ name: 'x', entries: {} }), ['bad-model entries'])
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`e${i}`, { inputs, forward }]))
+  assert.equal(found({ name: 'x', entries: many(256) }), [])
+  assert.equal(found({ name: 'x', entries: many(257) }), ['bad-model entries'])
+  assert.equal(found({ name: 'x', entries: undefined }), ['bad-model entries'])
+  assert.equal(found({ name: 'x', entries: [forward] }), ['bad-model entries'])
+  assert.equal(
+    found({
+      name: 'x',
+      entries: {
+        wrong: { inputs, forward: ({ image }: { image: Tensor }) => ({ y: add(image, 'x' as never) }) },
+        empty: { inputs, forward: () => ({}) },
+        unused: { inputs: { image, mask: image }, forward },
+      },
+    }),
+    ['bad-operand entries.wrong.forward', 'bad-model entries.empty.forward', 'input-unused entries.unused.inputs.mask'],
+  )
+})
+
+test('a tensor of one entry does not reach another', () => {
+  let kept: Tensor | undefined
+  const { problems } = build({
+    name: 'x',
+    entries: {
+      first: {
+        inputs: { image },
+        forward({ image }: { image: Tensor }) {
+          kept = relu(image)
+          return { y: kept }
+        },
+      },
+      second: { inputs: { image }, forward: ({ image }: { image: Tensor }) => ({ y: add(image, kept as never) }) },
+    },
+  })
+  assert.equal(
+    problems.map(({ problem, path }) => [problem.message, path]),
+    [['add: right belongs to another forward()', ['entries', 'second', 'forward']]],
   )
 })
 

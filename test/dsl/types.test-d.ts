@@ -10,6 +10,8 @@ import {
   conv1d,
   conv2d,
   conv3d,
+  type EntriesModel,
+  type Entry,
   embedding,
   exp,
   expand,
@@ -240,6 +242,69 @@ export async function consumer() {
   await net.close()
 }
 
+// ---------------------------------------------------------------- model() with entries
+const cache = tensor('f32', [5, 4, 512, 8])
+const stories = model({
+  name: 'stories',
+  entries: {
+    prefill: {
+      inputs: { tokens: tensor('i64', [1, 128]) },
+      forward: ({ tokens }) => ({
+        logits: linear(embedding(tokens, value(512, 64)), value(512, 64)),
+        cache: full('f32', [5, 4, 512, 8], 0),
+      }),
+    },
+    step: {
+      inputs: { token: tensor('i64', [1, 1]), pos: tensor('i64', [1]), cache },
+      forward({ token, pos, cache }) {
+        is<Tensor<'i64', [1]>>().of(pos)
+        is<Tensor<'f32', [5, 4, 512, 8]>>().of(cache)
+        const x: Tensor<'f32'> = embedding(token, value(512, 64))
+        return { logits: expectShape(x, [1, 1, 64]), cache: add(cache, 1), open: x }
+      },
+    },
+  },
+})
+const reversed = model({
+  entries: {
+    only: {
+      forward({ image }) {
+        return { y: relu(image) }
+      },
+      inputs: { image: tensor('f32', [1, 3]) },
+    },
+  },
+  name: 'r',
+})
+const shared = { x: tensor('f32', [2]) }
+const helper = ({ x }: typeof shared) => ({ y: relu(x) })
+const { first, second } = model({
+  name: 's',
+  entries: {
+    first: { inputs: shared, forward: helper },
+    second: { inputs: shared, forward: ({ x }) => ({ z: exp(x), ...helper({ x }) }) },
+  },
+}).entries
+export const entriesType: EntriesModel<{ only: { image: Tensor<'f32', [1, 3]> } }, { only: { y: Tensor<'f32', [1, 3]> } }> =
+  reversed
+export const entryType: Entry<{ image: Tensor<'f32', [1, 3]> }, { y: Tensor<'f32', [1, 3]> }> = backwards.entries.main
+export async function teller() {
+  const { prefill, step } = stories.entries
+  const read = await prefill.run({ tokens: new BigInt64Array(128) })
+  is<readonly [1, 128, 512]>().of(read.logits.shape)
+  const next = await step.run({ token: [1], pos: [2n], cache: read.cache }, { into: { cache: read.cache } })
+  is<Float32Array>().of(next.cache.data)
+  is<readonly [1, 1, 64]>().of(next.logits.shape)
+  is<readonly number[]>().of(next.open.shape)
+  is<readonly [1, 3]>().of(reversed.entries.only.runSync({ image: [1, 2, 3] }).y.shape)
+  is<Float32Array>().of(first.bind().outputs.y)
+  is<Float32Array>().of(second.bind().outputs.z)
+  is<string>().of(stories.info.target)
+  is<readonly [1, 3]>().of((await backwards.entries.main.run({ image: [1, 2, 3] })).y.shape)
+  await stories.ready()
+  await stories.close()
+}
+
 // ---------------------------------------------------------------- mistakes: delete a directive to read its sentence
 // @ts-expect-error conv2d: input [1, 3, 224, 224] has 3 channels, weight [64, 4, 7, 7] expects 4
 conv2d(image, w.get('conv1', 'f32', [64, 4, 7, 7]))
@@ -299,3 +364,53 @@ backwards.run({ image: new Float64Array(1) })
 backwards.runSync({ image: new Float32Array(1) }).z
 // @ts-expect-error outputs need names
 model({ name: 'net', inputs: { image }, forward: ({ image }) => relu(image) })
+model({
+  name: 'net',
+  // @ts-expect-error outputs of an entry need names
+  entries: { step: { inputs: { image }, forward: ({ image }) => relu(image) } },
+})
+model({
+  name: 'net',
+  // @ts-expect-error forward is missing
+  entries: { step: { inputs: { image } } },
+})
+model({
+  name: 'net',
+  // @ts-expect-error inputs are tensors
+  entries: { step: { inputs: { image: 3 }, forward: () => ({ y: unknown }) } },
+})
+model({
+  name: 'net',
+  // @ts-expect-error there is no input of that name
+  entries: { step: { inputs: { image }, forward: ({ picture }) => ({ y: relu(picture) }) } },
+})
+// @ts-expect-error entries stand in the place of inputs and forward
+model({
+  name: 'net',
+  inputs: { image },
+  entries: { step: { inputs: { image }, forward: ({ image }) => ({ y: relu(image) }) } },
+})
+model({
+  name: 'net',
+  entries: {
+    step: {
+      inputs: { image },
+      // @ts-expect-error conv2d: the mistake stands where it is made
+      forward: ({ image }) => ({ y: conv2d(image, value(1, 4, 3, 3)) }),
+    },
+  },
+})
+// @ts-expect-error a model with several entries is called by them
+stories.run
+// @ts-expect-error entry name
+stories.entries.steps
+// @ts-expect-error input of another entry
+stories.entries.step.run({ tokens: new BigInt64Array(128) })
+// @ts-expect-error input left out
+stories.entries.step.run({ token: [1], pos: [2] })
+// @ts-expect-error output of another entry
+stories.entries.prefill.runSync({ tokens: [1] }).open
+// @ts-expect-error what is not the same for all entries
+stories.info.regions
+// @ts-expect-error a model with one forward has one entry
+net.entries.step

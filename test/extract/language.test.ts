@@ -34,6 +34,7 @@ const programs: Readonly<Record<string, readonly string[]>> = {
     'const a = [1, 2]; a.push(3, 4); a.unshift(0); const p = a.pop(); const s = a.shift(); export default [a, p, s, a.length, [...a, ...a], Math.max(...a)]',
     'const a = [1, 2, 3]; const r = []; a.forEach((x, i, all) => { r.push(x); if (i === 0) all.push(9) }); export default [r, a]',
     'const a = [1]; for (const x of a) if (x < 5) a.push(x + 1); export default a',
+    'const a = [...Array(1500).keys()]; export default [a.flatMap(x => [x, [x]]).length, a.map(x => [x, [x]]).flat(2).length]',
   ],
   objects: [
     "const k = 'key'; const o = { a: 1, [k]: 2, ['x' + 1]: 3, 'y z': 4, 5: 6, get g() { return this.a + 1 }, set g(v) { this.a = v }, m() { return 1 } }; o.g = 10; export default [o.g, o.a, Object.keys(o), o.m(), o]",

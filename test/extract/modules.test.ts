@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { onlyGraph } from '../support/graphs.ts'
 import { extractProject, type Files, shapeModel, shapeOf } from './project.ts'
 
 async function expectShape(files: Files, shape: string, options = {}) {
@@ -308,7 +309,7 @@ export default last
   const { models, diagnostics } = await extractProject({ 'm.model.ts': source })
   assert.equal(diagnostics, [])
   assert.equal(
-    models.map(({ exportName, graph, start, end }) => [exportName, graph.name, source.slice(start, end)]),
+    models.map(({ exportName, model, start, end }) => [exportName, model.name, source.slice(start, end)]),
     [
       ['renamed', 'a', "make('a', 1)"],
       ['b', 'b', "make('b', 2) satisfies object"],
@@ -330,7 +331,7 @@ test('every operation knows its call and the helpers above it', async () => {
     'lib/layers.ts':
       "import { exp } from 'glowplug'\nconst once = (x: any) => exp(x)\nexport const twice = (x: any) => [1, 2].reduce((y) => once(y), x)",
   })
-  const { graph } = models[0]!
+  const graph = onlyGraph(models[0]!.model)
   const location = graph.locations.get(graph.outputs[0]!.value)![0]!
   const show = (s: { file: string; line: number; column: number; endColumn?: number }) =>
     `${s.file}:${s.line}:${s.column}-${s.endColumn}`

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Extraction, type ExtractOptions, extractModule } from '../../plugin/extract/index.ts'
+import { onlyGraph } from '../support/graphs.ts'
 
 /** Files by path, in a folder of their own; `m.model.ts` is the model file. */
 export type Files = Readonly<Record<string, string>>
@@ -33,4 +34,4 @@ export default model({ name: 'm', inputs: { x: tensor('f32', ${shape}) }, forwar
 export const shapeOf = ({ models, diagnostics }: Extraction): string =>
   diagnostics.length > 0
     ? diagnostics.map((d) => `${d.code} ${d.span?.file}:${d.span?.line}:${d.span?.column}`).join(', ')
-    : models.map(({ graph }) => graph.inputs[0]!.type.shape.join(' ')).join(' | ')
+    : models.map(({ model }) => onlyGraph(model).inputs[0]!.type.shape.join(' ')).join(' | ')

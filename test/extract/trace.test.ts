@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Graph } from '../../compiler/graph/index.ts'
+import type { ModelGraph } from '../../compiler/graph/index.ts'
 import { printGraph } from '../../compiler/graph/print.ts'
 import { extractModule } from '../../plugin/extract/index.ts'
 
@@ -18,7 +18,7 @@ const fixtures = readdirSync(join(root, 'fixtures'), { withFileTypes: true, recu
   .sort()
 
 /** Runs a model file, with the DSL of this repository, and traces the models it exports. */
-async function traceFile(file: string): Promise<Map<string, Graph>> {
+async function traceFile(file: string): Promise<Map<string, ModelGraph>> {
   const dsl = join(root, 'dsl')
   const outfile = join(folder, `${relative(root, file).replaceAll(/[^\w]/g, '_')}.mjs`)
   await build({
@@ -38,9 +38,9 @@ async function traceFile(file: string): Promise<Map<string, Graph>> {
     outfile,
   })
   const { models, traceModel, specOf } = await import(pathToFileURL(outfile).href)
-  const graphs = new Map<string, Graph>()
-  for (const [name, value] of Object.entries(models)) if (specOf(value) !== undefined) graphs.set(name, traceModel(value))
-  return graphs
+  const traced = new Map<string, ModelGraph>()
+  for (const [name, value] of Object.entries(models)) if (specOf(value) !== undefined) traced.set(name, traceModel(value))
+  return traced
 }
 
 mkdirSync(folder, { recursive: true })
@@ -53,11 +53,18 @@ for (const file of fixtures) {
     assert.equal(diagnostics, [])
     assert.equal(models.map(({ exportName }) => exportName).sort(), [...traced.keys()].sort())
     assert.ok(models.length > 0)
-    for (const { exportName, graph } of models) {
-      assert.fixture(printGraph(graph), printGraph(traced.get(exportName)!))
-      for (const node of graph.nodes) {
-        const places = graph.locations.get(node)!
-        assert.ok(places.length > 0 && places.every((place) => place.kind === 'source'), `${node.op} has no place`)
+    for (const { exportName, model } of models) {
+      const expected = traced.get(exportName)!
+      assert.equal(
+        model.entries.map(({ name }) => name),
+        expected.entries.map(({ name }) => name),
+      )
+      for (const [i, { graph }] of model.entries.entries()) {
+        assert.fixture(printGraph(graph), printGraph(expected.entries[i]!.graph))
+        for (const node of graph.nodes) {
+          const places = graph.locations.get(node)!
+          assert.ok(places.length > 0 && places.every((place) => place.kind === 'source'), `${node.op} has no place`)
+        }
       }
     }
   })

@@ -16,7 +16,7 @@ async function transform(source: string, files: Files = {}) {
   )
   const result = transformModule(source, 'm.model.ts', extraction, {
     header,
-    expressionFor: ({ graph }) => `open('${graph.name}')`,
+    expressionFor: ({ model }) => `open('${model.name}')`,
   })
   return {
     ...result,

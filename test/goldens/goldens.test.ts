@@ -7,6 +7,7 @@ import type { CompositeName } from '../../compiler/graph/index.ts'
 import { type CompileResult, compileGraph, printStage, stageNames } from '../../compiler/pipeline.ts'
 import { extractModule } from '../../plugin/extract/index.ts'
 import { evaluate, runGraph } from '../../targets/interpreter/index.ts'
+import { onlyGraph } from '../support/graphs.ts'
 import { runOnMemory, targetWith } from '../support/program.ts'
 import { randomInputs } from '../support/randomGraph.ts'
 import { expectEqualGraphs, expectOutputs } from '../support/sensitivity.ts'
@@ -50,7 +51,7 @@ for (const name of names) {
       diagnostics.map(({ message }) => message),
       [],
     )
-    const { graph } = models[0]!
+    const graph = onlyGraph(models[0]!.model)
     const target = targetWith({ keeps: keptBy(readFileSync(path, 'utf8')), unsupported: () => undefined })
     const result = compileGraph(graph, { target, evaluate, verify: true })
     for (const seed of [1, 2]) {
@@ -84,8 +85,9 @@ test('every expectation belongs to a model', () => {
 test('compiling twice gives equal text at every stage', async () => {
   const { models } = await extractModule(join(folder, 'convolution.model.ts'), { root })
   const again = await extractModule(join(folder, 'convolution.model.ts'), { root })
-  const compile = (graph: (typeof models)[number]['graph']) => describe(compileGraph(graph, { target: targetWith(), evaluate }))
-  assert.is(compile(models[0]!.graph), compile(again.models[0]!.graph))
+  const compile = ({ model }: (typeof models)[number]) =>
+    describe(compileGraph(onlyGraph(model), { target: targetWith(), evaluate }))
+  assert.is(compile(models[0]!), compile(again.models[0]!))
 })
 
 test.run()

@@ -96,8 +96,10 @@ function flatten(session: Session, items: readonly Value[], depth: number): Valu
   items.forEach((item) => {
     if (item instanceof ArrayValue && depth >= 1) {
       known(session, item)
+      const outer = session.budget.depth()
       session.budget.enter(3)
       for (const inner of flatten(session, item.items, depth - 1)) result.push(inner)
+      session.budget.restore(outer)
     } else result.push(item)
     session.budget.elements(1, result.length)
   })

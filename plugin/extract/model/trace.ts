@@ -1,4 +1,4 @@
-import { createBuilder, type Graph, type Location } from '../../../compiler/graph/index.ts'
+import type { Location, ModelGraph } from '../../../compiler/graph/index.ts'
 import { specOf } from '../../../dsl/model.ts'
 import { buildModel, type SpecProblem } from '../../../dsl/trace.ts'
 import { literalOf } from '../evaluate/literals.ts'
@@ -7,22 +7,32 @@ import { ts, unwrap } from '../syntax.ts'
 import { isObject, type Value } from '../values/value.ts'
 import { Poisoned } from './host.ts'
 
-/** Builds the graph of one model by evaluating its `forward`. Problems are reported; without a graph there is at least one error. */
-export function traceModelCall(session: Session, call: ModelCall): Graph | undefined {
+/** Builds the graphs of one model by evaluating each `forward`. Problems are reported; without a model there is at least one error. */
+export function traceModelCall(session: Session, call: ModelCall): ModelGraph | undefined {
+  const start = () => {
+    session.catchers = 0
+    session.calls.length = 0
+    session.at = call.node
+  }
   session.building = true
-  session.catchers = 0
-  session.calls.length = 0
-  session.at = call.node
-  const location = createLocator(session)
+  start()
   try {
-    const { graph, problems } = buildModel(specOf(call.value.host), { builder: createBuilder(), location })
+    const { model, problems } = buildModel(specOf(call.value.host), {
+      location: createLocator(session),
+      run(forward) {
+        start()
+        try {
+          return { returned: forward() }
+        } catch (error) {
+          if (error instanceof Thrown) report(session, error.diagnostic)
+          else if (error instanceof Abandoned) demand(session, error.cause, call.node, 'the model depends on it')
+          else if (!(error instanceof Poisoned)) throw error
+          return undefined
+        }
+      },
+    })
     for (const problem of problems) report(session, locate(session, problem, call))
-    return graph
-  } catch (error) {
-    if (error instanceof Thrown) report(session, error.diagnostic)
-    else if (error instanceof Abandoned) demand(session, error.cause, call.node, 'the model depends on it')
-    else if (!(error instanceof Poisoned)) throw error
-    return undefined
+    return model
   } finally {
     session.building = false
   }

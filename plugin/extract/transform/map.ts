@@ -23,6 +23,61 @@ export function encodeVlq(value: number): string {
   return text
 }
 
+/** Segments of a map line by line: column, line and column in the source. */
+function decode({ mappings }: SourceMap): (readonly [column: number, line: number, sourceColumn: number])[][] {
+  let line = 0
+  let sourceColumn = 0
+  return mappings.split(';').map((text) => {
+    let column = 0
+    const segments: [number, number, number][] = []
+    for (const segment of text.split(',')) {
+      const [columns = 0, , lines, sourceColumns = 0] = decodeVlq(segment)
+      column += columns
+      if (lines === undefined) continue
+      line += lines
+      sourceColumn += sourceColumns
+      segments.push([column, line, sourceColumn])
+    }
+    return segments
+  })
+}
+
+function decodeVlq(text: string): number[] {
+  const values: number[] = []
+  let value = 0
+  let shift = 0
+  for (const character of text) {
+    const digit = digits.indexOf(character)
+    value |= (digit & 31) << shift
+    shift += 5
+    if (digit & 32) continue
+    values.push(value & 1 ? -(value >>> 1) : value >>> 1)
+    value = 0
+    shift = 0
+  }
+  return values
+}
+
+/** The map of two steps in a row: `second` maps to the text that `first` maps to its one source. */
+export function chainMaps(second: SourceMap, first: SourceMap): SourceMap {
+  const known = decode(first)
+  let last = { line: 0, sourceColumn: 0 }
+  const lines = decode(second).map((segments) => {
+    let lastColumn = 0
+    return segments
+      .flatMap(([column, line, middle]) => {
+        const found = known[line]?.findLast((segment) => segment[0] <= middle)
+        if (!found) return []
+        const fields = [column - lastColumn, 0, found[1] - last.line, found[2] - last.sourceColumn]
+        lastColumn = column
+        last = { line: found[1], sourceColumn: found[2] }
+        return [fields.map(encodeVlq).join('')]
+      })
+      .join(',')
+  })
+  return { ...first, mappings: lines.join(';') }
+}
+
 /**
  * Puts pieces together and maps the result: kept text to where it stood, line by line and word by word; new text to `at`, where it
  * stands for something of the source.
