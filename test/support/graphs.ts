@@ -3,6 +3,7 @@ import {
   createBuilder,
   type Graph,
   hasTrait,
+  type ModelGraph,
   type Node,
   type Shape,
   type TensorType,
@@ -17,6 +18,12 @@ export function graphOf(make: (b: Builder) => Readonly<Record<string, Node>>): G
   const { nodes } = builder.finish('all', [], outputs)
   const inputs = nodes.filter((node) => hasTrait(node, 'storage') && node.data === undefined)
   return builder.finish('test', inputs, outputs)
+}
+
+/** The graph of a model with one entry. */
+export function onlyGraph({ name, entries }: ModelGraph): Graph {
+  if (entries.length !== 1) throw new Error(`model '${name}' has ${entries.length} entries`)
+  return entries[0]!.graph
 }
 
 /** A constant whose elements differ. */

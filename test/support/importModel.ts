@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import type { Graph } from '../../compiler/graph/index.ts'
+import type { ModelGraph } from '../../compiler/graph/index.ts'
 
 const root = process.env.GLOWPLUG_ROOT!
 
@@ -24,11 +24,11 @@ let count = 0
 
 /**
  * Runs a model file as it is, without the plugin, as a unit test of a user would: its exports, and the way from a model among them to
- * its traced graph.
+ * its traced graphs.
  */
 export async function importModel<M = Record<string, unknown>>(
   file: string,
-): Promise<{ readonly module: M; readonly trace: (model: unknown) => Graph }> {
+): Promise<{ readonly module: M; readonly trace: (model: unknown) => ModelGraph }> {
   const { bundleOptions } = await import(pathToFileURL(join(root, 'plugin/build.mjs')).href)
   const folder = join(root, 'dist', `test-models-${process.pid}-${count++}`)
   mkdirSync(folder, { recursive: true })

@@ -1,0 +1,358 @@
+import * as fc from 'fast-check'
+import * as assert from 'uvu/assert'
+import type { Access, Anchor, Kernel, Step } from '../../compiler/fuse/kernel.ts'
+import {
+  createBuilder,
+  type DType,
+  definitionOf,
+  denseStrides,
+  elementCount,
+  inferType,
+  isFloat,
+  ModelProblem,
+  type Shape,
+  type TensorType,
+} from '../../compiler/graph/index.ts'
+import { assertClose, bytesOf } from './compare.ts'
+import { type Case, expectedOf, type KernelSuite } from './kernelProgram.ts'
+
+const dtypesOf = fc.constantFrom<DType>('f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f64', 'f16', 'bf16')
+const small = (low: number, high: number) => fc.integer({ min: low, max: high })
+
+/** Deterministic values around 0, few enough bits to keep sums of many products well inside every float's precision. */
+function valuesOf(type: TensorType, seed: number): number[] {
+  let state = seed * 2654435761 + 1
+  return Array.from({ length: elementCount(type.shape) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    return isFloat(type.dtype) ? ((state >>> 8) % 257) / 64 - 2 : (state >>> 8) % 11
+  })
+}
+
+/** Steps behind an anchor: nothing, an activation, a residual, a scale per channel, a scale against the grain, another result type. */
+const afterwards = ['plain', 'relu', 'residual', 'channel', 'odd', 'compare', 'shrink', 'long'] as const
+type Afterwards = (typeof afterwards)[number]
+
+/** A kernel of an anchor and steps behind it; operands that the steps read come after those of the anchor. */
+export function withSteps(
+  anchor: Anchor,
+  operands: readonly { readonly type: TensorType; readonly constant: boolean }[],
+  after: Afterwards,
+  prologue?: readonly Step[],
+): Kernel {
+  const { dtype, shape } = anchor.type
+  const steps: Step[] = [{ kind: 'anchor', dtype }]
+  const inputs = [...operands]
+  const load = (access: Access): number => {
+    const reach =
+      1 + access.offset + access.strides.reduce((total, stride, axis) => total + Math.max(0, stride) * (shape[axis]! - 1), 0)
+    inputs.push({ type: { dtype, shape: [Math.max(1, reach)] }, constant: false })
+    return steps.push({ kind: 'load', input: inputs.length - 1, access, dtype }) - 1
+  }
+  const apply = (op: string, args: number[], to: DType = dtype, attributes = {}) =>
+    steps.push({ kind: 'apply', op, arguments: args, attributes, dtype: to }) - 1
+  const literal = (value: number) => steps.push({ kind: 'literal', value, dtype }) - 1
+  if (after === 'relu') apply('maximum', [0, literal(0)])
+  if (after === 'residual') apply('add', [0, load({ offset: 0, strides: denseStrides(shape) })])
+  if (after === 'channel')
+    apply('mul', [0, load({ offset: 0, strides: shape.map((_, axis) => (axis === Math.min(1, shape.length - 1) ? 1 : 0)) })])
+  if (after === 'odd')
+    apply('sub', [
+      load({ offset: 1, strides: shape.map((_, axis) => (axis === shape.length - 1 ? 0 : axis === shape.length - 2 ? 2 : 1)) }),
+      0,
+    ])
+  if (after === 'compare') apply('less', [0, literal(0.25)], 'bool')
+  if (after === 'shrink') apply('cast', [0], 'i16', { dtype: 'i16' })
+  if (after === 'long') for (let i = 0, x = 0; i < 12; i++) x = apply(i % 2 ? 'mul' : 'add', [x, literal(i % 2 ? 0.5 : 1)])
+  const last = steps.at(-1)!
+  return { anchor, inputs, domain: shape, ...(prologue ? { prologue } : {}), steps, result: { dtype: last.dtype, shape } }
+}
+
+/** An anchor of this op, or nothing where the op does not take such operands. */
+export function anchorOf(op: string, operands: readonly TensorType[], attributes: Record<string, unknown>): Anchor | undefined {
+  const builder = createBuilder()
+  try {
+    const nodes = operands.map((type, i) => builder.input(`x${i}`, type))
+    const type = inferType(op, nodes, attributes as never)
+    return { op, attributes: attributes as never, operands, type }
+  } catch (error) {
+    if (error instanceof ModelProblem) return undefined
+    throw error
+  }
+}
+
+interface Drawn {
+  readonly op: string
+  readonly operands: readonly TensorType[]
+  readonly attributes: Record<string, unknown>
+  /** Operands known at build. */
+  readonly constants: readonly number[]
+}
+
+const repeat = (count: number, low: number, high: number) => fc.array(small(low, high), { minLength: count, maxLength: count })
+
+const convolutions: fc.Arbitrary<Drawn> = fc
+  .record({
+    axes: small(1, 3),
+    dtype: dtypesOf,
+    batch: small(1, 2),
+    groups: fc.constantFrom(1, 1, 1, 2, 3, 6),
+    inputs: small(1, 5),
+    outputs: fc.constantFrom(1, 2, 3, 4, 7, 8, 9, 12, 17),
+    bias: fc.boolean(),
+    constant: fc.boolean(),
+    depthwise: fc.boolean(),
+  })
+  .chain((given) =>
+    fc
+      .record({
+        size: repeat(given.axes, 1, given.axes === 3 ? 6 : 13),
+        window: repeat(given.axes, 1, given.axes === 1 ? 7 : 4),
+        stride: repeat(given.axes, 1, 3),
+        dilation: repeat(given.axes, 1, 2),
+        before: repeat(given.axes, 0, 2),
+        after: repeat(given.axes, 0, 2),
+      })
+      .map(({ size, window, ...attributes }): Drawn => {
+        const { dtype, groups, batch, bias, constant } = given
+        const inputs = given.depthwise ? 1 : given.inputs
+        const outputs = given.depthwise ? Math.min(2, given.outputs) : given.outputs
+        const type = (shape: Shape): TensorType => ({ dtype, shape })
+        return {
+          op: 'conv',
+          operands: [
+            type([batch, inputs * groups, ...size]),
+            type([outputs * groups, inputs, ...window]),
+            ...(bias ? [type([outputs * groups])] : []),
+          ],
+          attributes: { ...attributes, groups },
+          constants: constant ? [1, 2] : [],
+        }
+      }),
+  )
+
+const pools: fc.Arbitrary<Drawn> = fc
+  .record({
+    axes: small(1, 3),
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'f32', 'f16', 'i32', 'u8'),
+    average: fc.boolean(),
+    countPadding: fc.boolean(),
+    channels: small(1, 3),
+  })
+  .chain((given) =>
+    fc
+      .record({
+        size: repeat(given.axes, 1, given.axes === 3 ? 6 : 14),
+        window: repeat(given.axes, 1, 6),
+        stride: repeat(given.axes, 1, 3),
+        dilation: repeat(given.axes, 1, 2),
+        before: repeat(given.axes, 0, 1),
+        after: repeat(given.axes, 0, 1),
+      })
+      .map(({ size, ...attributes }): Drawn => {
+        const average = given.average && isFloat(given.dtype)
+        return {
+          op: average ? 'avgPool' : 'maxPool',
+          operands: [{ dtype: given.dtype, shape: [1, given.channels, ...size] }],
+          attributes: { ...attributes, ...(average ? { countPadding: given.countPadding } : {}) },
+          constants: [],
+        }
+      }),
+  )
+
+const products: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: dtypesOf,
+    linear: fc.boolean(),
+    batch: fc.constantFrom([], [2], [3, 2]),
+    rows: small(1, 9),
+    depth: small(0, 19),
+    columns: small(1, 21),
+    shared: fc.constantFrom('same', 'none', 'ones'),
+    bias: fc.boolean(),
+    constant: fc.boolean(),
+  })
+  .map(({ dtype, linear, batch, rows, depth, columns, shared, bias, constant }): Drawn => {
+    const type = (shape: Shape): TensorType => ({ dtype, shape })
+    if (linear)
+      return {
+        op: 'linear',
+        operands: [type([...batch, rows, depth]), type([columns, depth]), ...(bias ? [type([columns])] : [])],
+        attributes: {},
+        constants: constant ? [1, 2] : [],
+      }
+    const right = shared === 'same' ? batch : shared === 'none' ? [] : batch.map(() => 1)
+    return {
+      op: 'matmul',
+      operands: [type([...batch, rows, depth]), type([...right, depth, columns])],
+      attributes: {},
+      constants: constant ? [1] : [],
+    }
+  })
+
+const shapes = fc
+  .array(fc.constantFrom(1, 2, 3, 4, 5, 7, 18), { minLength: 1, maxLength: 4 })
+  .filter((shape) => elementCount(shape) < 3000)
+
+const reductions: fc.Arbitrary<Drawn> = fc
+  .record({
+    op: fc.constantFrom('reduceSum', 'reduceProd', 'reduceMax', 'reduceMin'),
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'f32', 'f32', 'f64', 'f16', 'i32', 'u8', 'i64'),
+    shape: shapes,
+    mask: small(0, 15),
+    keepDims: fc.boolean(),
+  })
+  .map(({ op, dtype, shape, mask, keepDims }) => ({
+    op,
+    operands: [{ dtype, shape }],
+    attributes: { axes: [...shape.keys()].filter((axis) => mask & (1 << axis)), keepDims },
+    constants: [],
+  }))
+
+const rows: fc.Arbitrary<Drawn> = fc
+  .record({
+    op: fc.constantFrom('softmax', 'logSoftmax', 'layerNorm', 'rmsNorm'),
+    dtype: dtypesOf,
+    shape: shapes,
+    axis: small(0, 3),
+    parameters: small(0, 2),
+  })
+  .map(({ op, dtype, shape, axis, parameters }): Drawn => {
+    const type = (of: Shape): TensorType => ({ dtype, shape: of })
+    const at = axis % shape.length
+    if (op === 'softmax' || op === 'logSoftmax') return { op, operands: [type(shape)], attributes: { axis: at }, constants: [] }
+    const normalised = shape.slice(at)
+    const extra = Array.from({ length: Math.min(parameters, op === 'layerNorm' ? 2 : 1) }, () => type(normalised))
+    return { op, operands: [type(shape), ...extra], attributes: { dims: normalised.length, epsilon: 1e-3 }, constants: [] }
+  })
+
+const movements: fc.Arbitrary<Drawn> = fc
+  .record({
+    pad: fc.boolean(),
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'i8', 'f16', 'bool', 'i64'),
+    index: fc.constantFrom<DType>('i32', 'i64', 'u8'),
+    shape: shapes,
+    around: fc.array(small(0, 3), { minLength: 8, maxLength: 8 }),
+    axis: small(0, 3),
+    picks: fc.array(small(1, 3), { maxLength: 2 }),
+    value: fc.constantFrom(0, 1, -2.5, Number.NEGATIVE_INFINITY),
+  })
+  .map(
+    ({ pad, dtype, index, shape, around, axis, picks, value }): Drawn =>
+      pad
+        ? {
+            op: 'pad',
+            operands: [{ dtype, shape }],
+            attributes: { before: shape.map((_, i) => around[i]!), after: shape.map((_, i) => around[4 + i]!), value },
+            constants: [],
+          }
+        : {
+            op: 'gather',
+            operands: [
+              { dtype, shape },
+              { dtype: index, shape: picks },
+            ],
+            attributes: { axis: axis % shape.length },
+            constants: [],
+          },
+  )
+
+/** Indices within the table, from both ends where they may be negative. */
+function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
+  if (anchor.op !== 'gather' || i !== 1) return valuesOf(type, seed + i)
+  const extent = anchor.operands[0]!.shape[anchor.attributes.axis as number]!
+  return valuesOf(type, seed).map((value, k) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent))
+}
+
+function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case[] {
+  const drawn = fc.sample(fc.record({ given: arbitrary, after: fc.constantFrom(...afterwards), square: fc.boolean() }), {
+    numRuns: count,
+    seed,
+  })
+  return drawn.flatMap(({ given, after, square }, k): Case[] => {
+    const anchor = anchorOf(given.op, given.operands, given.attributes)
+    if (!anchor) return []
+    const float = isFloat(anchor.type.dtype)
+    const usable: Afterwards = float || after === 'plain' ? after : 'plain'
+    const operands = given.operands.map((type, i) => ({ type, constant: given.constants.includes(i) }))
+    const prologue: Step[] | undefined =
+      given.op.startsWith('reduce') && square
+        ? [
+            {
+              kind: 'load',
+              input: 0,
+              access: { offset: 0, strides: denseStrides(given.operands[0]!.shape) },
+              dtype: anchor.type.dtype,
+            },
+            { kind: 'apply', op: 'mul', arguments: [0, 0], attributes: {}, dtype: anchor.type.dtype },
+          ]
+        : undefined
+    const kernel = withSteps(anchor, operands, usable, prologue)
+    return [
+      {
+        kernel,
+        inputs: kernel.inputs.map(({ type }, i) =>
+          bytesOf(type, i < operands.length ? inputValues(anchor, type, i, k) : valuesOf(type, k + i)),
+        ),
+      },
+    ]
+  })
+}
+
+/**
+ * Values are multiples of 1/64 below 2, so that sums of products in f32 are exact but for long ones; divisions and roots are not. The
+ * interpreter rounds after each op that a composite is lowered to, hence wider bounds for those.
+ */
+const bounds: Partial<Record<DType, { rtol: number; atol: number }>> = {
+  f32: { rtol: 1e-5, atol: 1e-5 },
+  f64: { rtol: 1e-12, atol: 1e-12 },
+  f16: { rtol: 2e-3, atol: 2e-3 },
+  bf16: { rtol: 1.6e-2, atol: 1.6e-2 },
+}
+
+/** Fails where outputs of drawn cases are not what the interpreter makes of them. */
+export function checkAnchored(cases: readonly Case[], outputs: readonly Uint8Array[]): void {
+  const failures: string[] = []
+  for (const [i, { kernel, inputs }] of cases.entries()) {
+    const expected = expectedOf({ kernel, inputs })
+    const wide = definitionOf(kernel.anchor!.op).kind === 'composite' ? 8 : 1
+    const { rtol, atol } = bounds[kernel.result.dtype] ?? { rtol: 0, atol: 0 }
+    try {
+      // Conversions to integers and comparisons jump; one unit, or a few positions, may differ behind inexact ops.
+      const jumps = kernel.result.dtype === 'i16'
+      assertClose(
+        outputs[i]!,
+        expected,
+        kernel.result,
+        jumps ? { atol: 1 } : { rtol: wide * rtol, atol: wide * atol },
+        `case ${i}`,
+      )
+    } catch (error) {
+      const inexact =
+        kernel.result.dtype === 'bool' && expected.filter((value, k) => value !== outputs[i]![k]).length <= expected.length / 50
+      if (!inexact)
+        failures.push(
+          `${(error as Error).message}\n  ${JSON.stringify({ ...kernel.anchor, prologue: kernel.prologue?.length, steps: kernel.steps })}`,
+        )
+    }
+  }
+  assert.is(failures.length, 0, `${failures.length} of ${cases.length}\n${failures.slice(0, 8).join('\n')}`)
+}
+
+const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
+  ['convolutions (any groups, stride, dilation, padding, dtype)', convolutions, 90],
+  ['pools', pools, 100],
+  ['matrix products with broadcast batches', products, 70],
+  ['reductions over any axes, with and without a prologue', reductions, 70],
+  ['softmax and normalisations', rows, 60],
+  ['gather and pad', movements, 60],
+]
+
+/** Cases of every family, drawn from this seed; `share` of the usual number of each. */
+export function anchoredSuites(seed: number, share = 1): KernelSuite[] {
+  return families.map(([name, arbitrary, usual]) => {
+    const count = Math.ceil(usual * share)
+    const cases = draw(arbitrary, count, seed)
+    assert.ok(cases.length > count / 4, `only ${cases.length} cases are valid`)
+    return { name, cases, check: (outputs) => checkAnchored(cases, outputs) }
+  })
+}

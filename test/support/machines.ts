@@ -1,0 +1,28 @@
+import { findExecutable, splitCommand } from '../../targets/native/candidates.ts'
+import { commonFlags, kernelFlags } from '../../targets/native/flags.ts'
+import { type NativeLevel, platforms } from '../../targets/native/levels.ts'
+import type { Machine } from './executable.ts'
+
+/** Says that tests did not run for want of a tool; counted by `test/run.mjs`. */
+export const skip = (what: string, tool: string): void => console.log(`skipped: ${what} needs ${tool}`)
+
+/** Kernels compiled as for an addon of that level; `flags` come last. */
+export const machineOf = (compiler: string, { name, level, flags: own }: NativeLevel, flags: readonly string[]): Machine => ({
+  name: `${compiler}, ${name}`,
+  level,
+  compiler: [...splitCommand(compiler), ...commonFlags, ...kernelFlags, ...own, ...flags],
+})
+
+export const installed = (command: string): boolean => findExecutable(splitCommand(command)[0]!) !== undefined
+
+/** Compilers for aarch64, whose programs run under an emulator; those that are not there are named as skipped. */
+export function emulatedMachines(what: string): Machine[] {
+  const emulator = 'qemu-aarch64'
+  return ['aarch64-linux-gnu-gcc', 'clang --target=aarch64-linux-gnu'].flatMap((compiler) => {
+    // clang links with the libraries that come with gcc.
+    const missing = [emulator, 'aarch64-linux-gnu-gcc', compiler].find((command) => !installed(command))
+    if (missing) skip(`${what} by ${compiler}`, splitCommand(missing)[0]!)
+    const [level] = platforms['linux-arm64'].levels
+    return missing ? [] : [{ ...machineOf(compiler, level!, ['-static']), emulator: [emulator] }]
+  })
+}
