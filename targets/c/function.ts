@@ -86,7 +86,7 @@ export function kernelFunction(name: string, kernel: Kernel, level: Level, origi
   )
   return [
     `/* ${describe(kernel)} at ${commentText(origin)} */`,
-    ...block(`static ${isChecked(kernel) ? 'int' : 'void'} ${identifier(name)}(${parameters.join(', ')})`, [
+    ...block(`KERNEL ${isChecked(kernel) ? 'int' : 'void'} ${identifier(name)}(${parameters.join(', ')})`, [
       ...unused.map((parameter) => `(void)${parameter};`),
       ...body,
     ]),

@@ -6,21 +6,116 @@ export interface Level {
   readonly name: string
   /** Bytes of one vector: 16, 32 or 64. */
   readonly vectorBytes: 16 | 32 | 64
-  /** The statement that adds the product of `a` and `b` to the accumulator `c`: compilers differ in what they keep in registers. */
-  readonly multiplyAdd: string
+  /**
+   * The statement that adds the product of `a` and `b` to the accumulator `c`. Compilers differ in what they keep in registers: gcc may
+   * store every accumulator in each pass of a loop unless the statement is opaque to it, clang is best with the plain expression.
+   */
+  readonly multiplyAdd: { readonly clang: string; readonly gcc: string }
   /** Register tile of matrix-like kernels: broadcast rows × streamed vectors. rows · vectors accumulators stay in registers. */
   readonly tile: { readonly rows: number; readonly vectors: number }
+  /** Multiply-adds that one pass of an inner loop holds at most, tile or not. */
+  readonly pass: number
   /** Bytes of a block of operands that should stay in the first-level cache while it is reused. */
   readonly blockBytes: number
+  readonly instructions?: Instructions
+  /**
+   * The first `n` elements from `p` on as a vector, the other lanes 0, and the first `n` lanes of `v` to `p`, for a literal n: how it is
+   * done where compilers make little of vectors that are put together and taken apart lane by lane.
+   */
+  readonly some?: { readonly load: string; readonly store: string }
 }
+
+/** Instructions that compilers do not all find from plain C, as assembly text on operands %0 (result), %1 and %2. */
+export interface Instructions {
+  /** Register class of a vector. */
+  readonly constraint: string
+  readonly sqrt: string
+  readonly floor: string
+  readonly ceil: string
+  /** To the nearest integer, ties to even. */
+  readonly round: string
+  /** The larger and the smaller of %1 and %2, and %2 where they are equal or one is NaN. */
+  readonly maximum: string
+  readonly minimum: string
+  /** Whether `maximum` and `minimum` give NaN where either operand is NaN. */
+  readonly propagates: boolean
+}
+
+const x86 = (constraint: string, round: string): Instructions => ({
+  constraint,
+  sqrt: 'vsqrtps %1, %0',
+  floor: `${round} $9, %1, %0`,
+  ceil: `${round} $10, %1, %0`,
+  round: `${round} $8, %1, %0`,
+  maximum: 'vmaxps %2, %1, %0',
+  minimum: 'vminps %2, %1, %0',
+  propagates: false,
+})
+const arm: Instructions = {
+  constraint: 'w',
+  sqrt: 'fsqrt %0.4s, %1.4s',
+  floor: 'frintm %0.4s, %1.4s',
+  ceil: 'frintp %0.4s, %1.4s',
+  round: 'frintn %0.4s, %1.4s',
+  maximum: 'fmax %0.4s, %1.4s, %2.4s',
+  minimum: 'fmin %0.4s, %1.4s, %2.4s',
+  propagates: true,
+}
+
+const plain = 'c += (a) * (b)'
+const fused = (constraint: string) =>
+  `__asm__("vfmadd231ps %2, %1, %0" : "+${constraint}"(c) : "${constraint}"(a), "${constraint}"(b))`
 
 /** 128-bit WebAssembly vectors. V8 maps them to 16 registers: 8 accumulators, 2 streamed vectors and 1 broadcast are what fits. */
 export const simd128: Level = {
   name: 'simd128',
   vectorBytes: 16,
-  multiplyAdd: 'c += (a) * (b)',
+  multiplyAdd: { clang: plain, gcc: plain },
   tile: { rows: 4, vectors: 2 },
+  pass: 8,
   blockBytes: 16384,
+}
+
+/** x86-64-v3: 256-bit vectors in 16 registers, fused multiply-add. 12 accumulators, 2 streamed vectors and 1 broadcast. */
+export const x86v3: Level = {
+  name: 'x86-64-v3',
+  vectorBytes: 32,
+  multiplyAdd: { clang: plain, gcc: fused('x') },
+  tile: { rows: 6, vectors: 2 },
+  pass: 24,
+  blockBytes: 16384,
+  instructions: x86('x', 'vroundps'),
+  some: {
+    load: `((vf)__builtin_ia32_maskloadps256((const vf *)(p), (vi){${[0, 1, 2, 3, 4, 5, 6, 7].map((lane) => `-((n) > ${lane})`).join(', ')}}))`,
+    // A masked store is slow where its neighbours are not mapped, and on some processors everywhere.
+    store: '({ const vf s_ = (v); __builtin_memcpy((p), &s_, 4 * (n)); })',
+  },
+}
+
+/** x86-64-v4: 512-bit vectors in 32 registers. 24 accumulators, 3 streamed vectors and 1 broadcast. */
+export const x86v4: Level = {
+  name: 'x86-64-v4',
+  vectorBytes: 64,
+  multiplyAdd: { clang: plain, gcc: fused('v') },
+  tile: { rows: 8, vectors: 2 },
+  pass: 32,
+  blockBytes: 32768,
+  instructions: x86('v', 'vrndscaleps'),
+  some: {
+    load: '((vf)__builtin_ia32_loadups512_mask((const f32 *)(p), (vf){0}, (1u << (n)) - 1))',
+    store: '__builtin_ia32_storeups512_mask((f32 *)(p), (v), (1u << (n)) - 1)',
+  },
+}
+
+/** AArch64: 128-bit vectors in 32 registers, fused multiply-add. */
+export const neon: Level = {
+  name: 'neon',
+  vectorBytes: 16,
+  multiplyAdd: { clang: plain, gcc: plain },
+  tile: { rows: 6, vectors: 4 },
+  pass: 24,
+  blockBytes: 16384,
+  instructions: arm,
 }
 
 /** f32 elements of one vector. */

@@ -1,6 +1,9 @@
+import type { Kernel } from '../../compiler/fuse/kernel.ts'
+import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import type { Buffer, BufferId, Copy, Instruction } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
+import type { EntryProgram } from '../../compiler/target.ts'
 import { isChecked, kernelFunction } from './function.ts'
 import type { Level } from './level.ts'
 import { baseText, helpers, neededHelpers } from './prelude/index.ts'
@@ -16,59 +19,114 @@ const regionOf = {
   scratch: 'activations',
 } as const
 
+export interface ProgramTextOptions {
+  /** What stands before the function of an entry, given the name under which it is exported; ends with a space unless empty. */
+  attributes(exported: string): string
+}
+
 /**
- * One C file for a program: types, the helpers that kernels use, one function for each kernel, and the entry
- * `int NAME(constants, mutable, activations)`, which calls them in order and returns 0, or n when the n-th checked call found a fault.
+ * One C file for the entries of a model: types, the helpers that kernels use, one function for each kernel, and for each entry
+ * `int EXPORT(constants, mutable, activations)`, which calls them in order and returns 0, or n when the n-th checked call of that entry
+ * found a fault. Equal kernels of several entries are one function; different ones of one name get another.
  */
 export function programText(
-  program: Program,
+  name: string,
+  entries: readonly EntryProgram[],
   level: Level,
-  entry: { readonly name: string; readonly attributes: string },
+  { attributes }: ProgramTextOptions,
 ): string {
+  const functions = nameKernels(entries)
   const origins = new Map<string, string>()
-  for (const instruction of program.instructions) {
-    if (instruction.kind === 'call' && !origins.has(instruction.name))
-      origins.set(instruction.name, locationText(instruction.locations))
+  for (const { program } of entries) {
+    for (const instruction of program.instructions) {
+      if (instruction.kind !== 'call') continue
+      const called = functions.nameOf(program, instruction.name)
+      if (!origins.has(called)) origins.set(called, locationText(instruction.locations))
+    }
   }
-  const kernels = [...program.kernels].flatMap(([name, kernel]) => [
+  const kernels = [...functions.kernels].flatMap(([called, kernel]) => [
     '',
-    ...kernelFunction(name, kernel, level, origins.get(name) ?? 'derived'),
+    ...kernelFunction(called, kernel, level, origins.get(called) ?? 'derived'),
   ])
-  const body = entryLines(program)
-  const text = [...kernels, ...body].join('\n')
+  const bodies = entries.flatMap((entry) => entryLines(entry, functions.nameOf, attributes(exportName(entry.export))))
+  const text = [...kernels, ...bodies].join('\n')
   const needed = neededHelpers(helpers, text)
   return [
-    `/* ${commentText(program.name)}, ${level.name} */`,
+    `/* ${commentText(name)}, ${level.name} */`,
     baseText(level),
     ...needed.flatMap((helper) => [`/* ${helper.about} */`, helper.text]),
     text,
     '',
   ].join('\n')
-
-  function entryLines({ instructions }: Program): string[] {
-    let faults = 0
-    const lines = instructions.flatMap((instruction): string[] => {
-      const call = callText(program, instruction)
-      if (!call) return []
-      if (instruction.kind === 'call' && isChecked(instruction.kernel)) return [`if (${call}) return ${++faults};`]
-      return [`${call};`]
-    })
-    const parameters = ['constants', 'mutable', 'activations']
-    const used = lines.join('\n')
-    return [
-      '',
-      `${entry.attributes}int ${entry.name}(${parameters.map((parameter) => `char *${parameter}`).join(', ')}) {`,
-      ...indent([
-        ...parameters.filter((parameter) => !used.includes(parameter)).map((parameter) => `(void)${parameter};`),
-        ...lines,
-        'return 0;',
-      ]),
-      '}',
-    ]
-  }
 }
 
-function callText(program: Program, instruction: Instruction): string | undefined {
+type NameOf = (program: Program, own: string) => string
+
+interface KernelNames {
+  /** Each distinct kernel under the name of its function. */
+  readonly kernels: ReadonlyMap<string, Kernel>
+  /** The name of the function that a program calls by a name of its own. */
+  readonly nameOf: NameOf
+}
+
+/** Programs name their kernels apart; in one file equal kernels share a name, and others must not. */
+function nameKernels(entries: readonly EntryProgram[]): KernelNames {
+  const names = new Map<string, string>()
+  const kernels = new Map<string, Kernel>()
+  const called = new Map<Program, Map<string, string>>()
+  for (const { program } of entries) {
+    const own = new Map<string, string>()
+    for (const [base, kernel] of program.kernels) {
+      const signature = kernelSignature(kernel)
+      let name = names.get(signature)
+      if (name === undefined) {
+        name = base
+        for (let n = 2; kernels.has(name); n++) name = `${base}_${n}`
+        names.set(signature, name)
+        kernels.set(name, kernel)
+      }
+      own.set(base, name)
+    }
+    called.set(program, own)
+  }
+  const nameOf: NameOf = (program, own) => {
+    const name = called.get(program)?.get(own)
+    assertInvariant(name, `call of '${own}', which is not among the program's kernels`)
+    return name
+  }
+  return { kernels, nameOf }
+}
+
+/** Exported names have no `_`, so that no kernel can bear one. */
+function exportName(name: string): string {
+  assertInvariant(/^[a-z][A-Za-z0-9]{0,63}$/.test(name), `exported name ${JSON.stringify(name)} is not a safe identifier`)
+  return name
+}
+
+function entryLines({ entry, export: exported, program }: EntryProgram, nameOf: NameOf, attributes: string): string[] {
+  let faults = 0
+  const lines = program.instructions.flatMap((instruction): string[] => {
+    const call = callText(program, instruction, nameOf)
+    if (!call) return []
+    if (instruction.kind === 'call' && isChecked(instruction.kernel)) return [`if (${call}) return ${++faults};`]
+    return [`${call};`]
+  })
+  const parameters = ['constants', 'mutable', 'activations']
+  const used = lines.join('\n')
+  return [
+    '',
+    `/* ${commentText(entry)} */`,
+    `${attributes}int ${exported}(${parameters.map((parameter) => `char *${parameter}`).join(', ')}) {`,
+    ...indent([
+      ...parameters.filter((parameter) => !used.includes(parameter)).map((parameter) => `(void)${parameter};`),
+      ...lines,
+      'return 0;',
+    ]),
+    '}',
+  ]
+}
+
+function callText(program: Program, instruction: Instruction, nameOf: NameOf): string | undefined {
   if (instruction.kind === 'copy') return copyText(program, instruction)
   if (instruction.kind !== 'call') return undefined
   const { kernel, operands, name } = instruction
@@ -79,7 +137,7 @@ function callText(program: Program, instruction: Instruction): string | undefine
       ? `(${storageType[kernel.result.dtype]} *)${addressText(program, buffer)}`
       : addressText(program, buffer)
   })
-  return `${identifier(name)}(${list.join(', ')})`
+  return `${identifier(nameOf(program, name))}(${list.join(', ')})`
 }
 
 function copyText(program: Program, { from, to, rows, rowBytes, fromStride, toStride }: Copy): string | undefined {

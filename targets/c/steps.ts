@@ -153,13 +153,22 @@ export function evaluateVector(
           ? `-(i32)(${inputs[input]}[${indexText(access, position, lane)}] != 0)`
           : `${inputs[input]}[${indexText(access, position, lane)}]`
       if (stride === 0) return dtype === 'bool' ? `gp_splat_mask(${element(0)})` : `SPLAT(${element(0)})`
-      if (stride === 1 && count === lanes && dtype === 'f32') return `LOAD(${inputs[input]} + ${indexText(access, position)})`
+      if (stride === 1 && dtype === 'f32' && (count === lanes || level.some))
+        return loadLanes(inputs[input]!, indexText(access, position), count, level)
       const list = Array.from({ length: lanes }, (_, lane) => (lane < count ? element(lane) : '0'))
       return `(${dtype === 'bool' ? 'vi' : 'vf'}){${list.join(', ')}}`
     },
     literal: (dtype, value) => (dtype === 'bool' ? `gp_splat_mask(${value ? -1 : 0})` : `SPLAT(${literalText(dtype, value)})`),
     apply: (step, args) => expressionOf(step.op).vector!(args, step.dtype, step.attributes)!,
   })
+}
+
+/** A vector of the `count` elements from an index on, the other lanes zero. */
+export function loadLanes(pointer: string, index: string, count: number, level: Level): string {
+  const lanes = lanesOf(level)
+  if (count >= lanes) return `LOAD(${pointer} + ${index})`
+  if (level.some) return `LOAD_SOME(${pointer} + ${index}, ${count})`
+  return `(vf){${Array.from({ length: lanes }, (_, lane) => (lane < count ? `${pointer}[${index} + ${lane}]` : '0.0f')).join(', ')}}`
 }
 
 /** Stores one element of the compute type of the result's dtype. */
@@ -170,6 +179,8 @@ export const storeScalar = (pointers: Pointers, index: string, value: string): s
 export function storeVector(pointers: Pointers, index: string, value: string, count: number, level: Level, stride = 1): string[] {
   if (pointers.resultType === 'f32' && count === lanesOf(level) && stride === 1)
     return [`STORE(${pointers.result} + ${index}, ${value});`]
+  if (pointers.resultType === 'f32' && stride === 1 && level.some)
+    return [`STORE_SOME(${pointers.result} + ${index}, ${value}, ${count});`]
   const element = (lane: number) => (pointers.resultType === 'bool' ? `(bool8)(${value}[${lane}] & 1)` : `${value}[${lane}]`)
   return Array.from(
     { length: count },

@@ -1,20 +1,12 @@
-import type { Kernel } from '../../compiler/fuse/kernel.ts'
-import { byteSize, type ConstantData, createBuilder, definitionOf, denseStrides } from '../../compiler/graph/index.ts'
-import type { Buffer, BufferId, Instruction, Operand } from '../../compiler/instructions/instruction.ts'
+import * as assert from 'uvu/assert'
+import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
-import { packingOf, scratchBytes } from '../../targets/c/function.ts'
+import type { Code } from '../../compiler/target.ts'
 import { type Level, simd128 } from '../../targets/c/level.ts'
 import { programText } from '../../targets/c/program.ts'
-import { evaluate } from '../../targets/interpreter/index.ts'
-import { runKernel } from '../../targets/interpreter/kernel.ts'
-import { wasmEntry } from '../../targets/wasm/index.ts'
+import { wasm, wasmText } from '../../targets/wasm/index.ts'
 import { compileToWasm } from '../../targets/wasm/toolchain.ts'
-
-/** A kernel with the bytes of its inputs. */
-export interface Case {
-  readonly kernel: Kernel
-  readonly inputs: readonly Uint8Array[]
-}
+import { type Case, inputsOf, type KernelSuite, outputsOf, programOf } from '../support/kernelProgram.ts'
 
 declare const WebAssembly: { instantiate(bytes: Uint8Array): Promise<{ readonly instance: { readonly exports: unknown } }> }
 
@@ -26,67 +18,12 @@ interface Exports {
 
 const align = (offset: number) => Math.ceil(offset / 64) * 64
 
-/** A program that calls each kernel once on storage of its own. Constant inputs are packed as the target asks. */
-export function programOf(cases: readonly Case[], level: Level = simd128): Program {
-  const buffers = new Map<BufferId, Buffer>()
-  const offsets = new Map<BufferId, number>()
-  const regions = { constants: 0, mutable: 0, activations: 0 }
-  const instructions: Instruction[] = []
-  const kernels = new Map<string, Kernel>()
-  const place = (region: keyof typeof regions, make: (id: BufferId) => Buffer): BufferId => {
-    const buffer = make(buffers.size as BufferId)
-    buffers.set(buffer.id, buffer)
-    offsets.set(buffer.id, regions[region])
-    regions[region] = align(
-      regions[region] + (buffer.kind === 'constant' ? (buffer.packing?.bytes ?? buffer.bytes) : buffer.bytes),
-    )
-    return buffer.id
-  }
-  for (const [i, { kernel, inputs }] of cases.entries()) {
-    const name = `case_${i}`
-    const operands: Operand[] = kernel.inputs.map((input, k) => {
-      const bytes = byteSize(input.type)
-      const packing = packingOf(kernel, k, level)
-      const data: ConstantData = { label: name, read: () => inputs[k]! }
-      const buffer = input.constant
-        ? place('constants', (id) => ({
-            kind: 'constant',
-            id,
-            name,
-            type: input.type,
-            bytes,
-            data,
-            ...(packing ? { packing } : {}),
-          }))
-        : place('mutable', (id) => ({ kind: 'input', id, name, type: input.type, bytes }))
-      return { buffer, qualifier: 'in' }
-    })
-    const output = place('mutable', (id) => ({ kind: 'output', id, name, type: kernel.result, bytes: byteSize(kernel.result) }))
-    operands.push({ buffer: output, qualifier: 'out' })
-    const scratch = scratchBytes(kernel, level)
-    if (scratch > 0)
-      operands.push({
-        buffer: place('activations', (id) => ({ kind: 'scratch', id, name, bytes: scratch })),
-        qualifier: 'scratch',
-      })
-    kernels.set(name, kernel)
-    instructions.push({ kind: 'call', name, kernel, operands, locations: [] })
-  }
-  const mutable = [...buffers.values()]
-  return {
-    name: 'cases',
-    buffers,
-    offsets,
-    regions,
-    kernels,
-    instructions,
-    inputs: mutable.filter((buffer) => buffer.kind === 'input').map((buffer) => buffer.id),
-    outputs: mutable.filter((buffer) => buffer.kind === 'output').map((buffer) => buffer.id),
-    alignment: 64,
-    lowerBound: regions.activations,
-    unshared: regions.activations,
-  }
-}
+/** The program's code as C with the exported function `entry`. */
+export const textOf = (program: Program, level: Level): string =>
+  programText(program.name, [{ entry: 'main', export: 'entry', program }], level, wasmText)
+
+/** The program as a module with the exported function `entry`. */
+export const emit = (program: Program): Promise<Code> => wasm.emit(program.name, [{ entry: 'main', export: 'entry', program }])
 
 /** Compiles all cases as one module and runs them in order, the memory around them filled with a pattern that nobody may rely on. */
 export async function runCases(
@@ -94,54 +31,20 @@ export async function runCases(
   level: Level = simd128,
 ): Promise<{ readonly outputs: readonly Uint8Array[]; readonly fault: number }> {
   const program = programOf(cases, level)
-  const text = programText(program, level, wasmEntry)
-  const code = await compileToWasm(text)
+  const code = await compileToWasm(textOf(program, level))
   // -Wall -Wextra
   if (code.warnings !== '') throw new Error(`clang warns about the generated C:\n${code.warnings}`)
   const module = await load(program, code.bytes)
-  cases.forEach(({ kernel, inputs }, i) => {
-    const { operands } = program.instructions[i] as Extract<Instruction, { kind: 'call' }>
-    kernel.inputs.forEach((input, k) => {
-      const { buffer } = operands[k]!
-      const packing = input.constant ? packingOf(kernel, k, level) : undefined
-      module.write(buffer, packing ? packing.pack(inputs[k]!) : inputs[k]!)
-    })
-  })
+  for (const [buffer, bytes] of inputsOf(program, cases)) module.write(buffer, bytes)
   const fault = module.run()
-  const outputs = cases.map(({ kernel }, i) => {
-    const { operands } = program.instructions[i] as Extract<Instruction, { kind: 'call' }>
-    return module.read(operands[kernel.inputs.length]!.buffer, byteSize(kernel.result))
-  })
-  return { outputs, fault }
+  return { outputs: outputsOf(program).map((id) => module.read(id, program.buffers.get(id)!.bytes)), fault }
 }
 
-/**
- * What the interpreter makes of a kernel. It lowers composites that the target keeps; steps after one run as a kernel of their own.
- */
-export function expectedOf({ kernel, inputs }: Case): Uint8Array {
-  const { anchor } = kernel
-  const output = new Uint8Array(byteSize(kernel.result))
-  if (!anchor || definitionOf(anchor.op).kind === 'primitive') {
-    runKernel(kernel, inputs, output)
-    return output
-  }
-  const builder = createBuilder()
-  const operands = anchor.operands.map((type, i) => builder.input(`x${i}`, type))
-  const value = evaluate(builder.addFlat(anchor.op, operands, anchor.attributes), inputs.slice(0, operands.length))
-  const raw = {
-    kind: 'load',
-    input: kernel.inputs.length,
-    access: { offset: 0, strides: denseStrides(kernel.domain) },
-    dtype: anchor.type.dtype,
-  } as const
-  const after: Kernel = {
-    inputs: [...kernel.inputs, { type: anchor.type, constant: false }],
-    domain: kernel.domain,
-    steps: kernel.steps.map((step) => (step.kind === 'anchor' ? raw : step)),
-    result: kernel.result,
-  }
-  runKernel(after, [...inputs, value], output)
-  return output
+/** Runs all cases of a suite and checks their outputs. */
+export async function runSuite({ cases, check }: KernelSuite, level: Level = simd128): Promise<void> {
+  const { outputs, fault } = await runCases(cases, level)
+  assert.is(fault, 0)
+  check(outputs)
 }
 
 export interface Loaded {
@@ -150,7 +53,7 @@ export interface Loaded {
   run(): number
 }
 
-/** Instantiates a program's module with its three regions one after another. */
+/** Instantiates a program's module with its three regions one after another; the program's constants stand in theirs. */
 export async function load(program: Program, bytes: Uint8Array): Promise<Loaded> {
   const { instance } = await WebAssembly.instantiate(bytes)
   const { memory, __heap_base: base, entry } = instance.exports as Exports
@@ -168,8 +71,14 @@ export async function load(program: Program, bytes: Uint8Array): Promise<Loaded>
       program.offsets.get(buffer)!
     )
   }
+  const write: Loaded['write'] = (buffer, source) => new Uint8Array(memory.buffer).set(source, addressOf(buffer))
+  for (const buffer of program.buffers.values()) {
+    if (buffer.kind !== 'constant') continue
+    const dense = buffer.data.read()
+    write(buffer.id, buffer.packing ? buffer.packing.pack(dense) : dense)
+  }
   return {
-    write: (buffer, source) => new Uint8Array(memory.buffer).set(source, addressOf(buffer)),
+    write,
     read: (buffer, length) => new Uint8Array(memory.buffer).slice(addressOf(buffer), addressOf(buffer) + length),
     run: () => entry(constants, mutable, activations),
   }

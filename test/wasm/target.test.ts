@@ -6,11 +6,11 @@ import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { packingOf } from '../../targets/c/function.ts'
 import { simd128 } from '../../targets/c/level.ts'
-import { programText } from '../../targets/c/program.ts'
 import { commentText, identifier, locationText } from '../../targets/c/text.ts'
-import { wasm, wasmEntry } from '../../targets/wasm/index.ts'
+import { wasm } from '../../targets/wasm/index.ts'
 import { bytesOf } from '../support/compare.ts'
-import { type Case, load, programOf } from './harness.ts'
+import { type Case, programOf } from '../support/kernelProgram.ts'
+import { emit, load, textOf } from './harness.ts'
 
 const type: TensorType = { dtype: 'f32', shape: [2, 10] }
 const add: Kernel = {
@@ -43,7 +43,7 @@ test('text of a model cannot leave the comment it stands in', async () => {
   for (const hostile of ['x*/ int evil(void); /*', 'a\\\nb', 'q??/\nz', 'líne\u2028', '"quotes"', '//x', '*/']) {
     const text = commentText(hostile)
     assert.ok(/^[A-Za-z0-9 _.,:;+\-=()[\]<>|@/]*$/.test(text), text)
-    const source = programText(located({ ...programOf([one]), name: hostile }, at(hostile)), simd128, wasmEntry)
+    const source = textOf(located({ ...programOf([one]), name: hostile }, at(hostile)), simd128)
     assert.is(source.split('/*').length, source.split('*/').length)
   }
 })
@@ -53,7 +53,7 @@ test('comments name the model line, without folders of this machine', () => {
   assert.is(locationText([at('/home/user/models/face.model.ts')]), 'face.model.ts:3:5')
   assert.is(locationText([]), 'derived')
   assert.ok(
-    programText(located(programOf([one]), at('face.model.ts')), simd128, wasmEntry).includes(
+    textOf(located(programOf([one]), at('face.model.ts')), simd128).includes(
       'add: f32[2, 10], f32[2, 10] -> f32[2, 10] at face.model.ts:3:5',
     ),
   )
@@ -66,8 +66,8 @@ test('names that are no plain identifiers, or helpers, are refused', () => {
 })
 
 test('equal programs give equal bytes, wherever they were written', async () => {
-  const first = await wasm.emit(located(programOf([one]), at('a.model.ts')))
-  const second = await wasm.emit(located(programOf([one]), at('b/c.model.ts')))
+  const first = await emit(located(programOf([one]), at('a.model.ts')))
+  const second = await emit(located(programOf([one]), at('b/c.model.ts')))
   assert.equal(first.bytes, second.bytes)
   assert.is(first.kind, 'wasm')
   assert.is(first.extension, 'wasm')
@@ -99,7 +99,7 @@ test('copies move rows between pitches, and results may be written over inputs',
       { kind: 'copy', from: x0!, to: out!, rows: 0, rowBytes: 8, fromStride: 40, toStride: 16 },
     ],
   }
-  const module = await load(program, (await wasm.emit(program)).bytes)
+  const module = await load(program, (await emit(program)).bytes)
   for (const id of [x0!, x1!]) module.write(id, counting)
   module.write(out!, new Uint8Array(80))
   assert.is(module.run(), 0)
@@ -131,7 +131,7 @@ test('kernels on empty tensors do nothing and compile', async () => {
     { kernel: moved, inputs: [new Uint8Array()] },
     { kernel: total, inputs: [new Uint8Array()] },
   ])
-  const module = await load(program, (await wasm.emit(program)).bytes)
+  const module = await load(program, (await emit(program)).bytes)
   assert.is(module.run(), 0)
   assert.equal([...new Float32Array(module.read(program.outputs[1]!, 16).buffer)], [0, 0, 0, 0])
 })
@@ -143,7 +143,7 @@ test('what does not fit 32-bit addresses is refused, with numbers', async () => 
   assert.is(wasm.unsupported(builder.add('negate', { input: builder.input('y', type) })), undefined)
   const program = { ...programOf([one]), regions: { constants: 3e9, mutable: 1e9, activations: 1e9 } }
   try {
-    await wasm.emit(program)
+    await emit(program)
     assert.unreachable()
   } catch (error) {
     assert.instance(error, ModelProblem)

@@ -1,9 +1,9 @@
 import { type Level, lanesOf } from '../level.ts'
-import { storeAfter } from '../steps.ts'
+import { loadLanes, storeAfter } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
 import { type Convolution, convolutionOf, flatSpace, type Method } from './method.ts'
 import { type AnchoredKernel, pointersOf } from './template.ts'
-import { loadLanes, split, type TileStep, tileLines } from './tile.ts'
+import { split, type TileStep, tileLines } from './tile.ts'
 import { isPadded, paddedExtents, volume } from './windowed.ts'
 
 /** Width of a panel of weights: `[groups][outputs / panel][inputs][window][panel]`, the last panel of a group filled up with zeros. */
@@ -168,25 +168,35 @@ function tileAt(
     inner: (write) => innerLoops(convolution, pointers, (row) => (pointers.length === 1 ? row * stride[2] : 0), write, level),
   })
   const domain = flatSpace(kernel)!
-  const stores = Array.from({ length: vectors }, (_, vector) => {
-    const accumulators = Array.from({ length: rows }, (_, row) => `c${row}_${vector}`)
-    const transposed = rows === lanes && lanes === 4
-    return block('', [
-      ...(transposed
-        ? [
-            `vf ${accumulators.map((_, lane) => `r${lane}`).join(', ')};`,
-            `TRANSPOSE(${accumulators.join(', ')}, ${accumulators.map((_, lane) => `r${lane}`).join(', ')});`,
-            ...accumulators.slice(channels(vector)).map((_, i) => `(void)r${channels(vector) + i};`),
+  // Pixels leave by as many as fill a vector.
+  const groups = Array.from({ length: Math.ceil(rows / lanes) }, (_, group) => group * lanes)
+  const stores = Array.from({ length: vectors }, (_, vector) =>
+    groups.flatMap((first) => {
+      const accumulators = Array.from({ length: Math.min(lanes, rows - first) }, (_, row) => `c${first + row}_${vector}`)
+      const transposed = accumulators.length === lanes && lanes === 4
+      return block('', [
+        ...(transposed
+          ? [
+              `vf ${accumulators.map((_, lane) => `r${lane}`).join(', ')};`,
+              `TRANSPOSE(${accumulators.join(', ')}, ${accumulators.map((_, lane) => `r${lane}`).join(', ')});`,
+              ...accumulators.slice(channels(vector)).map((_, i) => `(void)r${channels(vector) + i};`),
+            ]
+          : []),
+        ...Array.from({ length: channels(vector) }, (_, lane) => {
+          const pixelsOfChannel = Array.from({ length: lanes }, (_, row) =>
+            accumulators[row] ? `${accumulators[row]}[${lane}]` : '0.0f',
+          )
+          const declared = transposed ? [] : [`const vf r${lane} = {${pixelsOfChannel.join(', ')}};`]
+          const channel = `g * ${outputs} + o + ${vector * lanes + lane}`
+          const pixel = first > 0 ? `pixel + ${first}` : 'pixel'
+          return [
+            ...declared,
+            ...storeAfter(domain, ['n', channel, pixel], accumulators.length, `r${lane}`, pointersOf(kernel), level),
           ]
-        : []),
-      ...Array.from({ length: channels(vector) }, (_, lane) => {
-        const pixelsOfChannel = Array.from({ length: lanes }, (_, row) => (row < rows ? `${accumulators[row]}[${lane}]` : '0.0f'))
-        const declared = transposed ? [] : [`const vf r${lane} = {${pixelsOfChannel.join(', ')}};`]
-        const channel = `g * ${outputs} + o + ${vector * lanes + lane}`
-        return [...declared, ...storeAfter(domain, ['n', channel, 'pixel'], rows, `r${lane}`, pointersOf(kernel), level)]
-      }).flat(),
-    ])
-  })
+        }).flat(),
+      ])
+    }),
+  )
   const biases = bias
     ? Array.from(
         { length: vectors },

@@ -1,8 +1,8 @@
 import type { Domain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
-import { type Pointers, storeAfter } from '../steps.ts'
+import { loadLanes, type Pointers, storeAfter } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
-import { loadLanes, split, type TileStep, tileLines } from './tile.ts'
+import { split, type TileStep, tileLines } from './tile.ts'
 
 /**
  * rows × columns = rows × depth · depth × columns in f32. The left operand is read element by element from rows that start
@@ -84,12 +84,13 @@ function tile(product: Product, rows: number, columns: number, level: Level): Li
     stream: (vector) => loadLanes('b', String(k * pitch + vector * lanes), panels ? lanes : countOf(vector), level),
   })
   const accumulators = rows * vectors
-  const unroll = Math.min(Math.max(1, depth), Math.max(1, Math.floor((level.tile.rows * level.tile.vectors) / accumulators)))
+  const fitting = (size: number) => Math.min(Math.max(1, depth), Math.max(1, Math.floor(size / accumulators)))
+  const unroll = fitting(level.pass)
   const steps = (count: number) => Array.from({ length: count }, (_, k) => step(k))
   const body = tileLines({
     rows,
     vectors,
-    sets: unroll,
+    sets: Math.min(unroll, fitting(level.tile.rows * level.tile.vectors)),
     initial: (row, vector) => {
       if (!bias) return 'SPLAT(0.0f)'
       return bias.along === 'rows'

@@ -2,10 +2,9 @@ import { elementCount } from '../../../compiler/graph/type.ts'
 import { type Domain, regroup } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, floatText, fromDouble, loadText } from '../scalar.ts'
-import { storeAfter, storeElement } from '../steps.ts'
+import { loadLanes, storeAfter, storeElement } from '../steps.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
-import { loadLanes } from './tile.ts'
 
 interface Rows {
   readonly count: number

@@ -1,9 +1,8 @@
 import { type Level, lanesOf } from '../level.ts'
-import { storeAfter } from '../steps.ts'
+import { loadLanes, storeAfter } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
 import { convolutionOf, type Method } from './method.ts'
 import { type AnchoredKernel, pointersOf } from './template.ts'
-import { loadLanes } from './tile.ts'
 import { isPadded, paddedExtents, positionOf, volume, type Windowed } from './windowed.ts'
 
 /**
@@ -26,17 +25,22 @@ export interface Planar {
   readonly finish: (accumulator: string, y: string, count: number) => Lines
 }
 
-interface Layout {
+/** How planes lie in memory where windows slide over them: as they are, or copied with padding and sorted columns. */
+export interface Layout {
   readonly copied: boolean
   readonly phases: number
   /** Elements of one phase of a row. */
   readonly phaseWidth: number
   readonly rowPitch: number
   readonly planePitch: number
+  /** From one volume to the next. */
+  readonly volumePitch: number
+  /** Bytes of the copies. */
   readonly bytes: number
 }
 
-function layoutOf({ window, stride, dilation, ...windowed }: Windowed, level: Level): Layout {
+/** The layout of so many volumes at a time. */
+export function layoutOf({ window, stride, dilation, ...windowed }: Windowed, level: Level, volumes = 1): Layout {
   const [depth, height, width] = paddedExtents({ window, stride, dilation, ...windowed })
   const phases = stride[2]
   const copied = isPadded({ window, stride, dilation, ...windowed }) || phases > 1 || stride[1] > 1
@@ -44,9 +48,24 @@ function layoutOf({ window, stride, dilation, ...windowed }: Windowed, level: Le
   const rowPitch = copied ? phases * phaseWidth : width
   // A sweep may read past the last row by less than its stride, and its last vector past the end of that.
   const slack = (stride[1] - 1) * rowPitch + window[2] * dilation[2] + lanesOf(level)
-  const bytes = copied ? Math.ceil((4 * (depth * height * rowPitch + slack)) / 64) * 64 : 0
-  return { copied, phases, phaseWidth, rowPitch, planePitch: rowPitch * height, bytes }
+  const planePitch = rowPitch * height
+  const volumePitch = planePitch * depth
+  const bytes = copied ? Math.ceil((4 * (volumes * volumePitch + slack)) / 64) * 64 : 0
+  return { copied, phases, phaseWidth, rowPitch, planePitch, volumePitch, bytes }
 }
+
+/** The statement that copies a volume as the layout says. */
+export function copyPlane(windowed: Windowed, layout: Layout, to: string, from: string, padding: string): string {
+  const { input, before } = windowed
+  const [depth, height] = paddedExtents(windowed)
+  return layout.phases === 1
+    ? `gp_pad_f32(${to}, ${from}, ${padding}, 1, ${[...input, ...paddedExtents(windowed), ...before].join(', ')});`
+    : `gp_phases_f32(${to}, ${from}, ${padding}, ${[layout.phases, ...input, depth, height, layout.phaseWidth, ...before].join(', ')});`
+}
+
+/** From the column under the first element of a window to that under another of its row. */
+export const columnOffset = ({ dilation }: Windowed, layout: Layout, tap: number): number =>
+  ((tap * dilation[2]) % layout.phases) * layout.phaseWidth + Math.floor((tap * dilation[2]) / layout.phases)
 
 export const planarScratch = (windowed: Windowed, level: Level): number => layoutOf(windowed, level).bytes
 
@@ -56,15 +75,10 @@ const isSwept = ({ window, dilation }: Windowed) => window[0] === 1 && dilation[
 
 export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level): Lines {
   const { windowed, multiplier } = planar
-  const { batch, channels, input, output, before } = windowed
+  const { batch, channels, input, output } = windowed
   const layout = layoutOf(windowed, level)
-  const [depth, height] = paddedExtents(windowed)
   const lanes = lanesOf(level)
   const source = `x0 + (n * ${channels} + channel) * ${volume(input)}`
-  const copy =
-    layout.phases === 1
-      ? `gp_pad_f32(plane, ${source}, ${planar.padding}, 1, ${[...input, ...paddedExtents(windowed), ...before].join(', ')});`
-      : `gp_phases_f32(plane, ${source}, ${planar.padding}, ${[layout.phases, ...input, depth, height, layout.phaseWidth, ...before].join(', ')});`
   const column = (count: number) =>
     isSwept(windowed) ? sweepLines(kernel, planar, layout, count, level) : windowLines(kernel, planar, layout, count, level)
   const rest = output[2] % lanes
@@ -74,7 +88,9 @@ export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level
     batch,
     1,
     loop('channel', 0, channels, 1, [
-      ...(layout.copied ? ['f32 *plane = (f32 *)scratch;', copy] : [`const f32 *plane = ${source};`]),
+      ...(layout.copied
+        ? ['f32 *plane = (f32 *)scratch;', copyPlane(windowed, layout, 'plane', source, planar.padding)]
+        : [`const f32 *plane = ${source};`]),
       ...loop('multiple', 0, multiplier, 1, [
         `const long c = channel * ${multiplier} + multiple;`,
         ...planar.prepare,
@@ -86,9 +102,6 @@ export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level
     ]),
   )
 }
-
-const columnOffset = ({ windowed: { dilation } }: Planar, layout: Layout, tap: number) =>
-  ((tap * dilation[2]) % layout.phases) * layout.phaseWidth + Math.floor((tap * dilation[2]) / layout.phases)
 
 /** Bytes past the end of a copied plane may be read; an input that is read where it is ends exactly. */
 const loadAt = (layout: Layout, pointer: string, offset: string, count: number, level: Level) =>
@@ -116,7 +129,7 @@ function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, coun
       if (uses.length === 0) return []
       const adds = uses.map(({ age, ky }) => planar.combine(`c${age}`, 'v', String(ky * window[2] + kx)))
       return [
-        `{ const vf v = ${loadAt(layout, 'p', String(row * layout.rowPitch + columnOffset(planar, layout, kx)), count, level)}; ${adds.join(' ')} }`,
+        `{ const vf v = ${loadAt(layout, 'p', String(row * layout.rowPitch + columnOffset(planar.windowed, layout, kx)), count, level)}; ${adds.join(' ')} }`,
       ]
     }).flat(),
   )

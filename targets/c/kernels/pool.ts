@@ -1,10 +1,10 @@
 import { type Level, lanesOf } from '../level.ts'
+import { loadLanes } from '../steps.ts'
 import type { Lines } from '../text.ts'
 import { loop } from '../text.ts'
 import { planarLines, planarScratch } from './planar.ts'
 import { scalarAvgPool, scalarMaxPool } from './scalarWindow.ts'
 import type { AnchoredKernel, Template } from './template.ts'
-import { loadLanes } from './tile.ts'
 import { isPadded, type Triple, volume, type Windowed, windowedOf } from './windowed.ts'
 
 const poolOf = (kernel: AnchoredKernel): Windowed => windowedOf(kernel, kernel.anchor.attributes.window as readonly number[])

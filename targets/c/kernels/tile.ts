@@ -1,4 +1,3 @@
-import { type Level, lanesOf } from '../level.ts'
 import { block, type Lines } from '../text.ts'
 
 /** One multiply-add step for all accumulators: an element to broadcast for each row, a vector for each column of vectors. */
@@ -55,13 +54,6 @@ export function tileLines(tile: Tile): Lines {
       : [],
   )
   return [`vf ${declared.join(', ')};`, ...tile.inner(steps), ...combined]
-}
-
-/** A vector load of `count` elements, the other lanes zero. */
-export function loadLanes(pointer: string, index: string, count: number, level: Level): string {
-  const lanes = lanesOf(level)
-  if (count >= lanes) return `LOAD(${pointer} + ${index})`
-  return `(vf){${Array.from({ length: lanes }, (_, lane) => (lane < count ? `${pointer}[${index} + ${lane}]` : '0.0f')).join(', ')}}`
 }
 
 /** `total` as tiles of `size` and one smaller tile at the end: loop bounds for exact tails. */

@@ -23,36 +23,92 @@ typedef i32 vi __attribute__((vector_size(${level.vectorBytes})));
 typedef u32 vu __attribute__((vector_size(${level.vectorBytes})));
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
+/* HOT: functions that loops call for every vector, where code may grow. KERNEL: one function each, or compilers make one large one of all */
+#ifdef __wasm__
+#define HOT static
+#define KERNEL static
+#else
+#define HOT INLINE
+#define KERNEL NOINLINE
+#endif
 #define LOAD(p) (*(const vfu *)(p))
 #define STORE(p, v) (*(vfu *)(p) = (v))
-#define SPLAT(x) gp_splat(x)
-#define MAC(c, a, b) ${level.multiplyAdd}
-#define EVEN(a, b) __builtin_shufflevector(a, b, ${every(0, 2)})
-#define ODD(a, b) __builtin_shufflevector(a, b, ${every(1, 2)})
-${lanes === 4 ? transpose : ''}INLINE vf gp_splat(f32 x) { return (vf){${repeated('x')}}; }
+${some(level)}#define SPLAT(x) gp_splat(x)
+${multiplyAdd(level)}
+${shuffle}
+#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
+#define ODD(a, b) SHUFFLE(a, b, ${every(1, 2)})
+${halvings(lanes)}
+${lanes === 4 ? transpose : ''}${instructions(level)}INLINE vf gp_splat(f32 x) { return (vf){${repeated('x')}}; }
 INLINE vi gp_splat_mask(i32 x) { return (vi){${repeated('x')}}; }
 INLINE vf gp_select_v(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+/* gp_above_v, gp_below_v: a < b ? b : a, and b < a ? b : a, where b is a number: keep a where it is NaN; gp_max_v, gp_min_v: NaN where either is */
 #if defined(__wasm_simd128__) && LANES == 4
-/* a < b ? b : a, and b < a ? b : a: keep a where it is NaN */
 INLINE vf gp_above_v(vf a, vf b) { return __builtin_wasm_pmax_f32x4(a, b); }
 INLINE vf gp_below_v(vf a, vf b) { return __builtin_wasm_pmin_f32x4(a, b); }
-/* NaN where either is */
 INLINE vf gp_max_v(vf a, vf b) { return __builtin_wasm_max_f32x4(a, b); }
 INLINE vf gp_min_v(vf a, vf b) { return __builtin_wasm_min_f32x4(a, b); }
 #else
-INLINE vf gp_above_v(vf a, vf b) { return gp_select_v(a < b, b, a); }
-INLINE vf gp_below_v(vf a, vf b) { return gp_select_v(b < a, b, a); }
-INLINE vf gp_max_v(vf a, vf b) { return gp_select_v((a > b) | (a != a), a, b); }
-INLINE vf gp_min_v(vf a, vf b) { return gp_select_v((a < b) | (a != a), a, b); }
+${extremes(level)}
 #endif
 `
 }
 
+const some = ({ some: forms }: Level): string =>
+  forms ? `#define LOAD_SOME(p, n) ${forms.load}\n#define STORE_SOME(p, v, n) ${forms.store}\n` : ''
+
+/** clang and gcc from 12 on know one builtin, all versions of gcc the other. */
+const shuffle = `#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif`
+
+/** \`HALVE8(v)\`: the vector with its lanes turned by 8, and so on: what a fold by halves combines it with. */
+function halvings(lanes: number): string {
+  const lines: string[] = []
+  for (let by = lanes / 2; by >= 1; by /= 2)
+    lines.push(`#define TURN${by}(v) SHUFFLE(v, v, ${Array.from({ length: lanes }, (_, i) => (i + by) % lanes).join(', ')})`)
+  return lines.join('\n')
+}
+
+/** Names of the level's own instructions, for compilers that do not find them from plain C. */
+function instructions({ instructions: known }: Level): string {
+  if (!known) return ''
+  const { constraint, sqrt, floor, ceil, round } = known
+  const define = (name: string, text: string) =>
+    `#define GP_${name}(y, x) __asm__("${text}" : "=${constraint}"(y) : "${constraint}"(x))\n`
+  return `${define('SQRT', sqrt)}${define('FLOOR', floor)}${define('CEIL', ceil)}${define('ROUND', round)}`
+}
+
+function extremes({ instructions: known }: Level): string {
+  const plain = `INLINE vf gp_above_v(vf a, vf b) { return gp_select_v(a < b, b, a); }
+INLINE vf gp_below_v(vf a, vf b) { return gp_select_v(b < a, b, a); }`
+  const either = `INLINE vf gp_max_v(vf a, vf b) { return gp_select_v(a != a, a, gp_above_v(b, a)); }
+INLINE vf gp_min_v(vf a, vf b) { return gp_select_v(a != a, a, gp_below_v(b, a)); }`
+  if (!known) return `${plain}\n${either}`
+  const { constraint, maximum, minimum, propagates } = known
+  // Operands change places: the instruction gives the second where neither is larger.
+  const define = (name: string, text: string) =>
+    `INLINE vf ${name}(vf a, vf b) { vf y; __asm__("${text}" : "=${constraint}"(y) : "${constraint}"(b), "${constraint}"(a)); return y; }`
+  if (propagates)
+    return ['above', 'max']
+      .map((name) => define(`gp_${name}_v`, maximum))
+      .concat(['below', 'min'].map((name) => define(`gp_${name}_v`, minimum)))
+      .join('\n')
+  return `#ifdef __clang__\n${plain}\n#else\n${define('gp_above_v', maximum)}\n${define('gp_below_v', minimum)}\n#endif\n${either}`
+}
+
+function multiplyAdd({ multiplyAdd: { clang, gcc } }: Level): string {
+  const define = (statement: string) => `#define MAC(c, a, b) ${statement}`
+  return clang === gcc ? define(clang) : `#ifdef __clang__\n${define(clang)}\n#else\n${define(gcc)}\n#endif`
+}
+
 /** A tile of four rows and one vector, turned. */
 const transpose = `#define TRANSPOSE(a0, a1, a2, a3, r0, r1, r2, r3) do { \\
-    const vf s0 = __builtin_shufflevector(a0, a1, 0, 4, 1, 5), s1 = __builtin_shufflevector(a2, a3, 0, 4, 1, 5); \\
-    const vf s2 = __builtin_shufflevector(a0, a1, 2, 6, 3, 7), s3 = __builtin_shufflevector(a2, a3, 2, 6, 3, 7); \\
-    r0 = __builtin_shufflevector(s0, s1, 0, 1, 4, 5); r1 = __builtin_shufflevector(s0, s1, 2, 3, 6, 7); \\
-    r2 = __builtin_shufflevector(s2, s3, 0, 1, 4, 5); r3 = __builtin_shufflevector(s2, s3, 2, 3, 6, 7); \\
+    const vf s0 = SHUFFLE(a0, a1, 0, 4, 1, 5), s1 = SHUFFLE(a2, a3, 0, 4, 1, 5); \\
+    const vf s2 = SHUFFLE(a0, a1, 2, 6, 3, 7), s3 = SHUFFLE(a2, a3, 2, 6, 3, 7); \\
+    r0 = SHUFFLE(s0, s1, 0, 1, 4, 5); r1 = SHUFFLE(s0, s1, 2, 3, 6, 7); \\
+    r2 = SHUFFLE(s2, s3, 0, 1, 4, 5); r3 = SHUFFLE(s2, s3, 2, 3, 6, 7); \\
   } while (0)
 `

@@ -18,28 +18,34 @@ const lanewiseTwo = (name: string, scalar: string): Helper => ({
   return y;
 }`,
 })
-/** Correctly rounded; one instruction where the compiler has a builtin for whole vectors. */
+/** Correctly rounded; one instruction where the compiler has a builtin for whole vectors, or the level names it. */
 const exact = (name: string, whole: string, scalar: string): Helper => ({
   name: `gp_${name}_v`,
   about: 'exact, or correctly rounded',
-  text: `INLINE vf gp_${name}_v(vf x) {
-#ifdef __clang__
-  return __builtin_elementwise_${whole}(x);
+  text: `#if __has_builtin(__builtin_elementwise_${whole})
+INLINE vf gp_${name}_v(vf x) { return __builtin_elementwise_${whole}(x); }
+#elif defined(GP_${name.toUpperCase()})
+INLINE vf gp_${name}_v(vf x) { vf y; GP_${name.toUpperCase()}(y, x); return y; }
 #else
+INLINE vf gp_${name}_v(vf x) {
   for (int i = 0; i < LANES; i++) x[i] = ${scalar}(x[i]);
   return x;
-#endif
-}`,
+}
+#endif`,
 })
-const folded = (name: string, combine: string): Helper => ({
+const folded = (name: string, combine: (a: string, b: string) => string): Helper => ({
   name: `gp_lanes_${name}`,
   about: 'all lanes combined, by halves',
   text: `INLINE f32 gp_lanes_${name}(vf v) {
-  f32 s[LANES];
-  for (int i = 0; i < LANES; i++) s[i] = v[i];
-  for (int k = LANES / 2; k > 0; k /= 2)
-    for (int i = 0; i < k; i++) { f32 a = s[i], b = s[i + k]; s[i] = ${combine}; }
-  return s[0];
+#if LANES >= 16
+  v = ${combine('v', 'TURN8(v)')};
+#endif
+#if LANES >= 8
+  v = ${combine('v', 'TURN4(v)')};
+#endif
+  v = ${combine('v', 'TURN2(v)')};
+  v = ${combine('v', 'TURN1(v)')};
+  return v[0];
 }`,
 })
 
@@ -62,7 +68,7 @@ export const singleHelpers: readonly Helper[] = [
     name: 'gp_exp_v',
     about:
       '2^n e^r with n from the bits of x log2(e) + 1.5 2^23; relative error below 1.5e-7, right at infinities, overflow, underflow and NaN',
-    text: `static vf gp_exp_v(vf x) {
+    text: `HOT vf gp_exp_v(vf x) {
   x = gp_above_v(gp_below_v(x, SPLAT(90.0f)), SPLAT(-105.0f));
   vf t = x * SPLAT(1.44269504f) + SPLAT(12582912.0f);
   vi n = (vi)((vu)t - 0x4b400000u);
@@ -70,9 +76,10 @@ export const singleHelpers: readonly Helper[] = [
   vf r = x - f * SPLAT(0.693145752f);
   r = r - f * SPLAT(1.42860677e-6f);
   vf p = gp_expm1_near_v(r) + SPLAT(1.0f);
-  /* two factors, so that neither leaves the range of normal numbers */
+  /* two factors, so that neither leaves the range of normal numbers; what is nothing but 0 is multiplied by 0: denormals take long */
   vi h = n >> 1;
-  return p * (vf)(((vu)h + 127u) << 23) * (vf)(((vu)n - (vu)h + 127u) << 23);
+  vu rest = (((vu)n - (vu)h + 127u) << 23) & (vu)(x > SPLAT(-104.5f));
+  return p * (vf)(((vu)h + 127u) << 23) * (vf)rest;
 }`,
   },
   {
@@ -145,8 +152,8 @@ export const singleHelpers: readonly Helper[] = [
   exact('sqrt', 'sqrt', '__builtin_sqrtf'),
   lanewiseTwo('pow', 'gp_pow_f64'),
   lanewiseTwo('mod', 'gp_mod_f64'),
-  folded('sum', 'a + b'),
-  folded('product', 'a * b'),
-  folded('max', 'a > b || a != a ? a : b'),
-  folded('min', 'a < b || a != a ? a : b'),
+  folded('sum', (a, b) => `${a} + ${b}`),
+  folded('product', (a, b) => `${a} * ${b}`),
+  folded('max', (a, b) => `gp_max_v(${a}, ${b})`),
+  folded('min', (a, b) => `gp_min_v(${a}, ${b})`),
 ]
