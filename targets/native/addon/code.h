@@ -1,0 +1,18 @@
+/* What generated code gives to the addon it is linked with. Stands at the end of that code and in the addon. */
+#ifndef GLOWPLUG_CODE_H
+#define GLOWPLUG_CODE_H
+
+struct glowplug_entry {
+  /* Returns 0, or the number of a fault. */
+  int (*call)(char *constants, char *mutable, char *activations);
+  /* Bytes of each region. */
+  unsigned long constants, mutable, activations;
+};
+
+/* In the order of the manifest. */
+extern const struct glowplug_entry glowplug_entries[];
+extern const unsigned glowplug_entry_count;
+/* What the processor must have to run it, as names from extensions.c, each followed by a space. */
+extern const char glowplug_needs[];
+
+#endif

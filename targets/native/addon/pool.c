@@ -1,0 +1,127 @@
+/* Threads that sleep until there is a job. They start one by one, when a job finds no other at rest, and end with the process. */
+#include "pool.h"
+#include "processors.h"
+#include "sync.h"
+#include "system.h"
+
+/* Kernels keep what is large in their activations. */
+enum { STACK_BYTES = 1 << 20 };
+
+static struct {
+  /* Guards all members but `wakes`. */
+  int lock;
+  struct glowplug_job *first, **end;
+  /* At most, 0 before the first job; running; and of these, at rest and not yet called upon. */
+  unsigned limit, threads, resting;
+  /* Calls that threads at rest have not yet heeded. They sleep on this. */
+  int wakes;
+  /* Whose threads these are: a fork has none of them. */
+  int process;
+} pool;
+
+/* Sleeps until called upon. */
+static void rest(void) {
+  for (;;) {
+    int calls = __atomic_load_n(&pool.wakes, __ATOMIC_RELAXED);
+    if (calls == 0) sleep_on(&pool.wakes, 0);
+    else if (__atomic_compare_exchange_n(&pool.wakes, &calls, calls - 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return;
+  }
+}
+
+static void *attend(void *unused) {
+  (void)unused;
+  syscall(CALL_PRCTL, (long)PROCESS_SET_NAME, "glowplug", 0L, 0L, 0L);
+  for (;;) {
+    lock(&pool.lock);
+    struct glowplug_job *const job = pool.first;
+    if (!job) pool.resting++;
+    else if (!(pool.first = job->next)) pool.end = &pool.first;
+    unlock(&pool.lock);
+    if (job) job->work(job);
+    else rest();
+  }
+  return 0;
+}
+
+/* Signals are for the threads of the program: a thread inherits the mask of the one that starts it. */
+static int start_thread(void) {
+  struct thread_attributes attributes;
+  struct signal_set all, before;
+  unsigned long thread;
+  memset(&all, 0xff, sizeof all);
+  int error = pthread_attr_init(&attributes);
+  if (error) return error;
+  pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  pthread_attr_setdetachstate(&attributes, THREAD_DETACHED);
+  pthread_sigmask(SIGNALS_SET, &all, &before);
+  error = pthread_create(&thread, &attributes, attend, 0);
+  pthread_sigmask(SIGNALS_SET, &before, 0);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+/* A fork has the memory of the pool and none of its threads, and of all threads only the one that forked: it begins anew. */
+static void begin(void) {
+  const int process = getpid();
+  if (__atomic_load_n(&pool.process, __ATOMIC_ACQUIRE) == process) return;
+  static int beginning;
+  if (__atomic_load_n(&pool.process, __ATOMIC_RELAXED) != 0) beginning = 0;
+  lock(&beginning);
+  if (pool.process != process) {
+    pool.lock = pool.wakes = 0;
+    pool.first = 0;
+    pool.end = &pool.first;
+    pool.threads = pool.resting = 0;
+    pool.limit = glowplug_processors("");
+    __atomic_store_n(&pool.process, process, __ATOMIC_RELEASE);
+  }
+  unlock(&beginning);
+}
+
+static int submit(struct glowplug_job *job) {
+  int error = 0, call = 0;
+  begin();
+  lock(&pool.lock);
+  if (pool.resting > 0) {
+    pool.resting--;
+    call = 1;
+  } else if (pool.threads < pool.limit) {
+    error = start_thread();
+    if (!error) pool.threads++;
+    /* Fewer threads than wished for will do. */
+    else if (pool.threads > 0) error = 0;
+  }
+  if (!error) {
+    job->next = 0;
+    *pool.end = job;
+    pool.end = &job->next;
+  }
+  unlock(&pool.lock);
+  if (call) {
+    __atomic_add_fetch(&pool.wakes, 1, __ATOMIC_RELEASE);
+    wake_one(&pool.wakes);
+  }
+  return error;
+}
+
+static int withdraw(struct glowplug_job *job) {
+  int found = 0;
+  begin();
+  lock(&pool.lock);
+  for (struct glowplug_job **place = &pool.first; *place && !found; place = &(*place)->next)
+    if (*place == job) {
+      *place = job->next;
+      if (!*place) pool.end = place;
+      found = 1;
+      break;
+    }
+  unlock(&pool.lock);
+  return found;
+}
+
+static unsigned threads(void) {
+  begin();
+  return pool.limit;
+}
+
+__attribute__((visibility("default"))) const struct glowplug_pool glowplug_pool_v1 = {1, sizeof(struct glowplug_pool), submit, withdraw, threads};

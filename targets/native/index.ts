@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import type { EntryProgram, Target } from '../../compiler/target.ts'
+import { programText } from '../c/program.ts'
+import { answersAt, hasKernel } from '../c/target.ts'
+import { hostPlatform } from './candidates.ts'
+import { type Compiler, CompilerMissing, findCompiler } from './compiler.ts'
+import { type NativeLevel, type PlatformName, platformNames, platforms } from './levels.ts'
+import { codeHeader } from './sources.ts'
+import { addonObject, compileAddon } from './toolchain.ts'
+
+export { compilerFingerprint } from './candidates.ts'
+export { type Compiler, CompilerMissing, findCompiler } from './compiler.ts'
+export type { PlatformName } from './levels.ts'
+
+/** C of a model for a level, and what it says about itself to the addon. */
+export function nativeText(name: string, entries: readonly EntryProgram[], { level, needs }: NativeLevel): string {
+  const rows = entries.map(({ export: exported, program }) => {
+    const { constants, mutable, activations } = program.regions
+    return `  {${exported}, ${constants}, ${mutable}, ${activations}},`
+  })
+  return [
+    programText(name, entries, level, { attributes: () => 'static ' }),
+    codeHeader,
+    'const struct glowplug_entry glowplug_entries[] = {',
+    ...rows,
+    '};',
+    `const unsigned glowplug_entry_count = ${entries.length};`,
+    `const char glowplug_needs[] = "${needs.map((feature) => `${feature} `).join('')}";`,
+    '',
+  ].join('\n')
+}
+
+const targetAt = (level: NativeLevel, compiler: Compiler): Target => ({
+  name: 'native',
+  level: level.name,
+  ...answersAt(level.level),
+  unsupported: (node) => (hasKernel(node.op) ? undefined : `native has no kernel for ${node.op}`),
+  prepare() {
+    // Whoever emits learns of a failure.
+    addonObject(compiler).catch(() => undefined)
+  },
+  async emit(name, entries) {
+    const source = nativeText(name, entries, level)
+    const { bytes } = await compileAddon(source, level, compiler)
+    return {
+      kind: 'addon',
+      level: level.name,
+      platform: { os: 'linux', arch: platforms[compiler.platform].arch, libc: 'glibc' },
+      extension: 'node',
+      bytes,
+      source,
+      toolchain: { [`native-${compiler.platform}`]: `${compiler.family} ${compiler.version}, ${compiler.linker}` },
+    }
+  },
+})
+
+/**
+ * Native code for a platform, by default that of this machine, as one target for each level, the most demanding first. Throws
+ * CompilerMissing, which says what was looked for and found, where nothing here compiles for it.
+ */
+export async function nativeTargets(platform: PlatformName = thisPlatform()): Promise<readonly Target[]> {
+  const compiler = await findCompiler(platform)
+  return platforms[platform].levels.map((level) => targetAt(level, compiler))
+}
+
+/** Whether native code for this machine can be compiled on it, and by what. */
+export async function nativeAvailable(): Promise<
+  { readonly ok: true; readonly identity: string } | { readonly ok: false; readonly reason: string }
+> {
+  try {
+    const { command, family, version, linker } = await findCompiler(thisPlatform())
+    return { ok: true, identity: `${command.join(' ')}: ${family} ${version}, ${linker}` }
+  } catch (error) {
+    if (error instanceof CompilerMissing) return { ok: false, reason: error.message }
+    throw error
+  }
+}
+
+/** The platform of this machine, where it has native code; throws CompilerMissing. */
+function thisPlatform(): PlatformName {
+  const platform = platformNames.find((name) => name === hostPlatform)
+  if (!platform)
+    throw new CompilerMissing(`native code is made for ${platformNames.join(' and ')}; this machine is ${hostPlatform}`)
+  if (/ld-musl-/.test(readFileSync('/proc/self/maps', 'latin1')))
+    throw new CompilerMissing('native code needs glibc; the C library of this Node is musl')
+  return platform
+}

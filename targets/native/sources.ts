@@ -1,0 +1,39 @@
+// The C of the addon, which is the same for every model.
+import addon from './addon/addon.c?text'
+import code from './addon/code.h?text'
+import election from './addon/election.c?text'
+import extensions from './addon/extensions.c?text'
+import extensionsHeader from './addon/extensions.h?text'
+import memory from './addon/memory.c?text'
+import memoryHeader from './addon/memory.h?text'
+import nodeApi from './addon/node_api.h?text'
+import pool from './addon/pool.c?text'
+import poolHeader from './addon/pool.h?text'
+import processors from './addon/processors.c?text'
+import processorsHeader from './addon/processors.h?text'
+import sync from './addon/sync.h?text'
+import system from './addon/system.h?text'
+
+/** What generated code says about itself; stands at its end. */
+export const codeHeader = code
+
+/** By file name. */
+export const addonSources: Readonly<Record<string, string>> = {
+  'addon.c': addon,
+  'election.c': election,
+  'extensions.c': extensions,
+  'memory.c': memory,
+  'pool.c': pool,
+  'processors.c': processors,
+  'code.h': code,
+  'extensions.h': extensionsHeader,
+  'memory.h': memoryHeader,
+  'node_api.h': nodeApi,
+  'pool.h': poolHeader,
+  'processors.h': processorsHeader,
+  'sync.h': sync,
+  'system.h': system,
+}
+
+/** Everything that an addon may ask of whoever loads it is declared in these. */
+export const declarations = `${nodeApi}${system}`

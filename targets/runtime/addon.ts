@@ -1,0 +1,29 @@
+// The border between the loader and the C of native addons (targets/native/addon). Addresses never reach JavaScript.
+
+/** Weights mapped read-only and activations of one instance; an opaque handle. One run at a time. */
+export type NativeInstance = object & { readonly __brand: 'instance' }
+
+/** What a native addon exports to the loader, in the main thread and in workers. */
+export interface Addon {
+  /** What this processor lacks to run the code, such as `avx512_bf16`; undefined when it lacks nothing. */
+  readonly lacks: string | undefined
+  /**
+   * Maps `bytes` bytes from `offset` of a file of `fileBytes` bytes, and reserves activations, which the system fills with zeros. Throws
+   * errors with a `code` as Node's `fs` has (`ENOENT`, …), with the code `size` and the size found as message, or RangeError without memory.
+   */
+  open(path: string, fileBytes: number, offset: number, bytes: number, activations: number): NativeInstance
+  /** Bytes from the start of a buffer to its first multiple of 64, where a region may start. */
+  lead(region: ArrayBuffer): number
+  /**
+   * Runs the entry of that index over inputs and outputs that start at byte `start` of `region`, on the calling thread. Returns 0 or the
+   * number of a fault.
+   */
+  run(instance: NativeInstance, entry: number, region: ArrayBuffer, start: number): number
+  /**
+   * The same on the thread pool of the process; `done` is called on this thread later. The region is not to be touched until then. Keeps
+   * the process alive meanwhile.
+   */
+  start(instance: NativeInstance, entry: number, region: ArrayBuffer, start: number, done: (fault: number) => void): void
+  /** Frees the instance, once its last run has ended. Calls with a closed instance throw. */
+  close(instance: NativeInstance): void
+}
