@@ -1,10 +1,10 @@
 import { fail } from './error.ts'
-import { type Manifest, manifestFormat } from './manifest.ts'
+import { type Manifest, manifestFormat, type TensorSignature } from './manifest.ts'
 import { byteSize, dtypeNames } from './tensor.ts'
 
 const size = 0
 
-/** What a value must look like: a number from 0 to 2^32, a text, a list whose items are all alike, or an object with at least these fields. */
+/** What a value must look like: a whole number below 2^32, a text, a list whose items are all alike, or an object with at least these fields. */
 type Form = typeof size | RegExp | readonly [Form] | { readonly [field: string]: Form }
 
 const text = /^.{0,65535}$/s
@@ -23,7 +23,7 @@ const form: Form = {
     {
       ...file,
       target: text,
-      kind: /^(wasm|module)$/,
+      kind: /^(wasm|module|addon)$/,
       level: text,
       weights: { offset: size, bytes: size, digest },
       entries: [
@@ -40,45 +40,50 @@ const form: Form = {
   ],
 }
 
-/** Longer lists are damage; so are sizes beyond 32-bit addresses. */
+/** Longer lists are damage. */
 const maximumItems = 65536
-const maximumBytes = 2 ** 32
 
-function demand(condition: boolean, field: string, expected: string): asserts condition {
-  if (!condition) fail('bundle-malformed', `the bundle is damaged: ${field} must be ${expected}`)
+function demand(condition: boolean, field: string): asserts condition {
+  if (!condition) fail('bundle-malformed', `the bundle is damaged at ${field}`)
 }
 
-function match(value: any, expected: Form, field: string): void {
-  if (expected === size) demand(Number.isInteger(value) && value >= 0 && value <= maximumBytes, field, 'a size')
-  else if (expected instanceof RegExp) demand(typeof value === 'string' && expected.test(value), field, `text like ${expected}`)
-  else if (Array.isArray(expected)) {
-    demand(Array.isArray(value) && value.length <= maximumItems, field, 'a list')
-    value.forEach((item: unknown, i: number) => void match(item, expected[0], `${field}[${i}]`))
-  } else {
-    demand(Object(value) === value, field, 'an object')
-    for (const [key, inner] of Object.entries(expected)) match(value[key], inner, `${field}.${key}`)
-  }
+function match(value: any, expected: any, field: string): void {
+  const list = Array.isArray(expected)
+  demand(
+    expected === size
+      ? value >>> 0 === value
+      : expected instanceof RegExp
+        ? typeof value === 'string' && expected.test(value)
+        : list
+          ? Array.isArray(value) && value.length <= maximumItems
+          : Object(value) === value,
+    field,
+  )
+  for (const key of Object.keys(list ? value : expected)) match(value[key], expected[list ? 0 : key], `${field}.${key}`)
 }
 
 /** All that addresses anything must lie inside it. */
 function checkExtents({ entries, weights, codes }: Manifest): void {
-  demand(entries.length > 0 && codes.length > 0, 'manifest.codes', 'there')
+  demand(entries.length > 0 && codes.length > 0, 'manifest.codes')
   codes.forEach((code, c) => {
-    const field = `manifest.codes[${c}]`
-    demand(code.weights.offset + code.weights.bytes <= weights.bytes, `${field}.weights`, 'inside the file')
-    demand(code.entries.length === entries.length, `${field}.entries`, 'one for each entry')
-    code.entries.forEach(({ regions, inputs, outputs }, e) => {
-      const signature = entries[e]!
-      const tensors = [...signature.inputs, ...signature.outputs]
-      const offsets = [...inputs, ...outputs]
-      const inside = (offset: number, i: number) => offset % 8 === 0 && offset + byteSize(tensors[i]!) <= regions.mutable
-      const paired = inputs.length === signature.inputs.length && offsets.length === tensors.length
-      demand(
-        paired && offsets.every(inside) && regions.constants <= code.weights.bytes,
-        `${field}.entries[${e}]`,
-        'addresses inside its regions',
-      )
-    })
+    const field = `manifest.codes.${c}`
+    demand(
+      code.entries.length === entries.length &&
+        code.weights.offset + code.weights.bytes <= weights.bytes &&
+        code.entries.every(({ name, regions, inputs, outputs }, e) => {
+          const signature = entries[e]!
+          const fits = (offsets: readonly number[], tensors: readonly TensorSignature[]) =>
+            offsets.length === tensors.length &&
+            offsets.every((offset, i) => offset % 8 === 0 && offset + byteSize(tensors[i]!) <= regions.mutable)
+          return (
+            name === signature.name &&
+            regions.constants <= code.weights.bytes &&
+            fits(inputs, signature.inputs) &&
+            fits(outputs, signature.outputs)
+          )
+        }),
+      field,
+    )
   })
 }
 
@@ -87,14 +92,13 @@ function checkExtents({ entries, weights, codes }: Manifest): void {
  * when another version made it, otherwise `bundle-malformed`, which names the field.
  */
 export function checkManifest(value: unknown): Manifest {
-  const manifest = value as Manifest
-  match(value, {}, 'manifest')
-  if (manifest.format !== manifestFormat)
+  const { format, glowplug } = Object(value)
+  if (format !== manifestFormat)
     fail(
       'bundle-format',
-      `the bundle was made by another version, glowplug ${manifest.glowplug}: it has format ${manifest.format}, this loader reads ${manifestFormat}; build it again`,
+      `the bundle has format ${format} of glowplug ${glowplug}, this loader reads ${manifestFormat}; build it again`,
     )
   match(value, form, 'manifest')
-  checkExtents(manifest)
-  return manifest
+  checkExtents(value as Manifest)
+  return value as Manifest
 }

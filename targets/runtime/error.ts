@@ -13,6 +13,7 @@
  * | `input-missing` `input-unknown` | the names of the inputs are not those of the model |
  * | `input-type` `input-length` `input-value` | an input has the wrong type, the wrong shape or number of elements, or an element that does not fit |
  * | `output-unknown` `output-type` `output-length` | the same for the arrays given as `into` |
+ * | `entry-missing` | the model has several entries: call one of them |
  * | `bad-option` | an option of open() or run() is out of range |
  * | `not-ready` | runSync() or bind() came before the code could be loaded; await ready() first |
  * | `out-of-memory` | the model's regions cannot be allocated |
@@ -38,6 +39,7 @@ export type ErrorCode =
   | 'output-unknown'
   | 'output-type'
   | 'output-length'
+  | 'entry-missing'
   | 'bad-option'
   | 'not-ready'
   | 'out-of-memory'
@@ -50,7 +52,7 @@ export type ErrorCode =
 /** The one class of errors that the loader throws and rejects with. */
 export class GlowplugError extends Error {
   override name = 'GlowplugError'
-  readonly code: ErrorCode
+  declare readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, cause?: unknown) {
     super(message, cause ? { cause } : undefined)
     this.code = code
@@ -61,19 +63,25 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new GlowplugError(code, message, cause)
 }
 
+/** A trap in the code of a model, or a dead worker. `about` words a sentence about the model. */
+export const crash = (about: (text: string) => string, error: { readonly message: string }): GlowplugError =>
+  new GlowplugError('run-crashed', about(`crashed: ${error.message}`), error)
+
 /** Words what went wrong with a file, or with an instance that reads it; the error may come from a worker, as plain data. */
 export function explain(
   error: any,
   { place, bytes }: { readonly place: string | Uint8Array; readonly bytes?: number },
 ): GlowplugError {
   const { code, message, name } = error
-  const file = typeof place === 'string' ? place : 'a bundle file'
-  const say = (as: ErrorCode, text: string) => new GlowplugError(as, text, error)
   if (name === 'GlowplugError') return error
-  if (code === 'size') return say('bundle-truncated', `${file} has ${message} bytes, not ${bytes}; copy it again`)
-  if (code === 'digest') return say('bundle-digest', `${file} is damaged; copy or build it again`)
-  if (code === 'ENOENT') return say('bundle-missing-file', `${file} is missing; copy the whole folder`)
-  if (name === 'RangeError') return say('out-of-memory', `model too large: ${message}`)
-  if (name === 'SyntaxError') return say('bundle-malformed', `${file} is damaged: ${message}`)
-  return say(code ? 'bundle-unreadable' : 'target-unavailable', `${code ? file : 'the code'} cannot be loaded: ${message}`)
+  const words: Record<string, readonly [ErrorCode, string]> = {
+    size: ['bundle-truncated', `has ${message} bytes, not ${bytes}; copy it again`],
+    digest: ['bundle-digest', 'is damaged; copy it again'],
+    ENOENT: ['bundle-missing-file', 'is missing; copy the folder'],
+    RangeError: ['out-of-memory', `is too large: ${message}`],
+    SyntaxError: ['bundle-malformed', `is damaged: ${message}`],
+  }
+  const [as, text] = words[code] ??
+    words[name] ?? [code ? 'bundle-unreadable' : 'target-unavailable', `cannot be loaded: ${message}`]
+  return new GlowplugError(as, `${typeof place === 'string' ? place : 'a bundle file'} ${text}`, error)
 }

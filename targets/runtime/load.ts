@@ -1,104 +1,61 @@
-import { explain, fail } from './error.ts'
+import { explain, fail, GlowplugError } from './error.ts'
 import { type Located, locate, type Source } from './locate.ts'
-import type { CodeEntry, EntryPoint, TensorSignature } from './manifest.ts'
-import type { Plan } from './plan.ts'
+import type { CodeEntry } from './manifest.ts'
+import type { Executor, Host, Loaded, OpenOptions } from './model.ts'
+import type { Place, Plan } from './plan.ts'
+import { planOf } from './planOf.ts'
 import { engine } from './source.ts'
-import { byteSize } from './tensor.ts'
 
-/** Not among the values in the types of Node 20; absent where it is switched off. */
-declare const WebAssembly: any
-
-/** A tensor and where it lies in the region of inputs and outputs. */
-export interface TensorInfo extends TensorSignature {
-  readonly offset: number
-  readonly bytes: number
+/** Loads and runs code of some kind. */
+export interface Driver {
+  /** Compiles or loads what `read` returns, after checking its digest. What it throws itself is why this process cannot run the code. */
+  prepare(code: CodeEntry, place: Place, read: () => Buffer): Plan['code']
+  execute(plan: Plan, verify: OpenOptions['verify']): Executor
 }
 
-/** One way to run a model: its code, its entry, and what callers see. */
-export interface Choice extends Located {
-  readonly code: CodeEntry
-  readonly entry: EntryPoint
-  readonly inputs: readonly TensorInfo[]
-  readonly outputs: readonly TensorInfo[]
-  /** Why it is not the bundle's first. */
-  readonly fallback: string | undefined
-}
+/** Kinds without a driver do not run. */
+export type Drivers = { readonly [K in CodeEntry['kind']]?: Driver }
 
-export interface Loader {
-  /** Reads the manifest alone. */
-  choice(): Choice
-  /** Reads, checks and compiles the code, once; the weights are left to the instance. `verify` tells it to check them. */
-  plan(verify: boolean): Plan
-}
-
-const addressed = (tensors: readonly TensorSignature[], offsets: readonly number[]): TensorInfo[] =>
-  tensors.map((tensor, i) => ({
-    ...tensor,
-    shape: Object.freeze([...tensor.shape]),
-    offset: offsets[i]!,
-    bytes: byteSize(tensor),
-  }))
-
-export function createLoader(source: Source, target: string | undefined): Loader {
-  let chosen: Choice | undefined
-  let compiled: Plan['code'] | undefined
-
-  function choose(located: Located, index: number, fallback?: string): Choice {
-    const { codes, entries, model } = located.manifest
-    const code = codes.find((candidate, i) => (target ? candidate.target === target : i === index))
-    if (!code)
-      fail('target-unavailable', `model '${model}' was built for ${codes.map((c) => c.target).join(', ')}, not for '${target}'`)
-    const entry = code.entries[0]!
-    const { inputs, outputs } = entries[0]!
-    return {
-      ...located,
-      code,
-      entry,
-      inputs: addressed(inputs, entry.inputs),
-      outputs: addressed(outputs, entry.outputs),
-      fallback,
-    }
-  }
-
-  const choice = () => (chosen ??= choose(locate(source), 0))
-
-  function compile(): Plan['code'] {
-    const current = choice()
-    const { code } = current
-    const bytes = new Uint8Array(code.bytes)
-    const file = { place: current.place(code.file), bytes: code.bytes }
+/**
+ * Takes the first code of the bundle that this process can run. To pass to another level of the same target is no news; to another target
+ * is a process warning.
+ */
+function load(located: Located, { target, verify }: OpenOptions, drivers: Drivers): Loaded {
+  const { codes, model } = located.manifest
+  const candidates = codes.filter((code) => !target || code.target === target)
+  const reasons: string[] = []
+  for (const chosen of candidates)
     try {
-      engine().readInto(bytes, file.place, file.bytes, 0, code.digest)
+      const { bytes, digest, kind } = chosen
+      const place = located.place(chosen.file)
+      const driver = drivers[kind]
+      if (!driver) throw Error(`this loader runs no ${kind}`)
+      const read = () => {
+        const content = Buffer.alloc(bytes)
+        try {
+          engine().readInto(content, place, bytes, 0, digest)
+        } catch (error) {
+          throw explain(error, { place, bytes })
+        }
+        return content
+      }
+      const plan = planOf(located, chosen, driver.prepare(chosen, place, read))
+      const fallback = chosen.target === candidates[0]!.target ? undefined : reasons.join('; ')
+      if (fallback) process.emitWarning(`model '${model}' runs on ${chosen.target}: ${fallback}`, { code: 'GLOWPLUG_FALLBACK' })
+      return { ...plan, ...driver.execute(plan, verify), fallback, chosen }
     } catch (error) {
-      throw explain(error, file)
+      // Damage is no reason to take other code.
+      if (error instanceof GlowplugError) throw error
+      reasons.push(`${chosen.target} ${chosen.level}: ${(error as Error).message}`)
     }
-    if (code.kind === 'module') return `data:text/javascript;base64,${Buffer.from(bytes).toString('base64')}`
-    try {
-      // Functions are compiled at their first call, so that this takes a millisecond for hundreds of kilobytes.
-      return new WebAssembly.Module(bytes)
-    } catch (error) {
-      const { codes, model } = current.manifest
-      const reason = `target '${code.target}' cannot run here: ${(error as Error).message}`
-      const next = codes.indexOf(code) + 1
-      // What this process cannot compile is no damage: the bundle's next code may do, unless this one was asked for.
-      if (target || !codes[next]) fail('target-unavailable', reason, error)
-      chosen = choose(current, next, reason)
-      process.emitWarning(
-        `model '${model}' runs on target '${chosen.code.target}': ${reason}`,
-        'GlowplugWarning',
-        'GLOWPLUG_FALLBACK',
-      )
-      return compile()
-    }
-  }
+  const why = reasons.join('; ') || `built for ${codes.map((code) => code.target)}, not ${target}`
+  fail('target-unavailable', `model '${model}' cannot run here: ${why}`)
+}
 
-  return {
-    choice,
-    plan(verify) {
-      compiled ??= compile()
-      const { manifest, place, code, entry } = choice()
-      const { file, bytes } = manifest.weights
-      return { code: compiled, entry, place: place(file), bytes, weights: code.weights, verify }
-    },
-  }
+/** Bundles in files or in memory. */
+export function createHost(source: Source, options: OpenOptions, drivers: Drivers): Host {
+  let located: Located | undefined
+  let loaded: Loaded | undefined
+  const find = () => (located ??= locate(source))
+  return { manifest: () => find().manifest, load: () => (loaded ??= load(find(), options, drivers)) }
 }

@@ -26,7 +26,7 @@ function toPath(address: string | URL): string {
   if (!/^[a-z]{2,}:/i.test(text)) return text
   return text.startsWith('file:')
     ? builtin('url').fileURLToPath(text)
-    : fail('bundle-unreadable', `${text}: bundles are read from files alone`)
+    : fail('bundle-unreadable', `${text}: bundles are read from files`)
 }
 
 const manifestName = /(-([0-9a-f]{8}))?\.manifest\.json$/
@@ -39,8 +39,8 @@ function readManifest(path: string): Located {
     if (statSync(path).isDirectory()) {
       const found = readdirSync(path).filter((name) => manifestName.test(name))
       if (found.length !== 1)
-        fail('bundle-missing-file', `${path} holds ${found.length} manifests instead of one: ${found.sort().join(', ')}`)
-      file = `${path}/${found[0]}`
+        fail('bundle-missing-file', `${path} holds ${found.length} manifests, not one: ${found.sort()}`)
+      file += `/${found}`
     }
     const bytes = readFileSync(file)
     const hash = manifestName.exec(file)?.[2]
@@ -59,7 +59,7 @@ export function locate(source: Source): Located {
     manifest: checkManifest(manifest),
     place(file) {
       const found = files?.get?.(file) ?? files?.[file] ?? (base && new URL(file, base))
-      if (!found) fail('bundle-missing-file', `no address was given for ${file}`)
+      if (!found) fail('bundle-missing-file', `no address for ${file}`)
       return found instanceof Uint8Array ? found : toPath(found)
     },
   }

@@ -1,5 +1,5 @@
 /** What a bundle's manifest says. Written at build, checked by the loader. A change of meaning raises `format`. */
-export const manifestFormat = 1
+export const manifestFormat = 2
 
 export interface TensorSignature {
   readonly name: string
@@ -14,11 +14,20 @@ export interface FileEntry {
   readonly digest: string
 }
 
-/** One way to run one entry: code and weights of a target at a level, and where its tensors lie. */
+/** What a machine must be to run code made for it alone: `process.platform`, `process.arch`, and `glibc` or `musl`. */
+export interface Platform {
+  readonly os: string
+  readonly arch: string
+  readonly libc: string
+}
+
+/** One way to run the model: code and weights of a target at a level, and for each entry where its tensors lie. */
 export interface CodeEntry extends FileEntry {
   readonly target: string
-  readonly kind: 'wasm' | 'module'
+  readonly kind: 'wasm' | 'module' | 'addon'
   readonly level: string
+  /** Present on addons. Codes of one target stand together, the most demanding level first. */
+  readonly platform?: Platform
   /** Where this code's constants start in the weights file, 4096-aligned, and how many bytes they are. */
   readonly weights: { readonly offset: number; readonly bytes: number; readonly digest: string }
   readonly entries: readonly EntryPoint[]
@@ -46,7 +55,7 @@ export interface Manifest {
   readonly glowplug: string
   readonly model: string
   readonly toolchain: Readonly<Record<string, string>>
-  /** What callers see, the same for every target. */
+  /** What callers see, the same for every target. A model with one `forward` has the one entry `main`. */
   readonly entries: readonly {
     readonly name: string
     readonly inputs: readonly TensorSignature[]

@@ -1,25 +1,33 @@
-import type { CodeEntry, EntryPoint } from './manifest.ts'
+import type { CodeEntry, EntryPoint, TensorSignature } from './manifest.ts'
 
 /** Where a file is: a path on disk, or its bytes. */
 export type Place = string | Uint8Array
 
+/** A tensor and where it lies in the region of inputs and outputs. */
+export interface TensorInfo extends TensorSignature {
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** An entry of the code in use, and where its tensors lie. */
+export interface PlacedEntry extends Omit<EntryPoint, 'inputs' | 'outputs'> {
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+}
+
 /** All that an instance is made from; can be sent to a worker. */
 export interface Plan {
-  /** A compiled WebAssembly module, or the address of a JavaScript module. */
+  /** A compiled WebAssembly module, or the text of JavaScript code. */
   readonly code: object | string
-  readonly entry: EntryPoint
+  readonly entries: readonly PlacedEntry[]
+  /** Bytes of the regions of the entry that needs most. */
+  readonly mutable: number
+  readonly activations: number
+  /** The weights file, and its bytes. */
   readonly place: Place
-  /** Bytes of the whole weights file. */
   readonly bytes: number
   /** The part of it that this code reads. */
   readonly weights: CodeEntry['weights']
-  /** Check its digest. */
-  readonly verify: boolean
-}
-
-/** What a JavaScript module exports: its functions over a memory, at whatever addresses they are called with. */
-export interface ModuleCode {
-  instantiate(memory: ArrayBuffer): Readonly<Record<string, (constants: number, mutable: number, activations: number) => number>>
 }
 
 /** Code on its own memory: constants, inputs and outputs, activations. */
@@ -27,25 +35,28 @@ export interface Instance {
   readonly memory: ArrayBuffer
   /** Where inputs and outputs start. */
   readonly mutable: number
-  /** Runs once over the inputs in memory; returns 0 or the number of a fault. */
-  run(): number
-}
-
-/** Bytes of the region of inputs and outputs. */
-interface Extent {
-  readonly offset: number
-  readonly bytes: number
+  /** Runs an entry, by its index, once over the inputs in memory; returns 0 or the number of a fault. */
+  run(entry: number): number
+  /** Present where memory is not the garbage collector's. */
+  close?(): void
 }
 
 export interface WorkerData {
   readonly plan: Plan
-  readonly inputs: readonly Extent[]
-  readonly outputs: readonly Extent[]
-  /** Run once before the first request. */
+  /** Check the digest of the weights. */
+  readonly verify: boolean
+  /** Run every entry once before the first request. */
   readonly warm: boolean
 }
 
-/** Answers a request, which is the region of inputs and outputs with its inputs filled in. Nothing at all: the worker stands. */
+/** One request: the region of inputs and outputs of an entry starts at byte `start` of `region`, with its inputs filled in. */
+export interface Request {
+  readonly region: ArrayBuffer
+  readonly start: number
+  readonly entry: number
+}
+
+/** Answers a request. Nothing at all: the device stands. */
 export interface Answer {
   /** The same bytes, with the outputs filled in. */
   readonly region?: ArrayBuffer
@@ -55,11 +66,12 @@ export interface Answer {
 }
 
 /** Modules of Node are asked for when first needed: importing the loader loads none, and its text needs no import statement. */
-export const builtin = <K extends keyof Builtins>(name: K): Builtins[K] => process.getBuiltinModule(`node:${name}`) as Builtins[K]
+export const builtin = <K extends keyof Builtins>(name: K): Builtins[K] => process.getBuiltinModule(name) as Builtins[K]
 
 interface Builtins {
   crypto: typeof import('node:crypto')
   fs: typeof import('node:fs')
+  path: typeof import('node:path')
   url: typeof import('node:url')
   vm: typeof import('node:vm')
   worker_threads: typeof import('node:worker_threads')

@@ -5,7 +5,7 @@ import { builtin } from './plan.ts'
 const program = `(host=>{${text}})`
 
 /** Source of a worker thread. */
-export const workerSource = `${program}(process.getBuiltinModule('node:worker_threads'))`
+export const workerSource = `${program}(process.getBuiltinModule('worker_threads'))`
 
 let evaluated: Engine | undefined
 
@@ -13,7 +13,7 @@ let evaluated: Engine | undefined
 export function engine(): Engine {
   if (!evaluated) {
     evaluated = {} as Engine
-    builtin('vm').runInThisContext(program, 'glowplug-engine.js')(evaluated)
+    builtin('vm').runInThisContext(program)(evaluated)
   }
   return evaluated
 }

@@ -1,22 +1,24 @@
 import { fail } from './error.ts'
 import type { TensorSignature } from './manifest.ts'
 
+const [U8, U16] = [Uint8Array, Uint16Array]
+
 const arrays = {
   f32: Float32Array,
   f64: Float64Array,
-  f16: Uint16Array,
-  bf16: Uint16Array,
-  f8e4m3: Uint8Array,
-  f8e5m2: Uint8Array,
+  f16: U16,
+  bf16: U16,
+  f8e4m3: U8,
+  f8e5m2: U8,
   i8: Int8Array,
-  u8: Uint8Array,
+  u8: U8,
   i16: Int16Array,
-  u16: Uint16Array,
+  u16: U16,
   i32: Int32Array,
   u32: Uint32Array,
   i64: BigInt64Array,
   u64: BigUint64Array,
-  bool: Uint8Array,
+  bool: U8,
 } as const
 
 export type TensorArray = InstanceType<(typeof arrays)[keyof typeof arrays]>
@@ -58,7 +60,7 @@ function elementsOf(value: any, tensor: TensorSignature, what: 'input' | 'output
   const data = value?.data ?? value
   if (data === undefined) refuse('missing', 'is missing')
   if (!accepts(kindOf(data))) refuse('type', `is ${kindOf(data)}`)
-  if (value.shape && String(value.shape) !== String(shape)) refuse('length', `has shape [${value.shape}]`)
+  if (`${value.shape ?? shape}` !== `${shape}`) refuse('length', `has shape [${value.shape}]`)
   if (data.length !== elementCount(shape)) refuse('length', `has ${data.length} elements, not ${elementCount(shape)}`)
   return data
 }

@@ -3,3 +3,9 @@ declare module '*?source' {
   const text: string
   export default text
 }
+
+/** A file as it is. */
+declare module '*?text' {
+  const text: string
+  export default text
+}

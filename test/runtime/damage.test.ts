@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkManifest, open } from '../../targets/runtime/index.ts'
+import { checkManifest } from '../../targets/runtime/check.ts'
+import { open } from '../../targets/runtime/index.ts'
 import { draw } from '../support/draw.ts'
 import { failure, sampleBundle, sum } from './sample.ts'
 
@@ -59,7 +60,7 @@ test('what is missing is named with a code', async () => {
   const two = copy((folder) => writeFileSync(join(folder, 'other.manifest.json'), '{}'))
   assert.match(
     await failure(() => open(two).run(sum)),
-    /^bundle-missing-file: .* holds 2 manifests instead of one: other\.manifest\.json, sample-/,
+    /^bundle-missing-file: .* holds 2 manifests, not one: other\.manifest\.json,sample-/,
   )
   for (const extension of ['.wasm', '.weights']) {
     const folder = copy((path) => rmSync(join(path, fileOf(extension))))
@@ -74,18 +75,17 @@ test('what is missing is named with a code', async () => {
   }
   assert.match(
     await failure(() => open({ manifest: bundle.manifest, files: {} }).run(sum)),
-    /^bundle-missing-file: no address was given/,
+    /^bundle-missing-file: no address for /,
   )
   assert.match(
     await failure(() => open('https://example.org/face.manifest.json').run(sum)),
-    /^bundle-unreadable: .* bundles are read from files alone/,
+    /^bundle-unreadable: .* bundles are read from files/,
   )
 })
 
 test('another format is refused with the version that made it (AO-11)', async () => {
-  const manifest = { ...bundle.manifest, format: 2, glowplug: '9.1.0' }
-  const expected =
-    'bundle-format: the bundle was made by another version, glowplug 9.1.0: it has format 2, this loader reads 1; build it again'
+  const manifest = { ...bundle.manifest, format: 3, glowplug: '9.1.0' }
+  const expected = 'bundle-format: the bundle has format 3 of glowplug 9.1.0, this loader reads 2; build it again'
   assert.is(await failure(() => open({ manifest }).run(sum)), expected)
 })
 
@@ -106,7 +106,7 @@ test('truncated and grown files are named with both sizes (AO-11)', async () => 
 
 test('a flipped bit anywhere is an error with a code, or an answer where nothing reads it (AO-11)', async () => {
   const flips = fc.record({
-    name: fc.constantFrom(...names.filter((name) => !name.endsWith('.mjs'))),
+    name: fc.constantFrom(...names.filter((name) => !name.endsWith('.js'))),
     at: fc.nat(),
     bit: fc.nat(7),
   })
@@ -195,14 +195,11 @@ test('any change of a manifest is refused by field or leaves all addresses insid
 test('the error of a damaged manifest names the field', async () => {
   const changed = structuredClone(bundle.manifest) as any
   changed.codes[0].entries[0].outputs = [184]
+  assert.is(await failure(() => open({ manifest: changed }).info), 'bundle-malformed: the bundle is damaged at manifest.codes.0')
+  changed.weights.file = '../weights'
   assert.is(
     await failure(() => open({ manifest: changed }).info),
-    'bundle-malformed: the bundle is damaged: manifest.codes[0].entries[0] must be addresses inside its regions',
-  )
-  changed.weights.file = '../weights'
-  assert.match(
-    await failure(() => open({ manifest: changed }).info),
-    /^bundle-malformed: the bundle is damaged: manifest.weights\.file must be text like /,
+    'bundle-malformed: the bundle is damaged at manifest.weights.file',
   )
   const text = copy((path) => writeFileSync(join(path, fileOf('.manifest.json')), '{"format": 1'))
   assert.match(await failure(() => open(text).info), /^bundle-digest/)

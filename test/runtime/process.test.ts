@@ -1,15 +1,15 @@
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { build, type OutputFile } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { runScript, shipLoader } from './child.ts'
 import { sampleBundle } from './sample.ts'
 
 // The loader as it is shipped, alone with a bundle in an otherwise empty folder, in processes of its own.
 const folder = mkdtempSync(join(tmpdir(), 'glowplug-process-'))
-const loader = readFileSync(join(process.env.GLOWPLUG_ROOT!, 'dist/runtime.js'))
-writeFileSync(join(folder, 'runtime.mjs'), loader)
+const loader = shipLoader(folder)
 for (const name of ['one', 'two']) {
   mkdirSync(join(folder, name))
   for (const [file, bytes] of sampleBundle({ name, c: name === 'one' ? [1, 1, 1, 1] : [2, 2, 2, 2] }).files)
@@ -17,27 +17,20 @@ for (const name of ['one', 'two']) {
 }
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 
-/** What a script prints as JSON. It has to end by itself within the time. */
-function run(script: string, flags: readonly string[] = []): Promise<any> {
-  const text = `import { open } from './runtime.mjs'\nconst sum = { x: [1, 2, 3, 4], mode: [0] }\nconst print = (value) => console.log(JSON.stringify(value))\n${script}`
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', text], { cwd: folder, timeout: 60_000 })
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk) => {
-      out += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      err += chunk
-    })
-    child.on('close', (status, signal) =>
-      status === 0 && err === '' ? resolve(JSON.parse(out)) : reject(new Error(`status ${status} ${signal}: ${err}`)),
-    )
-  })
-}
+const run = (script: string, flags?: readonly string[]) =>
+  runScript(folder, `const sum = { x: [1, 2, 3, 4], mode: [0] }\n${script}`, flags)
 
-test('the loader with the source of its workers is at most 12 KB and imports nothing', () => {
-  assert.ok(loader.length <= 12 * 1024, `${loader.length} bytes`)
+test('the loader with the source of its workers is at most 12 KB where nothing is native, 13 KB with it, and imports nothing', async () => {
+  assert.ok(loader.length <= 13 * 1024, `${loader.length} bytes`)
   assert.not.match(loader.toString(), /(^|[;}])\s*import[\s{"'*]|\brequire\(/)
+  // As bundlers do with a program that imports this much of it.
+  const portable = await build({
+    stdin: { contents: "export { GlowplugError, openPortable } from './runtime.mjs'", resolveDir: folder },
+    ...{ bundle: true, minify: true, write: false, format: 'esm', platform: 'node' },
+  })
+  const [{ contents, text }] = portable.outputFiles as [OutputFile]
+  assert.ok(contents.length <= 12 * 1024, `${contents.length} bytes`)
+  assert.not.match(text, /dlopen/)
 })
 
 test('a process ends by itself when its models are idle, closed or not', async () => {

@@ -52,10 +52,11 @@ export function sampleWasm(): Uint8Array<ArrayBuffer> {
 }
 
 /** The same in JavaScript. */
-export const sampleModule = `
-export const instantiate = (memory) => ({
+export const sampleScript = `(memory = { buffer: new ArrayBuffer(0), grow: (pages) => (memory.buffer = new ArrayBuffer(pages * 65536)) }) => ({
+  memory,
+  __heap_base: { value: 0 },
   entry(c, m, a) {
-    const view = new DataView(memory)
+    const view = new DataView(memory.buffer)
     const mode = view.getInt32(m + 64, true)
     if (mode === 1) return 1
     if (mode === 2) throw new Error('trap')
@@ -92,7 +93,7 @@ export function sampleBundle({
     faults: ['the mode is one'],
   }
   const code = (target: string) => ({
-    ...(target === 'wasm' ? put(damage(sampleWasm()), 'wasm') : put(new TextEncoder().encode(sampleModule), 'mjs')),
+    ...(target === 'wasm' ? put(damage(sampleWasm()), 'wasm') : put(new TextEncoder().encode(sampleScript), 'js')),
     target,
     kind: target === 'wasm' ? ('wasm' as const) : ('module' as const),
     level: 'any',
@@ -104,7 +105,7 @@ export function sampleBundle({
     { name: 'mode', dtype: 'i32', shape: [1] },
   ]
   const manifest: Manifest = {
-    format: 1,
+    format: 2,
     glowplug: '0.0.0',
     model: name,
     toolchain: { node: '20' },

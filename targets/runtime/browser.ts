@@ -1,0 +1,18 @@
+/** The loader for browsers: the model API over WebAssembly that is fetched. Needs no `unsafe-eval`, no other file, nothing of Node. */
+import { type BrowserSource, createBrowserHost } from './browserHost.ts'
+import { createModel, type Model, type OpenOptions } from './model.ts'
+import type { InputValue, TensorValue } from './tensor.ts'
+
+export type { BrowserSource } from './browserHost.ts'
+export { type ErrorCode, GlowplugError } from './error.ts'
+export type { Binding, EntriesModel, Entry, Model, ModelInfo, OpenOptions, RunOptions } from './model.ts'
+export type { InputData, InputValue, TensorArray, TensorValue } from './tensor.ts'
+
+/**
+ * Opens a bundle. Fetches nothing before `ready` or the first `run`; `runSync` and `bind` need `ready` before. Errors are
+ * `GlowplugError`s with a code.
+ */
+export const open = <I = Record<string, InputValue>, O = Record<string, TensorValue>>(
+  source: BrowserSource,
+  options: OpenOptions = {},
+): Model<I, O> => createModel(createBrowserHost(source, options), options)

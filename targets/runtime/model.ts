@@ -1,0 +1,295 @@
+import { crash, explain, fail, GlowplugError } from './error.ts'
+import type { CodeEntry, EntryPoint, Manifest } from './manifest.ts'
+import type { Answer, Instance, Plan, TensorInfo } from './plan.ts'
+import { createQueue, type Queue, type StartDevice } from './queue.ts'
+import {
+  arrayOf,
+  checkNames,
+  copyInput,
+  elementCount,
+  type InputValue,
+  outputArray,
+  type TensorArray,
+  type TensorValue,
+} from './tensor.ts'
+
+export interface OpenOptions {
+  /** Take this target or fail. Default: the first of the bundle that runs here; a change is a process warning with code GLOWPLUG_FALLBACK. */
+  readonly target?: string | undefined
+  /** Requests that may run at once, each with activations of its own, and on worker threads with weights of its own. Default 1. */
+  readonly instances?: number | undefined
+  /** Requests that may wait; one more is refused with `queue-full`. Default 1024. */
+  readonly queue?: number | undefined
+  /**
+   * Code is always checked against its digest. Weights are checked before the first `run` and not for `runSync` and `bind`, where that would
+   * block the caller; `full` checks them there too, `code` nowhere.
+   */
+  readonly verify?: 'code' | 'full' | undefined
+}
+
+export interface RunOptions<O = Record<string, TensorValue>> {
+  /** Arrays to write outputs to, or an earlier result; outputs left out get new arrays. Not to be read until the run ends. */
+  readonly into?: { readonly [K in keyof O]?: O[K] | (O[K] extends TensorValue<infer A> ? A : never) } | undefined
+  /** Rejects with `run-aborted` when it fires; a run that has begun goes on unseen. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Inputs and outputs as typed arrays on an instance of its own: write, run, read. Allocates nothing. */
+export interface Binding<I = Record<string, TensorArray>, O = Record<string, TensorArray>> {
+  readonly inputs: I
+  readonly outputs: O
+  /** Runs on the calling thread. Throws `run-fault`, `run-crashed`, `closed`. */
+  run(): void
+}
+
+/** What is the same for all entries of a model. */
+export interface EntriesInfo {
+  readonly model: string
+  readonly target: string
+  readonly level: string
+  /** Why the bundle's first target was not taken. */
+  readonly fallback?: string | undefined
+  readonly instances: number
+  /** Bytes of the weights that one instance reads. */
+  readonly weightBytes: number
+  /** Versions of what built it. */
+  readonly glowplug: string
+  readonly toolchain: Readonly<Record<string, string>>
+}
+
+/** What a model with one entry, and each entry, says of itself. */
+export interface ModelInfo extends EntriesInfo {
+  /** Bytes. */
+  readonly regions: EntryPoint['regions']
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+}
+
+/** One way to call a model. */
+export interface Entry<I = Record<string, InputValue>, O = Record<string, TensorValue>> {
+  readonly name: string
+  /** Reads the manifest, and loads the code to say what can run here. */
+  readonly info: ModelInfo
+  /** Runs off the calling thread. Inputs are copied before it returns; the caller owns the outputs. */
+  run(inputs: I, options?: RunOptions<O>): Promise<O>
+  /** Runs on the calling thread, which waits. */
+  runSync(inputs: I, options?: Pick<RunOptions<O>, 'into'>): O
+  bind(): Binding
+}
+
+/** A model with several entries, which share weights, activations and a queue. */
+export interface EntriesModel<E = Readonly<Record<string, Entry>>> {
+  readonly name: string
+  readonly info: EntriesInfo
+  readonly entries: E
+  /** Loads, verifies and warms up as many instances as were asked for. */
+  ready(): Promise<void>
+  /** Ends the model. Runs that have no answer yet, and all later ones, fail with `closed`. */
+  close(): Promise<void>
+}
+
+/** A model with one entry is that entry. With several, `run`, `runSync` and `bind` fail with `entry-missing`. */
+export interface Model<I = Record<string, InputValue>, O = Record<string, TensorValue>>
+  extends Entry<I, O>,
+    Omit<EntriesModel, 'info'> {}
+
+/** What runs code of one kind. */
+export interface Executor {
+  /** Bytes from the start of a buffer to where a region may start in it. */
+  lead(region: ArrayBuffer): number
+  /** An instance for the calling thread. */
+  instantiate(): Instance
+  readonly start: StartDevice
+}
+
+export interface Loaded extends Plan, Executor {
+  readonly chosen: CodeEntry
+  /** Why it is not of the target that comes first. */
+  readonly fallback: string | undefined
+}
+
+/** Where a model comes from and what it runs on. Its functions throw GlowplugErrors, and try again when called again. */
+export interface Host {
+  /** Reads and checks the manifest, once. */
+  manifest(): Manifest
+  /** Reads, checks and compiles the code, once; the weights are left to the instances. */
+  load(): Loaded
+}
+
+const view = ({ dtype, offset, shape }: TensorInfo, memory: ArrayBufferLike, start: number): TensorArray =>
+  new (arrayOf(dtype))(memory, start + offset, elementCount(shape))
+
+const named = <T>(items: readonly any[], valueOf: (item: any, index: number) => T): Record<string, T> =>
+  Object.fromEntries(items.map((item, index) => [item.name, valueOf(item, index)]))
+
+/** The model of a host. */
+export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: OpenOptions): Model<any, any> {
+  if (!(instances >= 1 && limit >= 1)) fail('bad-option', 'instances and queue must be 1 or more')
+  let queue: Queue | undefined
+  let local: Instance | undefined
+  let entries: Readonly<Record<string, Entry<any, any>>> | undefined
+  /** Instances on the calling thread, as long as someone has them. */
+  const made: WeakRef<Instance>[] = []
+
+  const about = (text: string) => `model '${host.manifest().model}' ${text}`
+  const closedError = () => new GlowplugError('closed', about('is closed'))
+  /** Throws once the model is closed. */
+  let { load } = host
+  const getQueue = () => (queue ??= createQueue(load().start, instances, limit, about))
+  const getEntries = () => (entries ??= named(host.manifest().entries, createEntry))
+
+  function instantiate(): Instance {
+    const loaded = load()
+    try {
+      const instance = loaded.instantiate()
+      made.push(new WeakRef(instance))
+      return instance
+    } catch (error) {
+      throw explain(error, loaded)
+    }
+  }
+
+  function infoOf(index: number): any {
+    const { model, glowplug, toolchain } = host.manifest()
+    const { chosen, entries, fallback } = host.load()
+    const { target, level, weights } = chosen
+    const shared = { model, target, level, fallback, instances, weightBytes: weights.bytes, glowplug, toolchain }
+    const { regions, inputs, outputs } = entries[index] ?? ({} as any)
+    return regions ? { ...shared, regions, inputs, outputs } : shared
+  }
+
+  function createEntry({ name }: { name: string }, index: number): Entry<any, any> {
+    /** Regions of requests that ended, for later ones. */
+    const spare: ArrayBuffer[] = []
+    const get = () => load().entries[index]!
+
+    /** Where each output goes: to the caller's array, or to a new one. */
+    function targetsIn(into: any): (TensorArray | undefined)[] {
+      const { outputs } = get()
+      checkNames(into, outputs, 'output')
+      return outputs.map((tensor) => into?.[tensor.name] && outputArray(tensor, into[tensor.name]))
+    }
+
+    function copyInputs(values: any, memory: ArrayBufferLike, start: number): void {
+      const { inputs } = get()
+      checkNames(values, inputs, 'input')
+      for (const tensor of inputs) copyInput(tensor, values?.[tensor.name], view(tensor, memory, start))
+    }
+
+    const copyOutputs = (targets: readonly (TensorArray | undefined)[], memory: ArrayBufferLike, start: number): any =>
+      named(get().outputs, (tensor: TensorInfo, index) => {
+        // Checked again: the caller may have given the array's memory away while the run went on.
+        const data = outputArray(tensor, targets[index] ?? new (arrayOf(tensor.dtype))(elementCount(tensor.shape)))
+        data.set(view(tensor, memory, start) as never)
+        return { data, shape: tensor.shape }
+      })
+
+    const checkFault = (fault: number) =>
+      fault && fail('run-fault', get().faults[fault - 1] ?? about(`failed with code ${fault}`))
+
+    function execute(instance: Instance): void {
+      let fault = 0
+      try {
+        fault = instance.run(index)
+      } catch (error) {
+        local = undefined
+        throw crash(about, error as Error)
+      }
+      checkFault(fault)
+    }
+
+    return {
+      name,
+      get info() {
+        return infoOf(index)
+      },
+      // Up to its first await this runs at once: inputs are copied before the caller goes on.
+      async run(inputs, { into, signal } = {}) {
+        if (signal && !signal.addEventListener) fail('bad-option', 'signal is no AbortSignal')
+        const { lead } = load()
+        const checkSignal = () => signal?.aborted && fail('run-aborted', about('aborted a run'), signal.reason)
+        checkSignal()
+        const targets = targetsIn(into)
+        const region = spare.pop() ?? new ArrayBuffer(get().regions.mutable + 64)
+        const start = lead(region)
+        copyInputs(inputs, region, start)
+        let abort: () => void
+        const answer = new Promise<Answer>((resolve, reject) => {
+          const job = { request: { region, start, entry: index }, resolve, reject }
+          abort = () => {
+            queue!.remove(job)
+            reject()
+          }
+          getQueue().add(job)
+          signal?.addEventListener('abort', abort)
+        })
+        try {
+          const { region, fault } = await answer
+          // Those of requests that failed may still be in use.
+          if (spare.length < instances) spare.push(region!)
+          checkFault(fault!)
+          return copyOutputs(targets, region!, start)
+        } finally {
+          signal?.removeEventListener('abort', abort!)
+          checkSignal()
+        }
+      },
+      runSync(inputs, { into } = {}) {
+        local ??= instantiate()
+        const { memory, mutable } = local
+        const targets = targetsIn(into)
+        copyInputs(inputs, memory, mutable)
+        execute(local)
+        return copyOutputs(targets, memory, mutable)
+      },
+      bind() {
+        const instance = instantiate()
+        const views = (tensors: readonly TensorInfo[]) =>
+          named(tensors, (tensor) => view(tensor, instance.memory, instance.mutable))
+        const { inputs, outputs } = get()
+        return {
+          inputs: views(inputs),
+          outputs: views(outputs),
+          run() {
+            load()
+            execute(instance)
+          },
+        }
+      },
+    }
+  }
+
+  /** The only entry. */
+  function main(): Entry<any, any> {
+    const [entry, other] = Object.values(getEntries())
+    if (other) fail('entry-missing', about(`has several: call entries.${Object.keys(entries!).join(' or entries.')}`))
+    return entry!
+  }
+
+  return {
+    get name() {
+      return host.manifest().model
+    },
+    get info() {
+      return infoOf(host.manifest().entries[1] ? -1 : 0)
+    },
+    get entries() {
+      return getEntries()
+    },
+    run: async (inputs, options) => main().run(inputs, options),
+    runSync: (inputs, options) => main().runSync(inputs, options),
+    bind: () => main().bind(),
+    async ready() {
+      load()
+      await getQueue().ready()
+    },
+    async close() {
+      load = () => {
+        throw closedError()
+      }
+      local = undefined
+      for (const instance of made.splice(0)) instance.deref()?.close?.()
+      await queue?.close(closedError())
+    },
+  }
+}

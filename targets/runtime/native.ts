@@ -1,0 +1,83 @@
+import type { Addon, NativeInstance } from './addon.ts'
+import { explain } from './error.ts'
+import type { Driver } from './load.ts'
+import { builtin, type Plan } from './plan.ts'
+import { engine } from './source.ts'
+
+/** Native code: a device is an instance with activations of its own on weights that all share, and runs on the threads of the process. */
+export const native: Driver = {
+  prepare({ platform }, place, read) {
+    const { os, arch, libc } = Object(platform)
+    const musl = os === process.platform && /ld-musl-/.test(builtin('fs').readFileSync('/proc/self/maps', 'latin1'))
+    const wanted = `${os} ${arch} ${libc}`
+    const here = `${process.platform} ${process.arch} ${musl ? 'musl' : 'glibc'}`
+    if (wanted !== here) throw Error(`made for ${wanted}, this is ${here}`)
+    if (typeof place !== 'string') throw Error('native code must be a file')
+    read()
+    const module = { exports: {} as Addon }
+    process.dlopen(module, builtin('path').resolve(place))
+    const { lacks } = module.exports
+    if (lacks) throw Error(`this processor lacks ${lacks}`)
+    return module.exports
+  },
+
+  execute(plan, verify) {
+    const { code: addon, place, bytes, entries } = plan as Plan & { code: Addon; place: string }
+    const { offset, bytes: length, digest } = plan.weights
+    let checked: Promise<void> | undefined
+
+    function instantiate() {
+      const memory = new ArrayBuffer(plan.mutable + 64)
+      const start = addon.lead(memory)
+      let handle: NativeInstance
+      try {
+        handle = addon.open(place, bytes, offset, length, plan.activations)
+      } catch (error) {
+        throw explain(error, plan)
+      }
+      const run = (entry: number) => addon.run(handle, entry, memory, start)
+      return { handle, memory, mutable: start, run, close: () => addon.close(handle) }
+    }
+
+    /** Weights, in slices, between which the event loop goes on. */
+    async function check() {
+      if (verify === 'code' || !length) return
+      const hash = builtin('crypto').createHash('sha256')
+      const slices = { start: offset, end: offset + length - 1, highWaterMark: 2 ** 20 }
+      for await (const slice of builtin('fs').createReadStream(place, slices)) hash.update(slice)
+      if (`sha256-${hash.digest('hex')}` !== digest) throw { code: 'digest' }
+    }
+
+    return {
+      lead: addon.lead,
+      instantiate() {
+        if (verify === 'full') engine().readInto(new Uint8Array(length), place, bytes, offset, digest)
+        return instantiate()
+      },
+      start(warm, answer, broken) {
+        const { handle, memory, mutable, close } = instantiate()
+        const stand = async () => {
+          checked ??= check()
+          await checked
+          for (const entry of warm ? entries.keys() : [])
+            await new Promise((done) => void addon.start(handle, entry, memory, mutable, done))
+          answer({})
+        }
+        stand().catch((error) => {
+          checked = undefined
+          broken(error, plan)
+        })
+        return {
+          postMessage({ region, start, entry }) {
+            try {
+              addon.start(handle, entry, region, start, (fault) => answer({ region, fault }))
+            } catch (error) {
+              broken(error as Error)
+            }
+          },
+          terminate: close,
+        }
+      },
+    }
+  },
+}
