@@ -11,7 +11,11 @@ function createCommands() {
   const commands = cac('glowplug')
   const json = ['--json', 'Print the result as JSON'] as const
   const model = ['--model <name>', 'Which model, where the file has several'] as const
-  const target = ['--target <name>', 'wasm (default) or interpreter; several with commas, in order of preference'] as const
+  const target = [
+    '--target <name>',
+    'auto (default: native where there is a C compiler, and wasm), or a list with commas in order of preference',
+  ] as const
+  const entry = ['--entry <name>', 'Which entry, where the model has several'] as const
 
   commands
     .command('build <file>', 'Compile a model to a folder that can be imported and runs with Node alone')
@@ -27,7 +31,7 @@ function createCommands() {
     .option('--out <folder>', 'Write each output to <name>.bin there')
     .option(...target)
     .option(...model)
-    .option(...json)
+    .option(...entry)
     .example('glowplug run face.model.ts --input image=image.bin --out results')
     .action(run)
   commands
@@ -42,8 +46,10 @@ function createCommands() {
     .option('--stop-after <name>', 'Stop after a pass or a stage, and print what there is')
     .option('--timing', 'Milliseconds of each pass and stage')
     .option('--verify', 'Verify after every pass')
-    .option(...target)
+    .option('--target <name>', 'wasm (default) or another target')
+    .option('--level <name>', 'Which level, where the target has several')
     .option(...model)
+    .option(...entry)
     .example('glowplug print face.model.ts --stage memory')
     .action(print)
   commands.help()

@@ -1,19 +1,21 @@
 // What `glowplug/compiler` exports: a graph in, a bundle out. Targets, the extractor and all that they need load on first use.
 import { createDiagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
-import { type Graph, InvariantError, ModelProblem } from '../compiler/graph/index.ts'
+import { type Graph, InvariantError, type ModelGraph, ModelProblem, mainEntry } from '../compiler/graph/index.ts'
+import { shareConstants } from '../compiler/memory/index.ts'
 import {
   CompileError,
   type CompileResult,
   compileUntil,
+  createCompilation,
   type PartialResult,
-  type CompileOptions as PipelineOptions,
+  type PipelineOptions,
   writeReproducer,
 } from '../compiler/pipeline.ts'
-import type { Code, Target } from '../compiler/target.ts'
+import type { EntryProgram, Target } from '../compiler/target.ts'
 import type { Bundle } from '../targets/runtime/bundle.ts'
 import { type CompiledCode, makeBundle } from './bundle/make.ts'
 import type { Extraction, ExtractOptions } from './extract/index.ts'
-import { defaultTarget, loadTarget } from './targets.ts'
+import { chooseTargets, defaultTarget, describeTarget } from './targets.ts'
 
 export { type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
 export {
@@ -21,6 +23,7 @@ export {
   createBuilder,
   type Graph,
   InvariantError,
+  type ModelGraph,
   ModelProblem,
   type Node,
   parseGraph,
@@ -38,34 +41,54 @@ export {
   type StageName,
   stageNames,
 } from '../compiler/pipeline.ts'
-export type { Code, Evaluate, Target } from '../compiler/target.ts'
+export type { Code, EntryProgram, Evaluate, Platform, Target } from '../compiler/target.ts'
 export type { Bundle } from '../targets/runtime/bundle.ts'
+export type { CompiledCode } from './bundle/make.ts'
 export { writeBundle } from './bundle/write.ts'
-export { type TargetName, targetNames } from './targets.ts'
+export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
 
 /** How the compiler goes about it; what it makes depends on `assumeFinite` alone. */
-export type StageOptions = Omit<PipelineOptions, 'target' | 'evaluate'> & {
+type Manner = Omit<PipelineOptions, 'evaluate'>
+
+/** For one target at one level. */
+export interface StageOptions extends Manner {
   /** Name of a target, or one of your own. Default `wasm`. */
   readonly target?: string | Target
+  /** One of the target's levels, such as `x86-64-v3`. Default: its most demanding. */
+  readonly level?: string
 }
 
-export interface CompileOptions extends Omit<StageOptions, 'target'> {
-  /** What to compile for, in the order in which the loader tries them. Default `wasm`. */
+export interface CompileOptions extends Manner {
+  /**
+   * What to compile for, in the order in which the loader tries it; all levels of each target. `auto` is native code for this machine
+   * where there is a C compiler, and wasm. Default `wasm`.
+   */
   readonly target?: string | Target | readonly (string | Target)[]
 }
 
-const resolveTarget = (target: string | Target): Promise<Target> | Target =>
-  typeof target === 'string' ? loadTarget(target) : target
+const modelOf = (model: Graph | ModelGraph): ModelGraph =>
+  'entries' in model ? model : { name: model.name, entries: [{ name: mainEntry, graph: model }] }
 
-/** Compiles for one target as far as the program, or as far as a stage or pass named by `stopAfter`; emits no code. Errors are those of `compile`. */
+async function resolveLevel({ target = defaultTarget, level }: StageOptions): Promise<Target> {
+  const { targets } = await chooseTargets([target])
+  const found = level === undefined ? targets[0] : targets.find((each) => each.level === level)
+  if (!found)
+    throw new RangeError(
+      `target '${targets[0]!.name}' has no level '${level}'; it has ${targets.map((each) => each.level).join(', ')}`,
+    )
+  return found
+}
+
+/** Compiles one graph as far as the program, or as far as a stage or pass named by `stopAfter`; emits no code. Errors are those of `compile`. */
 export const compileStages = (
   graph: Graph,
   options: StageOptions & { readonly stopAfter?: string } = {},
 ): Promise<PartialResult> =>
   withDiagnostics(async () => {
-    const { target = defaultTarget, stopAfter, ...rest } = options
+    const { target: _, level: __, stopAfter, ...manner } = options
+    const target = await resolveLevel(options)
     const { evaluate } = await import('../targets/interpreter/index.ts')
-    return compileUntil(graph, { ...rest, target: await resolveTarget(target), evaluate }, stopAfter)
+    return compileUntil(graph, { ...manner, target, evaluate }, stopAfter)
   })
 
 /** What is wrong with the model, wherever it comes to light, as a diagnostic: weights are read late, and limits of targets show late. */
@@ -78,41 +101,82 @@ async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Compiles for one target, code included. Errors are those of `compile`. */
-export const compileCode = (
-  graph: Graph,
-  options: StageOptions = {},
-): Promise<CompileResult & { readonly code: Code; readonly target: string }> =>
+/** Compiles all entries for one target at one level, code included. Errors are those of `compile`. */
+export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {}): Promise<CompiledCode> =>
   withDiagnostics(async () => {
-    const target = await resolveTarget(options.target ?? defaultTarget)
-    target.prepare?.()
-    const result = (await compileStages(graph, { ...options, target })) as CompileResult
-    try {
-      return { ...result, code: await target.emit(result.program), target: target.name }
-    } catch (error) {
-      if (error instanceof InvariantError)
-        throw new CompileError(`code for ${target.name}`, error, writeReproducer(result.lowered, 'stages', 'memory'))
-      throw error
-    }
+    const { target: _, level: __, ...manner } = options
+    const [code] = await compileFor(modelOf(model), [await resolveLevel(options)], manner)
+    return code!
   })
 
 /**
- * Compiles a graph to a bundle, for `open` or `writeBundle`. Equal graphs and options give equal bytes. Throws RangeError for a target
- * that does not exist, DiagnosticError where a target lacks an op or weights cannot be read, CompileError with a reproducer where the
- * compiler itself fails.
+ * Compiles a model, or the one graph of it, to a bundle, for `open` or `writeBundle`. Equal graphs, options and tools give equal bytes.
+ * Throws RangeError for a target that does not exist, TargetUnavailable for one that this machine cannot compile for, DiagnosticError
+ * where a target lacks an op or weights cannot be read, CompileError with a reproducer where the compiler itself fails.
  */
-export const compile = (graph: Graph, options: CompileOptions = {}): Promise<Bundle> =>
+export const compile = (model: Graph | ModelGraph, options: CompileOptions = {}): Promise<Bundle> =>
   withDiagnostics(async () => {
-    const { target = defaultTarget, ...rest } = options
-    const targets = await Promise.all(([target].flat() as (string | Target)[]).map(resolveTarget))
-    if (targets.length === 0) throw new RangeError('no target was given')
-    const codes: CompiledCode[] = []
-    for (const each of targets) {
-      const { program, code } = await compileCode(graph, { ...rest, target: each })
-      codes.push({ target: each.name, program, code, export: 'entry' })
-    }
-    return makeBundle({ graph, codes })
+    const { target = defaultTarget, ...manner } = options
+    const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]))
+    const whole = modelOf(model)
+    return makeBundle({ model: whole, codes: await compileFor(whole, targets, manner) })
   })
+
+/** Lets what waits for this thread go on, such as handing its input to a C compiler. */
+const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/**
+ * Code for each target. Entries are compiled once for all targets as far as these agree, and while a C compiler works on one target's code
+ * the next target's programs are made.
+ */
+async function compileFor(model: ModelGraph, targets: readonly Target[], manner: Manner): Promise<CompiledCode[]> {
+  const { evaluate } = await import('../targets/interpreter/index.ts')
+  const entries = model.entries.map((entry) => ({ ...entry, compile: createCompilation(entry.graph, { ...manner, evaluate }) }))
+  const begun = new Map<Target, Promise<CompiledCode>>()
+  let failed = false
+  // The loader's last choice first: what runs everywhere is compiled by what runs everywhere, and that takes longest.
+  for (const target of [...targets].reverse()) {
+    if (failed) break
+    target.prepare?.()
+    const code = generate(target)
+    code.catch(() => {
+      failed = true
+    })
+    begun.set(target, code)
+    await pause()
+  }
+  // All are waited for, so that none is left running when another fails.
+  const results = await Promise.allSettled(targets.flatMap((target) => begun.get(target) ?? []))
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+
+  async function generate(target: Target): Promise<CompiledCode> {
+    const compiled = entries.map(({ compile }) => compile(target))
+    const { programs, bytes } = shareConstants(compiled.map(({ program }) => program))
+    const list = entries.map(({ name }, i): EntryProgram => ({ entry: name, export: `entry${i}`, program: programs[i]! }))
+    try {
+      return { target: target.name, entries: list, constants: bytes, code: await target.emit(model.name, list) }
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error
+      throw new CompileError(`code for ${describeTarget(target)}`, error, await reproduce(target, list, compiled))
+    }
+  }
+
+  /** The graph of the entry that fails on its own; of the first where none does. */
+  async function reproduce(target: Target, list: readonly EntryProgram[], compiled: readonly CompileResult[]): Promise<string> {
+    const write = (result: CompileResult) => writeReproducer(result.lowered, 'stages', 'memory')
+    for (const [i, entry] of list.entries()) {
+      const fails = await target.emit(model.name, [entry]).then(
+        () => false,
+        () => true,
+      )
+      if (fails) return write(compiled[i]!)
+    }
+    return write(compiled[0]!)
+  }
+}
 
 /** Reads the models of a file without running it. Mistakes are in `diagnostics`. */
 export async function extract(file: string, options: Partial<ExtractOptions> = {}): Promise<Extraction> {

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { basename, relative } from 'node:path'
-import { type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
+import { createDiagnostic, type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
 import type { Bundle } from '../targets/runtime/index.ts'
 import { compile } from './compile.ts'
 import { assetPrefix, type Host, type Loaded, runtimeSpecifier } from './core.ts'
-import { extractModule, transformModule } from './extract/index.ts'
+import { extractModule, stripTypes, transformModule } from './extract/index.ts'
 import type { Options } from './options.ts'
-import type { ModelSummary } from './report.ts'
-import { defaultTarget, prepareTargets } from './targets.ts'
+import { type ModelSummary, summariesOf } from './report.ts'
+import { chooseTargets, defaultChoice, TargetUnavailable } from './targets.ts'
 
 export interface Compiled {
   /** Absent when there are errors. */
@@ -23,8 +23,9 @@ export interface Compiled {
 export async function compileModelFile(file: string, host: Host, options: Options): Promise<Compiled> {
   let mark = performance.now()
   const source = await readFile(file, 'utf8')
-  const { targets = [defaultTarget] } = options
-  await prepareTargets(targets)
+  // While the model is being read, compilers are looked for and begin to load.
+  const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform)
+  choosing.catch(() => undefined)
   const extraction = await extractModule(file, { root: host.root, define: host.define, resolve: host.resolve, source })
   const { models, files, weightFiles } = extraction
   const diagnostics = [...extraction.diagnostics]
@@ -32,17 +33,21 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const bundles: Bundle[] = []
   const summaries: ModelSummary[] = []
   if (!failed()) {
-    for (const model of models) {
-      try {
-        const bundle = await compile(model.graph, { target: targets })
+    try {
+      // A file without models may be imported where none of its targets runs.
+      const { targets: target, omitted } = models.length > 0 ? await choosing : { targets: [] }
+      for (const { model } of models) {
+        const bundle = await compile(model, { target })
         bundles.push(bundle)
         // Reading the file counts for its first model.
-        summaries.push(...summarise(relative(host.root, file).replaceAll('\\', '/'), bundle, performance.now() - mark))
+        const milliseconds = performance.now() - mark
+        summaries.push(...summariesOf(bundle, { file: relative(host.root, file).replaceAll('\\', '/'), milliseconds, omitted }))
         mark = performance.now()
-      } catch (error) {
-        if (!(error instanceof DiagnosticError)) return { fault: error as Error, diagnostics, files, weightFiles }
-        diagnostics.push(...error.diagnostics)
       }
+    } catch (error) {
+      if (error instanceof DiagnosticError) diagnostics.push(...error.diagnostics)
+      else if (error instanceof TargetUnavailable) diagnostics.push(createDiagnostic('target-unavailable', error.message))
+      else return { fault: error as Error, diagnostics, files, weightFiles }
     }
   }
   if (failed()) return { diagnostics, files, weightFiles }
@@ -51,7 +56,11 @@ export async function compileModelFile(file: string, host: Host, options: Option
   for (const bundle of bundles) for (const [name, bytes] of filesOf(bundle)) assets[name] = bytes
   const variables = new Map(Object.keys(assets).map((name, i) => [name, `__glowplug_file_${i}`]))
   const imports = [...variables].map(([name, variable]) => `import ${variable} from ${JSON.stringify(assetPrefix + name)}\n`)
-  const header = `import { open as __glowplug_open } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}`
+  const portable =
+    host.platform === 'node' && bundles.every(({ manifest }) => manifest.codes.every(({ kind }) => kind !== 'addon'))
+  // Bundlers leave away what runs native code where no module asks for it.
+  const opener = portable ? 'openPortable' : 'open'
+  const header = `import { ${opener} as __glowplug_open } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}`
   const openOptions = JSON.stringify({ instances: options.instances, verify: options.verify })
   const expressionFor = (model: (typeof models)[number]): string => {
     const bundle = bundles[models.indexOf(model)]!
@@ -60,32 +69,11 @@ export async function compileModelFile(file: string, host: Host, options: Option
     )
     return `/* @__PURE__ */ __glowplug_open({ manifest: ${JSON.stringify(bundle.manifest)}, files: { ${places.join(', ')} } }, ${openOptions})`
   }
-  const { code, map } = transformModule(source, file, extraction, { expressionFor, header })
-  return { loaded: { code: code + inlineMap(map, file), assets, summaries }, diagnostics, files, weightFiles }
+  const transformed = transformModule(source, file, extraction, { expressionFor, header })
+  const { code, map } = host.language === 'javascript' ? stripTypes(transformed.code, transformed.map, file) : transformed
+  const loaded = { code, map: { ...map, sources: [basename(file)] }, assets, summaries }
+  return { loaded, diagnostics, files, weightFiles }
 }
 
 /** The manifest stands in the module; the other files of a bundle become files of the build. */
 const filesOf = ({ files }: Bundle): [string, Uint8Array][] => [...files].filter(([name]) => !name.endsWith('.manifest.json'))
-
-/** The map as a comment. Its one source is named as the module's neighbour, so that builds in different folders are equal. */
-function inlineMap(map: object, file: string): string {
-  const text = JSON.stringify({ ...map, sources: [basename(file)] })
-  return `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(text).toString('base64')}\n`
-}
-
-const summarise = (file: string, { manifest }: Bundle, milliseconds: number): ModelSummary[] =>
-  manifest.codes.map(({ target, level, bytes, weights, entries }) => {
-    const largest = entries.reduce((a, b) => (b.regions.activations > a.regions.activations ? b : a)).regions
-    return {
-      file,
-      model: manifest.model,
-      target,
-      level,
-      code: bytes,
-      weights: weights.bytes,
-      activations: largest.activations,
-      lowerBound: largest.lowerBound,
-      milliseconds,
-      cached: false,
-    }
-  })

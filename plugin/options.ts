@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os'
 import type { Summary } from './report.ts'
-import { isTargetName, type TargetName, targetNames } from './targets.ts'
+import { isTargetName, type TargetChoice, targetNames } from './targets.ts'
 
-/** What the plugin takes. Every entry has a default: `glowplug()` compiles to wasm, caches, and prints one table. */
+/** What the plugin takes. Every entry has a default: `glowplug()` compiles for this machine and to wasm, caches, and prints one table. */
 export interface Options {
-  /** What to compile for, in the order in which the loader tries them. Default `['wasm']`. */
-  readonly targets?: readonly TargetName[]
+  /**
+   * What to compile for, in the order in which the loader tries them. Default `'auto'`: native code for the machine that builds where it has
+   * a C compiler, and wasm. A target asked for by name is made, or the build fails. What is built for browsers holds wasm alone.
+   */
+  readonly targets?: TargetChoice
   /** Folder for compiled models, or `false` to compile always. Default `node_modules/.cache/glowplug`. */
   readonly cache?: string | false
   /** Bytes that the cache folder may hold before the entries unused for longest go. Default 512 MiB. */
@@ -16,13 +19,17 @@ export interface Options {
   readonly instances?: number
   /** `'code'` skips the digest of the weights, `'full'` checks it everywhere. By default it is checked where that blocks nobody: in workers. */
   readonly verify?: 'code' | 'full'
+  /** Where the program runs. Default: what the bundler was told (`platform`, `target`), `'node'` where it was told nothing. */
+  readonly environment?: 'node' | 'browser'
 }
 
 /** Checked by hand: loading zod would take longer than a build that finds everything in the cache. */
 const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (value: unknown) => boolean, expected: string] } = {
   targets: [
-    (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isTargetName),
-    `a list of different targets among ${targetNames.map((name) => `'${name}'`).join(' and ')}`,
+    (value) =>
+      value === 'auto' ||
+      (Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isTargetName)),
+    `'auto' or a list of different targets among ${targetNames.map((name) => `'${name}'`).join(', ')}`,
   ],
   cache: [(value) => value === false || (typeof value === 'string' && value !== ''), 'a folder, or false'],
   cacheBytes: [(value) => Number.isSafeInteger(value) && (value as number) > 0, 'a positive whole number of bytes'],
@@ -32,6 +39,7 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
     `a positive whole number (this machine runs ${availableParallelism()} threads at a time)`,
   ],
   verify: [(value) => value === 'code' || value === 'full', "'code' or 'full'"],
+  environment: [(value) => value === 'node' || value === 'browser', "'node' or 'browser'"],
 }
 
 /** What is wrong with options that may come from untyped code, one sentence each; none when they can be used. */

@@ -1,26 +1,107 @@
 import type { Target } from '../compiler/target.ts'
+import { compilerFingerprint } from '../targets/native/candidates.ts'
 
-/** Every target by name. A target is loaded when it is first asked for. */
+/** Every target by name, as one `Target` for each of its levels, the most demanding first. A target is loaded when first asked for. */
 const targets = {
-  wasm: async (): Promise<Target> => (await import('../targets/wasm/index.ts')).wasm,
-  interpreter: async (): Promise<Target> => (await import('../targets/interpreter/index.ts')).interpreter,
-} as const
+  native: async () => (await import('../targets/native/index.ts')).nativeTargets(),
+  'native-linux-x64': async () => (await import('../targets/native/index.ts')).nativeTargets('linux-x64'),
+  'native-linux-arm64': async () => (await import('../targets/native/index.ts')).nativeTargets('linux-arm64'),
+  wasm: async () => [(await import('../targets/wasm/index.ts')).wasm],
+  interpreter: async () => [(await import('../targets/interpreter/index.ts')).interpreter],
+} as const satisfies Readonly<Record<string, () => Promise<readonly Target[]>>>
 
 export type TargetName = keyof typeof targets
 export const targetNames = Object.keys(targets) as readonly TargetName[]
 
-/** What is compiled for where nothing else is asked: it works after every install. */
+/** `auto` is native code for this machine where a C compiler can make it, and wasm. A list is made whole, or fails. */
+export type TargetChoice = 'auto' | readonly TargetName[]
+
+/** What the plugin and the command line compile for where nothing else is asked. */
+export const defaultChoice: TargetChoice = 'auto'
+
+/** What `compile` compiles for where nothing else is asked: every machine can make it, and opens it from memory. */
 export const defaultTarget: TargetName = 'wasm'
 
 export const isTargetName = (name: unknown): name is TargetName => typeof name === 'string' && Object.hasOwn(targets, name)
 
-/** Throws RangeError, which lists the names, where there is no such target. */
-export async function loadTarget(name: string): Promise<Target> {
-  if (!isTargetName(name)) throw new RangeError(`there is no target '${name}'; targets are ${targetNames.join(', ')}`)
-  return targets[name]()
+/** A target that cannot be made on this machine, or does not fit where the model is to run; the message says why. */
+export class TargetUnavailable extends Error {
+  override readonly name = 'TargetUnavailable'
 }
 
-/** Lets targets load what they will need while the model is still being read. */
-export async function prepareTargets(names: readonly string[]): Promise<void> {
-  for (const name of names) (await loadTarget(name)).prepare?.()
+/**
+ * The levels of a target. Throws RangeError, which lists the names, where there is no such target, and TargetUnavailable where this machine
+ * lacks what it takes to compile for it.
+ */
+export async function loadTargets(name: string): Promise<readonly Target[]> {
+  if (!isTargetName(name)) throw new RangeError(`there is no target '${name}'; targets are ${targetNames.join(', ')}`)
+  if (!name.startsWith('native')) return targets[name]()
+  try {
+    return await targets[name]()
+  } catch (error) {
+    throw new TargetUnavailable(`target '${name}' cannot be compiled here: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+export interface ChosenTargets {
+  /** In the order in which the loader tries them; those of one name stand together. */
+  readonly targets: readonly Target[]
+  /** Why `auto` did without native code, in one line. */
+  readonly omitted?: string
+}
+
+/** `native x86-64-v3`, or `wasm`. */
+export const describeTarget = ({ name, level }: Target): string => (level === 'any' ? name : `${name} ${level}`)
+
+/** Lets a target load what it will need while the model is still being read. */
+const prepared = (list: readonly Target[]): readonly Target[] => {
+  for (const target of list) target.prepare?.()
+  return list
+}
+
+/** A name for what `native` means on this machine, so that it and the platform's own name are one target. */
+const identityOf = (target: string | Target) => (target === 'native' ? `native-${process.platform}-${process.arch}` : target)
+
+/**
+ * Loads what is to be compiled for, and lets it prepare. Where the model runs in a browser only wasm does; a choice without it throws
+ * TargetUnavailable. Other errors are those of `loadTargets`.
+ */
+export async function chooseTargets(
+  choice: 'auto' | readonly (string | Target)[],
+  platform: 'node' | 'browser' = 'node',
+): Promise<ChosenTargets> {
+  if (platform === 'browser') {
+    if (choice !== 'auto' && !choice.includes('wasm'))
+      throw new TargetUnavailable(
+        `a browser runs wasm alone, and the model is compiled for ${choice.join(', ')}; add 'wasm' to the targets`,
+      )
+    return { targets: prepared(await loadTargets('wasm')) }
+  }
+  if (choice === 'auto') {
+    const wasm = prepared(await loadTargets('wasm'))
+    const { nativeAvailable } = await import('../targets/native/index.ts')
+    const native = await nativeAvailable()
+    if (!native.ok) return { targets: wasm, omitted: `no native code: ${native.reason.replace(/\s*\n\s*/g, '; ')}` }
+    return { targets: [...prepared(await loadTargets('native')), ...wasm] }
+  }
+  if (choice.length === 0) throw new RangeError('no target was given')
+  const distinct = choice.filter((target, i) => choice.findIndex((other) => identityOf(other) === identityOf(target)) === i)
+  const loaded = await Promise.all(
+    distinct.map(async (target) => prepared(typeof target === 'string' ? await loadTargets(target) : [target])),
+  )
+  return { targets: together(loaded.flat()) }
+}
+
+/**
+ * What decides about the C compilers that a choice needs, without starting one: part of the key of the cache. Empty where none is needed.
+ */
+export function compilersOf(choice: TargetChoice, platform: 'node' | 'browser' = 'node'): string {
+  const names = platform === 'browser' ? [] : choice === 'auto' ? ['native'] : choice.filter((name) => name.startsWith('native'))
+  return names.map((name) => compilerFingerprint(name.slice('native-'.length) || undefined)).join('\n')
+}
+
+/** Targets of one name one after another, at the place of the first. */
+function together(list: readonly Target[]): Target[] {
+  const names = [...new Set(list.map(({ name }) => name))]
+  return names.flatMap((name) => list.filter((target) => target.name === name))
 }

@@ -1,6 +1,6 @@
 export { declarationOf } from './declaration.ts'
 export { writeFolder } from './folder.ts'
-export { joinSections, layoutConstants, sectionAlignment } from './layout.ts'
+export { joinSections, sectionAlignment } from './layout.ts'
 export { type BundleParts, type CompiledCode, makeBundle } from './make.ts'
 export { manifestSchema } from './schema.ts'
 export { removeSuperseded, writeBundle, writeWhole } from './write.ts'

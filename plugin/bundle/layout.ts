@@ -1,25 +1,3 @@
-import { InvariantError } from '../../compiler/graph/index.ts'
-import type { Program } from '../../compiler/memory/program.ts'
-
-/** The bytes of a program's constants region: each constant at its offset, packed as its reader wants it; zeros between. */
-export function layoutConstants({ name, buffers, offsets, regions }: Program): Uint8Array {
-  const section = new Uint8Array(regions.constants)
-  for (const buffer of buffers.values()) {
-    if (buffer.kind !== 'constant') continue
-    const dense = buffer.data.read()
-    const bytes = buffer.packing ? buffer.packing.pack(dense) : dense
-    const offset = offsets.get(buffer.id)
-    const expected = buffer.packing?.bytes ?? buffer.bytes
-    if (offset === undefined || bytes.length !== expected || offset + bytes.length > section.length) {
-      throw new InvariantError(
-        `${name}: constant '${buffer.name}' of ${bytes.length} bytes, planned ${expected}, does not fit at ${offset} in ${section.length}`,
-      )
-    }
-    section.set(bytes, offset)
-  }
-  return section
-}
-
 /** Sections of a weights file start at multiples of this: whole pages can then be mapped. */
 export const sectionAlignment = 4096
 

@@ -1,30 +1,33 @@
 import { createHash } from 'node:crypto'
-import { type Graph, InvariantError, inputName, type Node } from '../../compiler/graph/index.ts'
+import { InvariantError, inputName, type ModelGraph, type Node } from '../../compiler/graph/index.ts'
 import { faultsOf, type Program } from '../../compiler/memory/index.ts'
-import type { Code } from '../../compiler/target.ts'
+import type { Code, EntryProgram } from '../../compiler/target.ts'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import {
   type CodeEntry,
+  type EntryPoint,
   type FileEntry,
   type Manifest,
   manifestFormat,
   type TensorSignature,
 } from '../../targets/runtime/manifest.ts'
-import { joinSections, layoutConstants } from './layout.ts'
+import { joinSections } from './layout.ts'
 import { manifestSchema } from './schema.ts'
 
 declare const GLOWPLUG_VERSION: string
 
-/** One compilation of the graph. `export` names the entry function in the code. */
+/** One compilation of the model. */
 export interface CompiledCode {
   readonly target: string
-  readonly program: Program
+  /** In the order of the model's. */
+  readonly entries: readonly EntryProgram[]
+  /** The constants region that the programs share. */
+  readonly constants: Uint8Array
   readonly code: Code
-  readonly export: string
 }
 
 export interface BundleParts {
-  readonly graph: Graph
+  readonly model: ModelGraph
   /** In the order in which the loader tries them. */
   readonly codes: readonly CompiledCode[]
 }
@@ -49,54 +52,67 @@ function offsetsOf({ name, offsets }: Program, buffers: Program['inputs'], count
   return buffers.map((buffer) => offsets.get(buffer) ?? -1)
 }
 
+function entryPoint(
+  { entry, export: exported, program }: EntryProgram,
+  { name, graph }: ModelGraph['entries'][number],
+): EntryPoint {
+  if (entry !== name)
+    throw new InvariantError(`${program.name}: the program of entry '${entry}' stands in the place of '${name}'`)
+  const { inputs, outputs, regions, lowerBound } = program
+  return {
+    name,
+    export: exported,
+    regions: { ...regions, lowerBound },
+    inputs: offsetsOf(program, inputs, graph.inputs.length),
+    outputs: offsetsOf(program, outputs, graph.outputs.length),
+    faults: faultsOf(program).map(({ message }) => message),
+  }
+}
+
 /** Puts code and weights of one model into content-hashed files with a manifest. Equal parts give equal bytes. */
-export function makeBundle({ graph, codes }: BundleParts): Bundle {
+export function makeBundle({ model, codes }: BundleParts): Bundle {
   const files = new Map<string, Uint8Array>()
   const add = (bytes: Uint8Array, extension: string): FileEntry => {
-    const entry = nameFile(graph.name, bytes, extension)
+    const entry = nameFile(model.name, bytes, extension)
     files.set(entry.file, bytes)
     return entry
   }
-  const sections = codes.map(({ program }) => {
-    const bytes = layoutConstants(program)
-    return { bytes, digest: digestOf(bytes) }
-  })
+  const sections = codes.map(({ constants }) => ({ bytes: constants, digest: digestOf(constants) }))
   const weights = joinSections(sections)
-  const entries = codes.map(({ target, program, code, export: exported }, i): CodeEntry => {
-    const { inputs, outputs, regions, lowerBound } = program
-    const point = {
-      name: 'main',
-      export: exported,
-      regions: { ...regions, lowerBound },
-      inputs: offsetsOf(program, inputs, graph.inputs.length),
-      outputs: offsetsOf(program, outputs, graph.outputs.length),
-      faults: faultsOf(program).map(({ message }) => message),
+  const entries = codes.map(({ target, code, entries: programs }, i): CodeEntry => {
+    if (programs.length !== model.entries.length)
+      throw new InvariantError(`${model.name}: ${programs.length} programs for ${model.entries.length} entries`)
+    const { kind, level, platform } = code
+    return {
+      ...add(code.bytes, code.extension),
+      target,
+      kind,
+      level,
+      ...(platform && { platform }),
+      weights: { ...weights.places[i]!, digest: sections[i]!.digest },
+      entries: programs.map((program, e) => entryPoint(program, model.entries[e]!)),
     }
-    const place = { ...weights.places[i]!, digest: sections[i]!.digest }
-    return { ...add(code.bytes, code.extension), target, kind: code.kind, level: code.level, weights: place, entries: [point] }
   })
   const manifest: Manifest = {
     format: manifestFormat,
     glowplug: GLOWPLUG_VERSION,
-    model: graph.name,
+    model: model.name,
     toolchain: sortedRecord({ node: process.versions.node, ...Object.assign({}, ...codes.map(({ code }) => code.toolchain)) }),
-    entries: [
-      {
-        name: 'main',
-        inputs: graph.inputs.map((node) => signatureOf(inputName(node), node)),
-        outputs: graph.outputs.map(({ name, value }) => signatureOf(name, value)),
-      },
-    ],
+    entries: model.entries.map(({ name, graph }) => ({
+      name,
+      inputs: graph.inputs.map((node) => signatureOf(inputName(node), node)),
+      outputs: graph.outputs.map((output) => signatureOf(output.name, output.value)),
+    })),
     weights: add(weights.file, 'weights'),
     codes: entries,
   }
   const checked = manifestSchema.safeParse(manifest)
   if (!checked.success)
     throw new InvariantError(
-      `manifest of '${graph.name}': ${checked.error.issues[0]?.path.join('.')}: ${checked.error.issues[0]?.message}`,
+      `manifest of '${model.name}': ${checked.error.issues[0]?.path.join('.')}: ${checked.error.issues[0]?.message}`,
     )
   add(new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 1)}\n`), 'manifest.json')
-  return { name: graph.name, manifest, files }
+  return { name: model.name, manifest, files }
 }
 
 const sortedRecord = (record: Readonly<Record<string, string>>): Record<string, string> =>

@@ -28,8 +28,12 @@ export const manifestSchema = z
         file
           .extend({
             target: z.string().min(1),
-            kind: z.enum(['wasm', 'module']),
+            kind: z.enum(['wasm', 'module', 'addon']),
             level: z.string().min(1),
+            platform: z
+              .strictObject({ os: z.string().min(1), arch: z.string().min(1), libc: z.string().min(1) })
+              .readonly()
+              .exactOptional(),
             weights: z.strictObject({ offset: size.multipleOf(4096), bytes: size, digest }).readonly(),
             entries: z
               .array(
@@ -46,7 +50,11 @@ export const manifestSchema = z
               )
               .readonly(),
           })
-          .readonly(),
+          .readonly()
+          .refine(
+            ({ kind, platform }) => (kind === 'addon') === (platform !== undefined),
+            'addons, and they alone, name a platform',
+          ),
       )
       .min(1)
       .readonly(),

@@ -1,8 +1,8 @@
 import { relative, resolve } from 'node:path'
 import { writeFolder } from '../bundle/folder.ts'
 import { compile } from '../compile.ts'
-import { formatReport, type ModelSummary } from '../report.ts'
-import { prepareTargets } from '../targets.ts'
+import { formatReport, summariesOf } from '../report.ts'
+import { chooseTargets, describeTarget } from '../targets.ts'
 import { parseTargets, readModel } from './models.ts'
 import { UsageError, withProgress } from './terminal.ts'
 
@@ -17,34 +17,23 @@ export interface BuildOptions {
 export async function build(file: string, options: BuildOptions): Promise<void> {
   if (options.out === undefined) throw new UsageError("'build' needs --out <folder>", "see 'glowplug build --help'")
   const started = performance.now()
-  const target = parseTargets(options.target)
+  const choice = parseTargets(options.target)
   const out = resolve(String(options.out))
-  const bundle = await withProgress(`reading ${file}`, async (update) => {
-    await prepareTargets(target)
-    const graph = await readModel(file, options.model === undefined ? undefined : String(options.model))
-    update(`compiling ${graph.name} for ${target.join(', ')}`)
-    return compile(graph, {
+  const { bundle, omitted } = await withProgress(`reading ${file}`, async (update) => {
+    const choosing = chooseTargets(choice)
+    choosing.catch(() => undefined)
+    const model = await readModel(file, options.model === undefined ? undefined : String(options.model))
+    const { targets: target, omitted } = await choosing
+    update(`compiling ${model.name} for ${target.map(describeTarget).join(', ')}`)
+    const bundle = await compile(model, {
       target,
-      observe: (event) => event.kind === 'stage' && update(`compiling ${graph.name}: ${event.stage}`),
+      observe: (event) => event.kind === 'stage' && update(`compiling ${model.name}: ${event.stage}`),
     })
+    return { bundle, omitted }
   })
   await writeFolder(bundle, out)
   const milliseconds = performance.now() - started
-  const models = bundle.manifest.codes.map(({ target, level, bytes: code, weights, entries }): ModelSummary => {
-    const { activations, lowerBound } = entries[0]!.regions
-    return {
-      file: relative(process.cwd(), file),
-      model: bundle.name,
-      target,
-      level,
-      code,
-      weights: weights.bytes,
-      activations,
-      lowerBound,
-      milliseconds,
-      cached: false,
-    }
-  })
+  const models = summariesOf(bundle, { file: relative(process.cwd(), file), milliseconds, omitted })
   const files = ['index.js', 'index.d.ts', ...bundle.files.keys()]
   process.stdout.write(options.json ? `${JSON.stringify({ out, files, models }, undefined, 2)}\n` : formatReport({ models }))
 }

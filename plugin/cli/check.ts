@@ -11,7 +11,7 @@ export async function check(files: readonly string[], { json }: { readonly json?
   if (json) {
     const summary = results.map(({ file, models, diagnostics }) => ({
       file,
-      models: models.map(({ graph }) => graph.name),
+      models: models.map(({ model }) => ({ name: model.name, entries: model.entries.map(({ name }) => name) })),
       diagnostics,
     }))
     process.stdout.write(`${JSON.stringify({ files: summary }, undefined, 2)}\n`)

@@ -1,6 +1,8 @@
 import { type PassRecord, type PipelineEvent, printStage, type StageName, stageNames } from '../../compiler/pipeline.ts'
+import type { Target } from '../../compiler/target.ts'
 import { compileCode, compileStages, printGraph } from '../compile.ts'
-import { parseTargets, readModel } from './models.ts'
+import { defaultTarget, isTargetName, loadTargets, targetNames } from '../targets.ts'
+import { chooseEntry, readModel } from './models.ts'
 import { nearest, UsageError } from './terminal.ts'
 
 export interface PrintOptions {
@@ -10,8 +12,10 @@ export interface PrintOptions {
   readonly stopAfter?: string
   readonly timing?: boolean
   readonly verify?: boolean
-  readonly target?: string
+  readonly target?: unknown
+  readonly level?: unknown
   readonly model?: unknown
+  readonly entry?: unknown
 }
 
 const isStage = (name: string): name is StageName => (stageNames as readonly string[]).includes(name)
@@ -31,6 +35,23 @@ async function checkPassName(option: string, name: string | undefined, others: r
 const titleOf = ({ phase, pass, round, nodesBefore, nodesAfter, applications }: PassRecord): string =>
   `// after ${pass} (${phase}, round ${round}): ${nodesBefore} → ${nodesAfter} nodes, ${applications.length} rewrites`
 
+/** One level of one target: the one asked for, or the most demanding. */
+async function findLevel(name: string, level: unknown): Promise<Target> {
+  if (!isTargetName(name))
+    throw new UsageError(
+      name.includes(',') ? 'print takes one target' : `there is no target '${name}'${nearest(name, targetNames)}`,
+      `targets are ${targetNames.join(', ')}`,
+    )
+  const targets = await loadTargets(name)
+  const found = level === undefined ? targets[0] : targets.find((target) => target.level === String(level))
+  if (found) return found
+  const levels = targets.map((target) => target.level)
+  throw new UsageError(
+    `target '${name}' has no level '${level}'${nearest(String(level), levels)}`,
+    `levels are ${levels.join(', ')}`,
+  )
+}
+
 /** `glowplug print`: a stage as text on standard output; what the options ask for besides comes before it. */
 export async function print(file: string, options: PrintOptions): Promise<void> {
   const { stage, printAfter, printChanged, stopAfter, timing, verify = false } = options
@@ -39,12 +60,13 @@ export async function print(file: string, options: PrintOptions): Promise<void> 
       `there is no stage '${stage}'${nearest(stage, [...stageNames, 'c'])}`,
       `stages are ${stageNames.join(', ')}, c`,
     )
-  const [target, second] = parseTargets(options.target)
-  if (second !== undefined) throw new UsageError('print takes one target', "see 'glowplug print --help'")
+  const target = await findLevel(String(options.target ?? defaultTarget), options.level)
   await checkPassName('--print-after', printAfter)
   await checkPassName('--stop-after', stopAfter, stageNames)
 
-  const graph = await readModel(file, options.model === undefined ? undefined : String(options.model))
+  const model = await readModel(file, options.model === undefined ? undefined : String(options.model))
+  const entryName = options.entry === undefined ? undefined : String(options.entry)
+  const observesPasses = printAfter !== undefined || printChanged === true
   const write = (text: string) => process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
   const times: string[] = []
   const observe = (event: PipelineEvent) => {
@@ -53,15 +75,18 @@ export async function print(file: string, options: PrintOptions): Promise<void> 
     times.push(`${record.milliseconds.toFixed(2).padStart(10)} ms  ${record.phase} ${record.pass} ${record.round}`)
     if (record.pass === printAfter || (printChanged && record.changed)) write(`${titleOf(record)}\n${printGraph(event.graph)}\n`)
   }
-  if (stage === 'c' && stopAfter === undefined)
-    write((await compileCode(graph, { target: target!, verify, observe })).code.source)
-  else {
+  if (stage === 'c' && stopAfter === undefined) {
+    // All entries are one file, and equal kernels of theirs one function; one entry alone only where it was asked for.
+    const entries = entryName === undefined && !observesPasses ? model.entries : [chooseEntry(model, entryName)]
+    write((await compileCode({ ...model, entries }, { target, verify, observe })).code.source)
+  } else {
+    const { graph } = chooseEntry(model, entryName)
     // Without anything to observe further on, there is no reason to go further than the stage.
-    const until = stopAfter ?? (printAfter || printChanged || timing ? undefined : stage)
-    const result = await compileStages(graph, { target: target!, verify, observe, ...(until && { stopAfter: until }) })
+    const until = stopAfter ?? (observesPasses || timing ? undefined : stage)
+    const result = await compileStages(graph, { target, verify, observe, ...(until && { stopAfter: until }) })
     const reached =
       stopAfter === undefined ? (stage as StageName) : stageNames.findLast((name) => printStage(result, name) !== undefined)
-    if (reached && !(printAfter || printChanged)) write(printStage(result, reached)!)
+    if (reached && !observesPasses) write(printStage(result, reached)!)
   }
   if (timing) write(`${times.join('\n')}\n`)
 }

@@ -1,12 +1,14 @@
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { elementsOf, isDType } from '../../compiler/graph/index.ts'
-import { type Model, open, type TensorArray, type TensorInfo } from '../../targets/runtime/index.ts'
+import { elementsOf, isDType, mainEntry } from '../../compiler/graph/index.ts'
+import { type Bundle, type Entry, type Model, open, type TensorArray, type TensorInfo } from '../../targets/runtime/index.ts'
 import { arrayOf } from '../../targets/runtime/tensor.ts'
-import { writeWhole } from '../bundle/write.ts'
+import { writeBundle, writeWhole } from '../bundle/write.ts'
 import { compile } from '../compile.ts'
 import { modelPattern } from '../core.ts'
-import { parseTargets, readModel } from './models.ts'
+import { chooseTargets } from '../targets.ts'
+import { chooseEntry, parseTargets, readModel } from './models.ts'
 import { Failure, nearest, UsageError, withProgress } from './terminal.ts'
 
 export interface RunOptions {
@@ -14,7 +16,7 @@ export interface RunOptions {
   readonly out?: string
   readonly target?: string
   readonly model?: unknown
-  readonly json?: boolean
+  readonly entry?: unknown
 }
 
 const describe = ({ name, dtype, shape, bytes }: TensorInfo): string => `${name}: ${dtype}[${shape.join(', ')}], ${bytes} bytes`
@@ -72,25 +74,69 @@ function summarise({ name, dtype, shape }: TensorInfo, data: TensorArray) {
   return { name, dtype, shape, min: number(min), max: number(max), mean: number(sum / elements.length) }
 }
 
-async function openSource(source: string, options: RunOptions): Promise<Model> {
+interface Opened {
+  readonly model: Model
+  /** Closes the model, and removes what was written for it alone. */
+  close(): Promise<void>
+}
+
+async function openSource(source: string, options: RunOptions): Promise<Opened> {
   const found = await stat(source).catch(() => undefined)
   if (!found) throw new Failure(`there is no file or folder ${source}`)
-  if (!modelPattern.test(source)) return open(source, { target: options.target })
+  if (!modelPattern.test(source)) {
+    const model = open(source, { target: options.target })
+    return { model, close: () => model.close() }
+  }
   return withProgress(`compiling ${source}`, async () => {
-    const graph = await readModel(source, options.model === undefined ? undefined : String(options.model))
-    return open(await compile(graph, { target: parseTargets(options.target) }))
+    const whole = await readModel(source, options.model === undefined ? undefined : String(options.model))
+    const entry = chooseEntry(whole, options.entry === undefined ? undefined : String(options.entry))
+    const { targets: target } = await chooseTargets(parseTargets(options.target))
+    return openBundle(await compile({ ...whole, entries: [entry] }, { target }))
   })
+}
+
+/** The system loads native code from files alone. */
+async function openBundle(bundle: Bundle): Promise<Opened> {
+  if (bundle.manifest.codes.every(({ kind }) => kind !== 'addon')) {
+    const model = open(bundle)
+    return { model, close: () => model.close() }
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'glowplug-run-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    await writeBundle(bundle, folder)
+    const model = open(folder)
+    return { model, close: () => model.close().finally(remove) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** The entry called `name`, or the one that there is. */
+function entryOf({ name: model, entries }: Model, name: unknown): Entry {
+  const names = Object.keys(entries)
+  const wanted = name === undefined && names.length === 1 ? names[0]! : name
+  if (wanted === undefined)
+    throw new UsageError(`model '${model}' has ${names.length} entries: ${names.join(', ')}`, 'choose one with --entry')
+  if (!names.includes(String(wanted)))
+    throw new UsageError(
+      `model '${model}' has no entry '${wanted}'${nearest(String(wanted), names)}`,
+      `it has ${names.join(', ')}`,
+    )
+  return entries[String(wanted)]!
 }
 
 /** `glowplug run`: raw little-endian tensors in and out, a JSON summary on standard output. */
 export async function run(source: string, options: RunOptions): Promise<void> {
-  const model = await openSource(source, options)
+  const { model, close } = await openSource(source, options)
   try {
-    const { info } = model
+    const entry = entryOf(model, options.entry)
+    const { info } = entry
     const inputs = await readInputs([options.input ?? []].flat().map(String), info.inputs)
     await model.ready()
     const started = performance.now()
-    const results = await model.run(inputs)
+    const results = await entry.run(inputs)
     const milliseconds = performance.now() - started
     const outputs = info.outputs.map((tensor) => summarise(tensor, results[tensor.name]!.data))
     if (options.out !== undefined) {
@@ -103,10 +149,17 @@ export async function run(source: string, options: RunOptions): Promise<void> {
       }
     }
     const { target, level, fallback } = model.info
-    process.stdout.write(
-      `${JSON.stringify({ model: info.model, target, level, ...(fallback && { fallback }), milliseconds, outputs }, undefined, 2)}\n`,
-    )
+    const summary = {
+      model: model.name,
+      ...(entry.name !== mainEntry && { entry: entry.name }),
+      target,
+      level,
+      ...(fallback && { fallback }),
+      milliseconds,
+      outputs,
+    }
+    process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`)
   } finally {
-    await model.close()
+    await close()
   }
 }

@@ -58,7 +58,12 @@ export async function explain(error: any): Promise<number> {
       `${label}: the compiler failed, which is its own mistake and not the model's: ${error.message}\nWhat it was working on, without weights, is in ${file}; please attach it to a report.`,
     )
   } else if (error?.name === 'GlowplugError') say(`${label}: ${error.code}: ${error.message}`)
-  else if (error instanceof Failure || error instanceof RangeError || typeof error?.syscall === 'string')
+  else if (
+    error instanceof Failure ||
+    error instanceof RangeError ||
+    error?.name === 'TargetUnavailable' ||
+    typeof error?.syscall === 'string'
+  )
     say(`${label}: ${error.message}`)
   else say(`${label}: ${error?.stack ?? error}`)
   return 1

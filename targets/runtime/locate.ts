@@ -38,8 +38,7 @@ function readManifest(path: string): Located {
   try {
     if (statSync(path).isDirectory()) {
       const found = readdirSync(path).filter((name) => manifestName.test(name))
-      if (found.length !== 1)
-        fail('bundle-missing-file', `${path} holds ${found.length} manifests, not one: ${found.sort()}`)
+      if (found.length !== 1) fail('bundle-missing-file', `${path} holds ${found.length} manifests, not one: ${found.sort()}`)
       file += `/${found}`
     }
     const bytes = readFileSync(file)

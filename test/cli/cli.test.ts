@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,51 +5,16 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CompileError } from '../../compiler/pipeline.ts'
 import { explain } from '../../plugin/cli/terminal.ts'
-import { main } from '../../plugin/cli.ts'
+import { execute, glowplug } from './support.ts'
 
 const repository = process.env.GLOWPLUG_ROOT!
 const folder = mkdtempSync(join(tmpdir(), 'glowplug-cli-'))
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 
-interface Outcome {
-  readonly status: number | null
-  readonly out: string
-  readonly err: string
-}
-
-function execute(command: string, args: readonly string[], cwd: string): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' } })
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk) => {
-      out += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      err += chunk
-    })
-    child.on('close', (status) => resolve({ status, out, err }))
-  })
-}
+/** The command line in a process of its own. */
 const binary = join(repository, 'plugin/bin.mjs')
 process.chdir(folder)
 
-/** The command line in this process, which saves the time to load it; `binary` is the same in one of its own. */
-async function glowplug(...args: string[]): Promise<Outcome> {
-  const said = { stdout: '', stderr: '' }
-  const streams = ['stdout', 'stderr'] as const
-  const writes = streams.map((name) => process[name].write)
-  for (const name of streams) {
-    process[name].write = ((text: string) => {
-      said[name] += text
-      return true
-    }) as never
-  }
-  try {
-    return { status: await main([process.execPath, 'glowplug', ...args]), out: said.stdout, err: said.stderr }
-  } finally {
-    for (const [i, name] of streams.entries()) process[name].write = writes[i]!
-  }
-}
 const node = (cwd: string, script: string) => execute(process.execPath, ['--input-type=module', '-e', script], cwd)
 const file = (name: string) => join(folder, name)
 
@@ -292,12 +256,26 @@ test('wrong usage ends with 2 and says what was meant', async () => {
     [['build', 'tiny.model.ts'], "error: 'build' needs --out <folder>\nsee 'glowplug build --help'\n"],
     [
       ['build', 'tiny.model.ts', '--out', 'a', '--target', 'wasn'],
-      "error: there is no target 'wasn', did you mean 'wasm'?\ntargets are wasm, interpreter\n",
+      "error: there is no target 'wasn', did you mean 'wasm'?\ntargets are native, native-linux-x64, native-linux-arm64, wasm, interpreter, or auto\n",
     ],
     [
       ['print', 'tiny.model.ts', '--stage', 'memry'],
       "error: there is no stage 'memry', did you mean 'memory'?\nstages are graph, optimised, lowered, kernels, instructions, memory, c\n",
     ],
+    [
+      ['build', 'tiny.model.ts', '--out', 'a', '--target', 'wasm,auto'],
+      'error: --target auto stands alone\ntargets are native, native-linux-x64, native-linux-arm64, wasm, interpreter, or auto\n',
+    ],
+    [
+      ['build', 'tiny.model.ts', '--out', 'a', '--target', 'wasm,wasm'],
+      "error: --target 'wasm,wasm' is not a list of different targets\nwrite --target native,wasm\n",
+    ],
+    [
+      ['print', 'tiny.model.ts', '--target', 'wasm,interpreter'],
+      'error: print takes one target\ntargets are native, native-linux-x64, native-linux-arm64, wasm, interpreter\n',
+    ],
+    [['print', 'tiny.model.ts', '--level', 'simd'], "error: target 'wasm' has no level 'simd'\nlevels are simd128\n"],
+    [['run', 'tiny.model.ts', '--json'], "error: 'run' has no option --json\nsee 'glowplug run --help'\n"],
     [['check'], "error: 'check' needs <files>\nsee 'glowplug check --help'\n"],
     [['run', 'a', 'b'], "error: 'run' does not know what to do with 'b'\nsee 'glowplug run --help'\n"],
   ]

@@ -25,6 +25,7 @@ const row: ModelSummary = {
   weights: 3 * 2 ** 20,
   activations: 123456,
   lowerBound: 100000,
+  entries: [{ name: 'main', activations: 123456, lowerBound: 100000 }],
   milliseconds: 1234.5,
   cached: false,
 }
@@ -44,6 +45,32 @@ test('one line for each model and target, names to the left and numbers to the r
     ].join('\n'),
   )
   assert.is(formatReport({ models: [] }), '')
+})
+
+test('entries are named where there are several, each with its own memory', () => {
+  const entries = [
+    { name: 'prefill', activations: 4096, lowerBound: 2048 },
+    { name: 'step', activations: 512, lowerBound: 512 },
+  ]
+  const model = { ...row, model: 'story', target: 'native', level: 'x86-64-v3', activations: 4096, lowerBound: 2048, entries }
+  assert.is(
+    formatReport({ models: [model] }),
+    [
+      'glowplug',
+      '  model      target               code  weights  activations  lower bound   time',
+      '  story      native x86-64-v3  2.0 KiB  3.0 MiB                            1.2 s',
+      '    prefill                                          4.0 KiB      2.0 KiB',
+      '    step                                               512 B        512 B',
+      '',
+    ].join('\n'),
+  )
+})
+
+test('what auto left out is said once, in one line', () => {
+  const omitted = 'no native code: there is no C compiler'
+  const text = formatReport({ models: [{ ...row, omitted }, { ...row, model: 'other', omitted }, row] })
+  assert.is(text.split(omitted).length, 2)
+  assert.match(text, /\n {2}no native code: there is no C compiler\n$/)
 })
 
 test.run()
