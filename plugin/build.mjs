@@ -49,6 +49,22 @@ const sourceText = {
   },
 }
 
+/** `import text from './pool.c?text'`: the file as it is, as a string. */
+const fileText = {
+  name: 'file-text',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({
+      path: toSlashes(relative(root, resolve(resolveDir, path.slice(0, -'?text'.length)))),
+      namespace: 'file-text',
+    }))
+    onLoad({ filter: /.*/, namespace: 'file-text' }, ({ path }) => ({
+      contents: readFileSync(join(root, path), 'utf8'),
+      loader: 'text',
+      watchFiles: [join(root, path)],
+    }))
+  },
+}
+
 const common = {
   bundle: true,
   format: 'esm',
@@ -59,7 +75,7 @@ const common = {
   logLevel: 'warning',
 }
 
-export const bundleOptions = { ...common, plugins: [sourceText], absWorkingDir: root }
+export const bundleOptions = { ...common, plugins: [sourceText, fileText], absWorkingDir: root }
 
 /** Values that stand in for names in the sources. */
 export function definitions(sources = digestSources()) {
@@ -67,14 +83,22 @@ export function definitions(sources = digestSources()) {
   return { GLOWPLUG_VERSION: JSON.stringify(version), GLOWPLUG_SOURCES: JSON.stringify(sources) }
 }
 
-/** Entry points of the package by the name of their file in dist/; they share chunks. The loader stands alone, for bundlers to inline. */
+/** Entry points of the package by the name of their file in dist/; they share chunks. The loaders stand alone, for bundlers to inline. */
 const entries = {
   index: 'dsl/index.ts',
   esbuild: 'plugin/esbuild.ts',
+  vite: 'plugin/vite.ts',
+  rollup: 'plugin/rollup.ts',
+  rolldown: 'plugin/rolldown.ts',
+  webpack: 'plugin/webpack.ts',
+  rspack: 'plugin/rspack.ts',
+  // Not exported: webpack and Rspack ask for the functions that load modules as files.
+  modelLoader: 'plugin/modelLoader.ts',
+  assetLoader: 'plugin/assetLoader.ts',
   compiler: 'plugin/compile.ts',
   cli: 'plugin/cli.ts',
 }
-const runtime = 'targets/runtime/index.ts'
+const loaders = { runtime: 'targets/runtime/index.ts', browser: 'targets/runtime/browser.ts' }
 
 /** Builds beside dist/, then moves file by file into it: whoever runs from dist/ meanwhile finds every file, old or new. */
 export async function buildDist({ force = false } = {}) {
@@ -86,7 +110,7 @@ export async function buildDist({ force = false } = {}) {
   try {
     await Promise.all([
       build({ ...bundleOptions, define, entryPoints: entries, outdir, splitting: true, chunkNames: '[name]-[hash]' }),
-      build({ ...bundleOptions, define, entryPoints: [runtime], outfile: join(outdir, 'runtime.js'), minify: true }),
+      build({ ...bundleOptions, define, entryPoints: loaders, outdir, minify: true }),
     ])
     const built = readdirSync(outdir)
     for (const name of built) renameSync(join(outdir, name), join(dist, name))

@@ -3,8 +3,10 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Diagnostic } from '../compiler/diagnostics/diagnostic.ts'
 import { type Cache, dependenciesOf, isCurrent, type Resolution, sha256 } from './cache/index.ts'
+import type { SourceMap } from './extract/index.ts'
 import type { Options } from './options.ts'
 import type { ModelSummary } from './report.ts'
+import { compilersOf, defaultChoice } from './targets.ts'
 
 /** Files that the plugin reads as model modules; all others it leaves alone. */
 export const modelPattern = /\.model\.(?:ts|tsx|mts|js|mjs)$/
@@ -13,6 +15,10 @@ export const modelPattern = /\.model\.(?:ts|tsx|mts|js|mjs)$/
 export interface Host {
   /** Folder that paths in messages, and in the cache, are relative to. */
   readonly root: string
+  /** Where the program will run: decides about the loader and about the targets. */
+  readonly platform: 'node' | 'browser'
+  /** What the bundler can read: one that reads TypeScript gets a model module in the language it was written in. */
+  readonly language: 'typescript' | 'javascript'
   /** Absolute path of the file that an import means, by the bundler's own rules; undefined when there is none. */
   resolve(specifier: string, importer: string): Promise<string | undefined>
   /** Names that the bundler replaces by source text. */
@@ -27,6 +33,8 @@ export interface Host {
 /** A model module turned into a loader module. */
 export interface Loaded {
   readonly code: string
+  /** Maps `code` to the model file, which is named as the module's neighbour: builds in different folders are equal. */
+  readonly map: SourceMap
   /** Files that `code` imports as `glowplug:asset/<name>`. */
   readonly assets: Readonly<Record<string, Uint8Array>>
   readonly summaries: readonly ModelSummary[]
@@ -48,7 +56,12 @@ export const assetPrefix = 'glowplug:asset/'
 const here = dirname(fileURLToPath(import.meta.url))
 
 /** The loader as one file, which bundlers inline. */
-export const runtimeFile = join(here, 'runtime.js')
+export const runtimeFile = (platform: Host['platform']): string =>
+  join(here, platform === 'browser' ? 'browser.js' : 'runtime.js')
+
+/** The code with its map as a comment, for bundlers that look for it there. */
+export const withInlineMap = ({ code, map }: Loaded): string =>
+  `${code}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}\n`
 
 declare const GLOWPLUG_VERSION: string
 declare const GLOWPLUG_SOURCES: string
@@ -64,35 +77,64 @@ function compilerVersion(): string {
   }
 }
 
+/** What decides about the results of a build beside files and the bundler's settings: versions, the machine, and options. */
+export function variantOf({ targets, instances, verify }: Options, platform: Host['platform']): string {
+  const machine = [process.version, process.platform, process.arch]
+  const compilers = compilersOf(targets ?? defaultChoice, platform)
+  const versions = [GLOWPLUG_VERSION, GLOWPLUG_SOURCES, compilerVersion(), compilers, ...machine]
+  return sha256(JSON.stringify([platform, targets, instances, verify, versions])).slice(0, 32)
+}
+
 /** All that decides about the result beside the contents of files: the first key of the cache. */
 function subjectOf(file: string, host: Host, options: Options): string {
-  const { targets, instances, verify } = options
-  const versions = [GLOWPLUG_VERSION, GLOWPLUG_SOURCES, compilerVersion(), process.version]
-  const address = [host.address.prelude, host.address.of('')]
-  const subject = [relative(host.root, file), host.define, address, targets, instances, verify, versions]
+  const { root, platform, language, define, address } = host
+  const subject = [relative(root, file), variantOf(options, platform), language, define, address.prelude, address.of('')]
   return sha256(JSON.stringify(subject)).slice(0, 32)
 }
 
 /** What of an outcome the cache keeps beside the emitted files. */
 interface KeptValue {
   readonly code: string
+  readonly map: SourceMap
   readonly summaries: readonly ModelSummary[]
   readonly diagnostics: readonly Diagnostic[]
+}
+
+const busy = new Map<string, Promise<unknown>>()
+
+/** One after another where they ask for the same: builds for two output formats at once find in the cache what the first compiled. */
+async function inTurn<T>(name: string, body: () => Promise<T>): Promise<T> {
+  const mine = (busy.get(name) ?? Promise.resolve()).catch(() => undefined).then(body)
+  busy.set(name, mine)
+  try {
+    return await mine
+  } finally {
+    if (busy.get(name) === mine) busy.delete(name)
+  }
 }
 
 /**
  * Turns one model file into a loader module: from the cache when nothing it was made from has changed, otherwise by reading and
  * compiling it. Only then are the extractor and the compiler loaded.
  */
-export async function loadModelFile(file: string, host: Host, options: Options, cache: Cache): Promise<Outcome> {
-  const started = performance.now()
+export function loadModelFile(file: string, host: Host, options: Options, cache: Cache): Promise<Outcome> {
   const subject = subjectOf(file, host, options)
+  return inTurn(`${subject} ${file}`, () => loadSubject(subject, file, host, options, cache))
+}
+
+async function loadSubject(subject: string, file: string, host: Host, options: Options, cache: Cache): Promise<Outcome> {
+  const started = performance.now()
   const found = await cache.find(subject, (dependencies) => isCurrent(host.root, dependencies, host.resolve, cache))
   if (found) {
-    const { code, summaries, diagnostics } = found.value as KeptValue
+    const { code, map, summaries, diagnostics } = found.value as KeptValue
     const milliseconds = performance.now() - started
     return {
-      loaded: { code, assets: found.blobs, summaries: summaries.map((summary) => ({ ...summary, milliseconds, cached: true })) },
+      loaded: {
+        code,
+        map,
+        assets: found.blobs,
+        summaries: summaries.map((summary) => ({ ...summary, milliseconds, cached: true })),
+      },
       diagnostics,
       watchFiles: found.dependencies.files.map(({ path }) => resolve(host.root, path)),
     }
@@ -111,9 +153,9 @@ export async function loadModelFile(file: string, host: Host, options: Options, 
   const { loaded, diagnostics, files, weightFiles, fault } = await compileModelFile(file, recording, options)
   const watchFiles = [...files, ...weightFiles]
   if (!loaded) return { diagnostics, watchFiles, ...(fault && { fault }) }
-  const { code, summaries, assets } = loaded
+  const { code, map, summaries, assets } = loaded
   const dependencies = await dependenciesOf(host.root, { files, large: weightFiles, resolutions }, since, cache)
   if (dependencies)
-    await cache.keep(subject, { dependencies, value: { code, summaries, diagnostics } satisfies KeptValue, blobs: assets })
+    await cache.keep(subject, { dependencies, value: { code, map, summaries, diagnostics } satisfies KeptValue, blobs: assets })
   return { loaded, diagnostics, watchFiles }
 }

@@ -1,11 +1,10 @@
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import type { Loader, OnLoadResult, PartialMessage, PluginBuild } from 'esbuild'
 import { createEsbuildPlugin } from 'unplugin'
-import { type Cache, defaultFolder, folderCache, memoryCache } from './cache/index.ts'
-import { assetPrefix, type Host, type Loaded, loadModelFile, modelPattern, runtimeFile } from './core.ts'
+import { assetPrefix, type Host, type Loaded, modelPattern, runtimeFile, withInlineMap } from './core.ts'
 import { toMessages } from './esbuildMessages.ts'
-import { findOptionProblems, type Options } from './options.ts'
-import { formatReport, type ModelSummary } from './report.ts'
+import type { Options } from './options.ts'
+import { openProject } from './project.ts'
 
 export type { Options } from './options.ts'
 export type { ModelSummary, Summary } from './report.ts'
@@ -20,36 +19,35 @@ export default createEsbuildPlugin<Options | undefined>((options = {}) => ({
 }))
 
 async function setup(build: PluginBuild, options: Options): Promise<void> {
-  const problems = await findOptionProblems(options)
-  if (problems.length > 0) {
-    build.onStart(() => ({ errors: problems.map((text) => ({ text })) }))
+  const root = resolve(build.initialOptions.absWorkingDir ?? process.cwd())
+  const project = await openProject(options, root)
+  if (project.problems.length > 0) {
+    build.onStart(() => ({ errors: project.problems.map((text) => ({ text })) }))
     return
   }
-  const root = resolve(build.initialOptions.absWorkingDir ?? process.cwd())
-  const cache: Cache =
-    options.cache === false ? memoryCache() : folderCache(resolve(root, options.cache ?? defaultFolder(root)), options.cacheBytes)
-  const host = hostOf(build, root)
-  let summaries: ModelSummary[] = []
+  const host = hostOf(build, root, options)
 
-  build.onStart(() => {
-    summaries = []
-  })
+  build.onStart(() => project.begin())
 
   build.onLoad({ filter: modelPattern, namespace: 'file' }, async ({ path }): Promise<OnLoadResult | undefined> => {
     const obstacle = obstacleOf(build)
     if (obstacle) return { errors: [obstacle] }
-    const { loaded, diagnostics, watchFiles, fault } = await loadModelFile(path, host, options, cache)
-    summaries.push(...(loaded?.summaries ?? []))
+    const { loaded, diagnostics, watchFiles, fault } = await project.load(path, host)
     const { errors, warnings } = await toMessages(diagnostics, root)
     return {
-      ...(loaded && { contents: loaded.code, loader: loaders[extname(path)]!, resolveDir: dirname(path), pluginData: loaded }),
+      ...(loaded && {
+        contents: withInlineMap(loaded),
+        loader: loaders[extname(path)]!,
+        resolveDir: dirname(path),
+        pluginData: loaded,
+      }),
       errors: fault ? [...errors, { text: fault.message, detail: fault }] : errors,
       warnings,
       watchFiles: [...watchFiles],
     }
   })
 
-  build.onResolve({ filter: /^glowplug:runtime$/ }, () => ({ path: runtimeFile, sideEffects: false }))
+  build.onResolve({ filter: /^glowplug:runtime$/ }, () => ({ path: runtimeFile(host.platform), sideEffects: false }))
   // The path begins with that of the module that asked: an asset shared by two models could land in another chunk than theirs, and
   // its address is relative to its chunk.
   build.onResolve({ filter: /^glowplug:asset\// }, ({ path, importer, pluginData }) => {
@@ -63,12 +61,7 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
   }))
 
   build.onEnd(({ errors }) => {
-    if (errors.length > 0) return
-    const order = (a: ModelSummary, b: ModelSummary) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0)
-    const summary = { models: [...summaries].sort(order) }
-    const { report = 'table' } = options
-    if (typeof report === 'function') report(summary)
-    else if (report === 'table' && build.initialOptions.logLevel !== 'silent') process.stderr.write(formatReport(summary))
+    if (errors.length === 0) project.end(build.initialOptions.logLevel === 'silent')
   })
 }
 
@@ -85,11 +78,15 @@ function obstacleOf({ initialOptions }: PluginBuild): PartialMessage | undefined
 
 const loaders: Readonly<Record<string, Loader>> = { '.ts': 'ts', '.mts': 'ts', '.tsx': 'tsx', '.js': 'js', '.mjs': 'js' }
 
-function hostOf(build: PluginBuild, root: string): Host {
+function hostOf(build: PluginBuild, root: string, options: Options): Host {
   const { initialOptions } = build
+  // Unless it is said, esbuild's `browser` is a default that servers get too.
+  const platform = options.environment ?? (initialOptions.platform === 'browser' ? 'browser' : 'node')
   const format = initialOptions.format ?? { node: 'cjs', neutral: 'esm', browser: 'iife' }[initialOptions.platform ?? 'browser']
   return {
     root,
+    platform,
+    language: 'typescript',
     define: initialOptions.define ?? {},
     async resolve(specifier, importer) {
       const { path, namespace, errors } = await build.resolve(specifier, {
@@ -100,7 +97,7 @@ function hostOf(build: PluginBuild, root: string): Host {
       })
       return errors.length === 0 && namespace === 'file' && isAbsolute(path) ? path : undefined
     },
-    address: addressing(format === 'esm', initialOptions.publicPath),
+    address: platform === 'browser' ? inBrowser(format === 'esm') : inNode(format === 'esm', initialOptions.publicPath),
   }
 }
 
@@ -109,7 +106,7 @@ function hostOf(build: PluginBuild, root: string): Host {
  * have `__filename` when Node runs them. With `publicPath` the import is a web address instead; the file itself is then looked for
  * beside the chunk and in the folders above it, under its hashed name.
  */
-function addressing(isModule: boolean, publicPath: string | undefined): Host['address'] {
+function inNode(isModule: boolean, publicPath: string | undefined): Host['address'] {
   const base = isModule ? 'import.meta.url' : '__glowplug_base()'
   const baseOfScript = `
 function __glowplug_base() {
@@ -131,3 +128,12 @@ function __glowplug_find(address) {
     of: (variable) => (publicPath ? `__glowplug_find(${variable})` : `new URL(${variable}, ${base})`),
   }
 }
+
+/** The import is relative to the chunk, or an address by `publicPath`. A script knows its own address only while it runs. */
+const inBrowser = (isModule: boolean): Host['address'] =>
+  isModule
+    ? { prelude: '', of: (variable) => `new URL(${variable}, import.meta.url)` }
+    : {
+        prelude: `const __glowplug_script = document.currentScript && document.currentScript.src || document.baseURI\n`,
+        of: (variable) => `new URL(${variable}, __glowplug_script)`,
+      }

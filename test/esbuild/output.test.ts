@@ -45,7 +45,6 @@ const layouts: Readonly<Record<string, { readonly options: BuildOptions; readonl
     options: { publicPath: 'https://cdn.example/static', outbase: '.', assetNames: 'a/[name]-[hash]' },
     run: 'src/app.js',
   },
-  'platform browser': { options: { platform: 'browser' }, run: 'app.js' },
   'platform neutral': { options: { platform: 'neutral' }, run: 'app.js' },
 }
 

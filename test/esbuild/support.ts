@@ -41,7 +41,7 @@ export async function bundle(project: string, buildOptions: BuildOptions, option
   const report = (summary: Summary) => {
     models = summary.models
   }
-  const plugin = glowplug({ cache: sharedCache, report, ...options })
+  const plugin = glowplug({ targets: ['wasm'], cache: sharedCache, report, ...options })
   const result = await build({
     absWorkingDir: project,
     bundle: true,
