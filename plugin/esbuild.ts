@@ -1,6 +1,7 @@
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import type { Loader, OnLoadResult, PartialMessage, PluginBuild } from 'esbuild'
 import { createEsbuildPlugin } from 'unplugin'
+import { detachFiles } from './bundle/write.ts'
 import { assetPrefix, type Host, type Loaded, modelPattern, runtimeFile, withInlineMap } from './core.ts'
 import { toMessages } from './esbuildMessages.ts'
 import type { Options } from './options.ts'
@@ -27,7 +28,15 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
   }
   const host = hostOf(build, root, options)
 
-  build.onStart(() => project.begin())
+  const { outdir, outfile, write } = build.initialOptions
+  const outputs = outdir ?? (outfile === undefined ? undefined : dirname(outfile))
+  let detached = write === false || outputs === undefined
+  build.onStart(async () => {
+    project.begin()
+    // In later builds of a context esbuild leaves files alone that did not change.
+    if (!detached) await detachFiles(resolve(root, outputs!))
+    detached = true
+  })
 
   build.onLoad({ filter: modelPattern, namespace: 'file' }, async ({ path }): Promise<OnLoadResult | undefined> => {
     const obstacle = obstacleOf(build)

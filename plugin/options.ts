@@ -28,8 +28,9 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
   targets: [
     (value) =>
       value === 'auto' ||
+      isTargetName(value) ||
       (Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isTargetName)),
-    `'auto' or a list of different targets among ${targetNames.map((name) => `'${name}'`).join(', ')}`,
+    `'auto', or one or a list of different targets among ${targetNames.map((name) => `'${name}'`).join(', ')}`,
   ],
   cache: [(value) => value === false || (typeof value === 'string' && value !== ''), 'a folder, or false'],
   cacheBytes: [(value) => Number.isSafeInteger(value) && (value as number) > 0, 'a positive whole number of bytes'],
@@ -55,7 +56,12 @@ export async function findOptionProblems(options: unknown): Promise<string[]> {
       problems.push(
         `glowplug: there is no option '${name}'${suggestion(name, Object.keys(checks)) || `; options are ${Object.keys(checks).join(', ')}`}`,
       )
-    } else if (!check[0](value)) problems.push(`glowplug: option '${name}' must be ${check[1]}`)
+    } else if (!check[0](value)) {
+      const wrong = name === 'targets' ? [value].flat().find((each) => each !== 'auto' && !isTargetName(each)) : undefined
+      const { suggestion } = await import('../dsl/check.ts')
+      const near = typeof wrong === 'string' ? `; there is no '${wrong}'${suggestion(wrong, targetNames)}` : ''
+      problems.push(`glowplug: option '${name}' must be ${check[1]}${near}`)
+    }
   }
   return problems
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, relative, resolve } from 'node:path'
-import { writeWhole } from './bundle/write.ts'
+import { detachFile, writeWhole } from './bundle/write.ts'
 import { assetPrefix, type Host, modelPattern, runtimeFile, runtimeSpecifier } from './core.ts'
 import { errorOf, type Message, warningsOf } from './messages.ts'
 import type { Options } from './options.ts'
@@ -45,6 +45,14 @@ interface Files {
     readonly code?: string
   }
 }
+
+/** Where an output goes; neither where it stays in memory. */
+interface Output {
+  readonly dir?: string | undefined
+  readonly file?: string | undefined
+}
+
+const folderOf = ({ dir, file }: Output): string | undefined => dir ?? (file === undefined ? undefined : dirname(file))
 
 const virtual = (specifier: string) => `\0${specifier}`
 const modulePath = (id: string) => id.replace(/[?#].*$/, '')
@@ -149,7 +157,7 @@ export function createHooks<C extends Context>(options: Options, settingOf: (con
 
     generateBundle: {
       order: 'pre' as const,
-      handler(this: unknown, _output: unknown, files: Files) {
+      async handler(this: unknown, { dir, file }: Output, files: Files) {
         const ours = new Set(emitted.values())
         const codes = Object.values(files).flatMap(({ code }) => code ?? [])
         for (const [fileName, { names, name, source }] of Object.entries(files)) {
@@ -158,12 +166,14 @@ export function createHooks<C extends Context>(options: Options, settingOf: (con
           if (!codes.some((code) => code.includes(basename(fileName)))) delete files[fileName]
           else if (source !== undefined) sources.set(fileName, source)
         }
+        const folder = folderOf({ dir, file })
+        if (folder !== undefined) for (const fileName of sources.keys()) await detachFile(resolve(folder, fileName))
       },
     },
 
     /** Builds for servers may leave assets to the build for browsers; the server opens these files itself. */
-    async writeBundle(this: unknown, { dir, file }: { dir?: string | undefined; file?: string | undefined }, files: Files) {
-      const folder = dir ?? (file === undefined ? undefined : dirname(file))
+    async writeBundle(this: unknown, output: Output, files: Files) {
+      const folder = folderOf(output)
       for (const [fileName, source] of sources) {
         if (folder === undefined || files[fileName]) continue
         await mkdir(dirname(resolve(folder, fileName)), { recursive: true })

@@ -13,8 +13,8 @@ const targets = {
 export type TargetName = keyof typeof targets
 export const targetNames = Object.keys(targets) as readonly TargetName[]
 
-/** `auto` is native code for this machine where a C compiler can make it, and wasm. A list is made whole, or fails. */
-export type TargetChoice = 'auto' | readonly TargetName[]
+/** `auto` is native code for this machine where a C compiler can make it, and wasm. Others are made, all of a list, or the build fails. */
+export type TargetChoice = 'auto' | TargetName | readonly TargetName[]
 
 /** What the plugin and the command line compile for where nothing else is asked. */
 export const defaultChoice: TargetChoice = 'auto'
@@ -67,13 +67,14 @@ const identityOf = (target: string | Target) => (target === 'native' ? `native-$
  * TargetUnavailable. Other errors are those of `loadTargets`.
  */
 export async function chooseTargets(
-  choice: 'auto' | readonly (string | Target)[],
+  choice: string | readonly (string | Target)[],
   platform: 'node' | 'browser' = 'node',
 ): Promise<ChosenTargets> {
+  const list = [choice].flat()
   if (platform === 'browser') {
-    if (choice !== 'auto' && !choice.includes('wasm'))
+    if (choice !== 'auto' && !list.includes('wasm'))
       throw new TargetUnavailable(
-        `a browser runs wasm alone, and the model is compiled for ${choice.join(', ')}; add 'wasm' to the targets`,
+        `a browser runs wasm alone, and the model is compiled for ${list.join(', ')}; add 'wasm' to the targets`,
       )
     return { targets: prepared(await loadTargets('wasm')) }
   }
@@ -84,8 +85,8 @@ export async function chooseTargets(
     if (!native.ok) return { targets: wasm, omitted: `no native code: ${native.reason.replace(/\s*\n\s*/g, '; ')}` }
     return { targets: [...prepared(await loadTargets('native')), ...wasm] }
   }
-  if (choice.length === 0) throw new RangeError('no target was given')
-  const distinct = choice.filter((target, i) => choice.findIndex((other) => identityOf(other) === identityOf(target)) === i)
+  if (list.length === 0) throw new RangeError('no target was given')
+  const distinct = list.filter((target, i) => list.findIndex((other) => identityOf(other) === identityOf(target)) === i)
   const loaded = await Promise.all(
     distinct.map(async (target) => prepared(typeof target === 'string' ? await loadTargets(target) : [target])),
   )
@@ -96,7 +97,8 @@ export async function chooseTargets(
  * What decides about the C compilers that a choice needs, without starting one: part of the key of the cache. Empty where none is needed.
  */
 export function compilersOf(choice: TargetChoice, platform: 'node' | 'browser' = 'node'): string {
-  const names = platform === 'browser' ? [] : choice === 'auto' ? ['native'] : choice.filter((name) => name.startsWith('native'))
+  const asked = choice === 'auto' ? ['native'] : [choice].flat()
+  const names = platform === 'browser' ? [] : asked.filter((name) => name.startsWith('native'))
   return names.map((name) => compilerFingerprint(name.slice('native-'.length) || undefined)).join('\n')
 }
 

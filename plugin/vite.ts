@@ -18,9 +18,11 @@ const virtual = (specifier: string) => `\0${specifier}`
 type Context = Rolldown.PluginContext & { readonly environment: Environment }
 
 /** For libraries, of which nobody knows yet where they will run. */
-const anyLoader = `import { open as openInNode } from '${loaderOf('node')}'
+const anyLoader = `import { open as openInNode, openPortable as openPortableInNode } from '${loaderOf('node')}'
 import { open as openInBrowser } from '${loaderOf('browser')}'
-export const open = typeof process === 'object' && process.versions && process.versions.node ? openInNode : openInBrowser
+const inNode = typeof process === 'object' && process.versions && process.versions.node
+export const open = inNode ? openInNode : openInBrowser
+export const openPortable = inNode ? openPortableInNode : openInBrowser
 `
 
 /**

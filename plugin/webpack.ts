@@ -1,4 +1,5 @@
 import { createWebpackPlugin } from 'unplugin'
+import type { Message } from './messages.ts'
 import type { Options } from './options.ts'
 import { type Compiler, install } from './webpackLike.ts'
 
@@ -18,8 +19,10 @@ export default createWebpackPlugin<Options | undefined>((options = {}) => ({
       // Where the loader failed too, since its errors are part of the module.
       hooks.succeedModule.tap('glowplug', (module) => {
         for (const failure of module.getErrors() ?? []) {
-          const { place } = ((failure as { error?: unknown }).error ?? {}) as { place?: { line: number; column: number } }
-          if (place) Object.assign(failure, { loc: { start: place } })
+          const { place } = ((failure as { error?: unknown }).error ?? {}) as { place?: Message['loc'] }
+          // It stands behind the name of the module: the place in another file only in the text.
+          if (place && place.file === (module as { resource?: unknown }).resource)
+            Object.assign(failure, { loc: { start: place } })
         }
       }),
     )

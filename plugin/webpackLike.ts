@@ -195,7 +195,7 @@ function installFor(platform: Host['platform'], compiler: Compiler, options: Opt
 }
 
 /** An error whose text says everything: its stack leads into the plugin, which helps nobody. */
-const plainError = (text: string): Error => Object.assign(new Error(text), { hideStack: true, stack: text })
+const plainError = (text: string): Error => Object.assign(new Error(text), { stack: text })
 
 /** What DefinePlugins replace: code as strings, other values as JSON, objects by the path of their properties. */
 function definitionsOf({ options }: Compiler): Record<string, string> {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { constants, copyFile, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import { checkManifest } from '../../targets/runtime/check.ts'
+
+const temporaryName = (path: string): string => `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`
 
 async function hasContents(path: string, bytes: Uint8Array): Promise<boolean> {
   const present = await readFile(path).catch(() => undefined)
@@ -16,7 +18,7 @@ async function hasContents(path: string, bytes: Uint8Array): Promise<boolean> {
 export async function writeWhole(path: string, contents: Uint8Array | string): Promise<boolean> {
   const bytes = typeof contents === 'string' ? Buffer.from(contents) : contents
   if (await hasContents(path, bytes)) return false
-  const temporary = `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`
+  const temporary = temporaryName(path)
   try {
     const file = await open(temporary, 'wx')
     await file.writeFile(bytes).finally(() => file.close())
@@ -26,6 +28,31 @@ export async function writeWhole(path: string, contents: Uint8Array | string): P
     throw error
   }
   return true
+}
+
+/**
+ * Puts a copy of a file in its place; where there is no file, nothing. For bundlers, which write into files that are there, equal or not: a
+ * process that runs the code in one, or has it mapped, would crash, and now keeps the original, which has no name any more.
+ */
+export async function detachFile(path: string): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    await copyFile(path, temporary, constants.COPYFILE_FICLONE)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+/** Detaches the code and weights of native models that an earlier build may have left in a folder or below. */
+export async function detachFiles(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory() && !/^(?:node_modules|\..*)$/.test(entry.name)) await detachFiles(path)
+    else if (entry.isFile() && /\.(?:node|weights)$/.test(entry.name)) await detachFile(path)
+  }
 }
 
 /** Writes the files of a bundle to a folder, which is made where there is none: the manifest last, so that what it names is there. */

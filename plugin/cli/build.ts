@@ -1,10 +1,10 @@
-import { relative, resolve } from 'node:path'
-import { writeFolder } from '../bundle/folder.ts'
+import { join, relative, resolve } from 'node:path'
+import { findForeignFile, writeFolder } from '../bundle/folder.ts'
 import { compile } from '../compile.ts'
 import { formatReport, summariesOf } from '../report.ts'
 import { chooseTargets, describeTarget } from '../targets.ts'
 import { parseTargets, readModel } from './models.ts'
-import { UsageError, withProgress } from './terminal.ts'
+import { Failure, UsageError, withProgress } from './terminal.ts'
 
 export interface BuildOptions {
   readonly out?: string
@@ -19,6 +19,11 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   const started = performance.now()
   const choice = parseTargets(options.target)
   const out = resolve(String(options.out))
+  const foreign = await findForeignFile(out)
+  if (foreign !== undefined)
+    throw new Failure(
+      `${relative(process.cwd(), join(out, foreign))} was not written by glowplug and would be replaced; choose another folder`,
+    )
   const { bundle, omitted } = await withProgress(`reading ${file}`, async (update) => {
     const choosing = chooseTargets(choice)
     choosing.catch(() => undefined)

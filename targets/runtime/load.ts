@@ -29,7 +29,7 @@ function load(located: Located, { target, verify }: OpenOptions, drivers: Driver
       const { bytes, digest, kind } = chosen
       const place = located.place(chosen.file)
       const driver = drivers[kind]
-      if (!driver) throw Error(`this loader runs no ${kind}`)
+      if (!driver) throw Error(`no ${kind} here`)
       const read = () => {
         const content = Buffer.alloc(bytes)
         try {
@@ -49,7 +49,7 @@ function load(located: Located, { target, verify }: OpenOptions, drivers: Driver
       reasons.push(`${chosen.target} ${chosen.level}: ${(error as Error).message}`)
     }
   const why = reasons.join('; ') || `built for ${codes.map((code) => code.target)}, not ${target}`
-  fail('target-unavailable', `model '${model}' cannot run here: ${why}`)
+  fail('target-unavailable', `model '${model}' cannot run: ${why}`)
 }
 
 /** Bundles in files or in memory. */

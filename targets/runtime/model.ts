@@ -262,7 +262,7 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
   /** The only entry. */
   function main(): Entry<any, any> {
     const [entry, other] = Object.values(getEntries())
-    if (other) fail('entry-missing', about(`has several: call entries.${Object.keys(entries!).join(' or entries.')}`))
+    if (other) fail('entry-missing', about(`has several entries: call entries.${Object.keys(entries!).join(' or entries.')}`))
     return entry!
   }
 

@@ -8,11 +8,16 @@ import { engine } from './source.ts'
 export const native: Driver = {
   prepare({ platform }, place, read) {
     const { os, arch, libc } = Object(platform)
-    const musl = os === process.platform && /ld-musl-/.test(builtin('fs').readFileSync('/proc/self/maps', 'latin1'))
+    let library = 'glibc'
+    try {
+      if (/ld-musl-/.test(`${builtin('fs').readFileSync('/proc/self/maps')}`)) library = 'musl'
+    } catch {
+      // Another system, or a process that may not read it.
+    }
     const wanted = `${os} ${arch} ${libc}`
-    const here = `${process.platform} ${process.arch} ${musl ? 'musl' : 'glibc'}`
+    const here = `${process.platform} ${process.arch} ${library}`
     if (wanted !== here) throw Error(`made for ${wanted}, this is ${here}`)
-    if (typeof place !== 'string') throw Error('native code must be a file')
+    if (typeof place !== 'string') throw Error('code is no file')
     read()
     const module = { exports: {} as Addon }
     process.dlopen(module, builtin('path').resolve(place))
@@ -43,7 +48,7 @@ export const native: Driver = {
     async function check() {
       if (verify === 'code' || !length) return
       const hash = builtin('crypto').createHash('sha256')
-      const slices = { start: offset, end: offset + length - 1, highWaterMark: 2 ** 20 }
+      const slices = { start: offset, end: offset + length - 1 }
       for await (const slice of builtin('fs').createReadStream(place, slices)) hash.update(slice)
       if (`sha256-${hash.digest('hex')}` !== digest) throw { code: 'digest' }
     }

@@ -85,10 +85,7 @@ export function copyInput(tensor: TensorSignature, value: unknown, target: any):
     const fits = typeof stored === typeof target[i]
     if (fits) target[i] = stored
     if (!fits || (dtype[0] !== 'f' && target[i] !== stored))
-      fail(
-        'input-value',
-        `input '${name}'[${i}] is ${typeof element === 'object' ? kindOf(element) : String(element)}, which does not fit ${dtype}`,
-      )
+      fail('input-value', `input '${name}'[${i}] is ${kindOf(element)} ${String(element)}, which does not fit ${dtype}`)
   }
 }
 

@@ -1,3 +1,4 @@
+import { fail } from './error.ts'
 import type { Driver } from './load.ts'
 import { builtin } from './plan.ts'
 import { engine, workerSource } from './source.ts'
@@ -17,7 +18,12 @@ export const threads: Driver = {
       const { Worker } = builtin('worker_threads')
       const workerData = { plan, verify: verify !== 'code', warm: warm && typeof plan.code !== 'string' }
       // Without the options of the process: they may name hooks that take longer to load than the model.
-      const worker = new Worker(workerSource, { eval: true, workerData, execArgv: [] })
+      let worker: import('node:worker_threads').Worker
+      try {
+        worker = new Worker(workerSource, { eval: true, workerData, execArgv: [] })
+      } catch (error) {
+        fail('target-unavailable', `no worker: ${error}`, error)
+      }
       worker.on('message', answer)
       // What was thrown there ended it.
       worker.on('error', (error) => broken(error, plan))

@@ -56,10 +56,11 @@ for (const name of names) {
       assert.match(error.text, /shape-mismatch/)
       assert.match(error.text, /help: /)
       assert.match(error.text, new RegExp(`wrong\\.model\\.ts:${lineOf(wrong, 'head(x)')}`))
-      if (isWebpack) assert.is(error.file, join(project, 'wrong.model.ts'))
-      // Rspack has places for its own errors alone.
-      if (name !== 'rspack') assert.is(error.line, 3)
-      if (!isWebpack) assert.equal([error.file, error.column], [join(project, 'head.ts'), 9])
+      if (isWebpack) {
+        // Their errors belong to the module that was loaded, and the first mistake is in another file.
+        assert.is(error.file, join(project, 'wrong.model.ts'))
+        assert.is(error.text.split('shape-mismatch').length, 3, 'each of the two mistakes is told once')
+      } else assert.equal([error.file, error.line, error.column], [join(project, 'head.ts'), 3, 9])
     }
   })
 
@@ -70,6 +71,8 @@ for (const name of names) {
 
     assert.match(error!.text, /scale\.safetensors/)
     assert.match(error!.text, new RegExp(`scale\\.model\\.ts:${lineOf(source, 'w.get(')}`))
+    // Rspack has places for its own errors alone.
+    if (name !== 'rspack') assert.is(error!.line, lineOf(source, 'w.get('))
     const unused = source.replace(`w.get('scale', 'f32', [2])`, '2')
     const { error: none, warnings } = await build(
       createProject({ ...files, 'scale.model.ts': unused, 'scale.safetensors': scaleWeights([1, 2]) }),

@@ -70,6 +70,18 @@ test('build writes a folder that runs where there is nothing but Node (AO-05)', 
   assert.not.match(readFileSync(join(empty, 'index.js'), 'utf8'), new RegExp(`${repository}|${folder}|forward`))
 })
 
+test('build replaces what it wrote itself and nothing else', async () => {
+  const build = (out: string) => glowplug('build', 'tiny.model.ts', '--out', out, '--target', 'interpreter')
+  mkdirSync(file('foreign'))
+  writeFileSync(file('foreign/index.js'), 'export default 1\n')
+  const { status, err } = await build('foreign')
+  assert.is(status, 1)
+  assert.match(err, /foreign\/index\.js was not written by glowplug and would be replaced; choose another folder/)
+  assert.equal(readdirSync(file('foreign')), ['index.js'])
+  assert.is(readFileSync(file('foreign/index.js'), 'utf8'), 'export default 1\n')
+  for (let i = 0; i < 2; i++) assert.is((await build('own')).status, 0)
+})
+
 test('the module is found to be one inside a CommonJS package too', async () => {
   const outer = join(folder, 'commonjs')
   mkdirSync(outer)

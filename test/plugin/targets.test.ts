@@ -101,13 +101,15 @@ test('the key of the cache tells compilers apart, where the choice needs one', a
   assert.match(cross, /aarch64-linux-gnu-gcc[\s\S]*\n/)
 })
 
-test('option targets takes auto, or a list of different names', async () => {
-  for (const targets of ['auto', ['native'], ['native-linux-x64', 'native-linux-arm64', 'wasm'], undefined])
+test('option targets takes auto, a name, or a list of different names', async () => {
+  for (const targets of ['auto', 'wasm', ['native'], ['native-linux-x64', 'native-linux-arm64', 'wasm'], undefined])
     assert.equal(await findOptionProblems({ targets }), [])
-  for (const targets of ['wasm', [], ['auto'], ['wasm', 'wasm'], ['cuda'], 5, null])
-    assert.equal(await findOptionProblems({ targets }), [
-      "glowplug: option 'targets' must be 'auto' or a list of different targets among 'native', 'native-linux-x64', 'native-linux-arm64', 'wasm', 'interpreter'",
-    ])
+  const expected =
+    "glowplug: option 'targets' must be 'auto', or one or a list of different targets among 'native', 'native-linux-x64', 'native-linux-arm64', 'wasm', 'interpreter'"
+  for (const targets of [[], ['auto'], ['wasm', 'wasm'], 5, null]) assert.equal(await findOptionProblems({ targets }), [expected])
+  for (const targets of ['wasn', ['native', 'wasn']])
+    assert.equal(await findOptionProblems({ targets }), [`${expected}; there is no 'wasn'; did you mean 'wasm'?`])
+  assert.equal(await findOptionProblems({ targets: ['cuda'] }), [`${expected}; there is no 'cuda'`])
 })
 
 test.run()

@@ -80,7 +80,7 @@ else {
 
     test(`${target}: run, runSync and bind of a model with several entries name them`, async () => {
       const model = use(folder, { target })
-      const message = "entry-missing: model 'sample' has several: call entries.scale or entries.pick or entries.slow"
+      const message = "entry-missing: model 'sample' has several entries: call entries.scale or entries.pick or entries.slow"
       for (const body of [() => model.run(sum), () => model.runSync(sum), () => model.bind()])
         assert.is(await failure(body), message)
       const { info, entries } = model
@@ -140,7 +140,7 @@ else {
     assert.equal(warnings, [`GLOWPLUG_FALLBACK: model 'sample' runs on wasm: ${reasons.join('; ')}`])
     assert.is(
       await failure(() => run(use(other, { target: 'native' }))),
-      `target-unavailable: model 'sample' cannot run here: ${reasons.join('; ')}`,
+      `target-unavailable: model 'sample' cannot run: ${reasons.join('; ')}`,
     )
     const musl = writeChanged(bundle, ({ codes }) => {
       for (const code of codes) if (code.platform) code.platform.libc = 'musl'
@@ -203,7 +203,7 @@ else {
     const model = use(bundle)
     const warnings = await warningsOf(async () => assert.equal(await run(model), expected))
     assert.is(warnings.length, 1)
-    assert.match(model.info.fallback!, new RegExp(`^native ${first.level}: native code must be a file`))
+    assert.match(model.info.fallback!, new RegExp(`^native ${first.level}: code is no file`))
   })
 
   test('damaged and missing code is an error, not a reason for wasm (AO-11)', async () => {

@@ -198,7 +198,7 @@ test('two models and several instances in one process do not meet (AO-12)', asyn
 test('a target that was not built is refused by name (BE-05)', async () => {
   assert.is(
     await failure(() => sample({ target: 'native' }).run(sum)),
-    "target-unavailable: model 'sample' cannot run here: built for wasm,interpreter, not native",
+    "target-unavailable: model 'sample' cannot run: built for wasm,interpreter, not native",
   )
 })
 
