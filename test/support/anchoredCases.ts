@@ -352,7 +352,7 @@ export function anchoredSuites(seed: number, share = 1): KernelSuite[] {
   return families.map(([name, arbitrary, usual]) => {
     const count = Math.ceil(usual * share)
     const cases = draw(arbitrary, count, seed)
-    assert.ok(cases.length > count / 4, `only ${cases.length} cases are valid`)
+    assert.ok(cases.length > count / 6, `only ${cases.length} cases are valid`)
     return { name, cases, check: (outputs) => checkAnchored(cases, outputs) }
   })
 }

@@ -1,6 +1,7 @@
-import { findExecutable, splitCommand } from '../../targets/native/candidates.ts'
+import { readFileSync } from 'node:fs'
+import { findExecutable, hostPlatform, splitCommand } from '../../targets/native/candidates.ts'
 import { commonFlags, kernelFlags } from '../../targets/native/flags.ts'
-import { type NativeLevel, platforms } from '../../targets/native/levels.ts'
+import { type NativeLevel, platformNames, platforms } from '../../targets/native/levels.ts'
 import type { Machine } from './executable.ts'
 
 /** Says that tests did not run for want of a tool; counted by `test/run.mjs`. */
@@ -24,5 +25,18 @@ export function emulatedMachines(what: string): Machine[] {
     if (missing) skip(`${what} by ${compiler}`, splitCommand(missing)[0]!)
     const [level] = platforms['linux-arm64'].levels
     return missing ? [] : [{ ...machineOf(compiler, level!, ['-static']), emulator: [emulator] }]
+  })
+}
+
+/** The levels of native code that this processor runs; tells which it does not. */
+export function levelsHere(what: string): readonly NativeLevel[] {
+  const platform = platformNames.find((name) => name === hostPlatform)
+  if (!platform) return []
+  const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'latin1'))?.[1] ?? ''
+  const features = new Set(line.split(' ').map((name) => (name === 'pni' ? 'sse3' : name)))
+  return platforms[platform].levels.filter((level) => {
+    const lacking = level.needs.filter((name) => !features.has(name))
+    if (lacking.length > 0) console.log(`not run: ${what} at ${level.name}, as this processor lacks ${lacking.join(', ')}`)
+    return lacking.length === 0
   })
 }
