@@ -1,6 +1,5 @@
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
-import type { Loader, OnLoadResult, PartialMessage, PluginBuild } from 'esbuild'
-import { createEsbuildPlugin } from 'unplugin'
+import type { Loader, OnLoadResult, PartialMessage, Plugin, PluginBuild } from 'esbuild'
 import { detachFiles } from './bundle/write.ts'
 import { assetPrefix, type Host, type Loaded, modelPattern, runtimeFile, withInlineMap } from './core.ts'
 import { toMessages } from './esbuildMessages.ts'
@@ -14,10 +13,7 @@ export type { ModelSummary, Summary } from './report.ts'
  * Compiles `*.model.ts` modules while esbuild bundles them. Emitted files go through esbuild's own `file` loader, so that
  * `outdir`, `outfile`, `write: false`, `assetNames`, splitting and the metafile treat them like any other asset.
  */
-export default createEsbuildPlugin<Options | undefined>((options = {}) => ({
-  name: 'glowplug',
-  esbuild: { setup: (build) => setup(build, options) },
-}))
+export default (options: Options = {}): Plugin => ({ name: 'glowplug', setup: (build) => setup(build, options) })
 
 async function setup(build: PluginBuild, options: Options): Promise<void> {
   const root = resolve(build.initialOptions.absWorkingDir ?? process.cwd())
@@ -28,9 +24,12 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
   }
   const host = hostOf(build, root, options)
 
-  const { outdir, outfile, write } = build.initialOptions
+  const { outdir, outfile, write, loader = {} } = build.initialOptions
   const outputs = outdir ?? (outfile === undefined ? undefined : dirname(outfile))
   let detached = write === false || outputs === undefined
+  const readsWeights = outputs !== undefined && (loader[weights] ?? 'file') === 'file'
+  if (readsWeights) build.initialOptions.loader = { ...loader, [weights]: 'file' }
+
   build.onStart(async () => {
     project.begin()
     // In later builds of a context esbuild leaves files alone that did not change.
@@ -59,10 +58,14 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
   build.onResolve({ filter: /^glowplug:runtime$/ }, () => ({ path: runtimeFile(host.platform), sideEffects: false }))
   // The path begins with that of the module that asked: an asset shared by two models could land in another chunk than theirs, and
   // its address is relative to its chunk.
-  build.onResolve({ filter: /^glowplug:asset\// }, ({ path, importer, pluginData }) => {
+  build.onResolve({ filter: /^glowplug:asset\// }, async ({ path, importer, pluginData }) => {
     const name = path.slice(assetPrefix.length)
-    const file = `${relative(root, importer).replaceAll('\\', '/')}/${name}`
-    return { path: file, namespace: 'glowplug', sideEffects: false, pluginData: (pluginData as Loaded).assets[name] }
+    const owner = relative(root, importer).replaceAll('\\', '/')
+    const bytes = (pluginData as Loaded).assets[name]!
+    // What esbuild reads by itself need not go through the pipe to its process.
+    const file = readsWeights && name.endsWith(weights) ? await project.place(owner, name, bytes) : undefined
+    if (file) return { path: file, sideEffects: false }
+    return { path: `${owner}/${name}`, namespace: 'glowplug', sideEffects: false, pluginData: bytes }
   })
   build.onLoad({ filter: /.*/, namespace: 'glowplug' }, ({ pluginData }) => ({
     contents: pluginData as Uint8Array,
@@ -73,6 +76,9 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
     if (errors.length === 0) project.end(build.initialOptions.logLevel === 'silent')
   })
 }
+
+/** Extension of the large files. */
+const weights = '.weights'
 
 /** What makes a build impossible before any model is read. */
 function obstacleOf({ initialOptions }: PluginBuild): PartialMessage | undefined {

@@ -11,6 +11,8 @@ export interface Project {
   readonly problems: readonly string[]
   /** Compiles a model file, or finds it in the cache. */
   load(file: string, host: Host): Promise<Outcome>
+  /** See `Cache`. */
+  place: Cache['place']
   /** A build begins: what earlier ones compiled is no part of its report. */
   begin(): void
   /** A build ended well: reports the models that it loaded. A table is printed unless `silent`. */
@@ -23,14 +25,17 @@ export async function openProject(options: Options, root: string): Promise<Proje
   const { report = 'table' } = problems.length > 0 ? {} : options
   let cache: Cache | undefined
   const openCache = () =>
-    options.cache === false ? memoryCache() : folderCache(resolve(root, options.cache ?? defaultFolder(root)), options.cacheBytes)
+    (cache ??=
+      options.cache === false
+        ? memoryCache()
+        : folderCache(resolve(root, options.cache ?? defaultFolder(root)), options.cacheBytes))
   let summaries = new Map<string, readonly ModelSummary[]>()
   return {
     root,
     problems,
+    place: (owner, name, bytes) => openCache().place(owner, name, bytes),
     async load(file, host) {
-      cache ??= openCache()
-      const outcome = await loadModelFile(file, host, options, cache)
+      const outcome = await loadModelFile(file, host, options, openCache())
       // A bundler may load a module more than once in a build; the first time says what it cost.
       const key = `${host.platform} ${file}`
       if (outcome.loaded && !summaries.has(key)) summaries.set(key, outcome.loaded.summaries)

@@ -13,6 +13,11 @@ export { sha256 }
 export interface Cache extends DigestMemory {
   find(subject: string, isCurrent: (dependencies: Dependencies) => Promise<boolean>): Promise<Kept | undefined>
   keep(subject: string, kept: Kept): Promise<void>
+  /**
+   * The path of a file with these contents and the name, for a bundler to read by itself, which is faster than handing over large ones.
+   * `owner` tells files of equal name apart. Undefined where there is no folder to put it in.
+   */
+  place(owner: string, name: string, bytes: Uint8Array): Promise<string | undefined>
 }
 
 export const defaultMaximumBytes = 512 * 2 ** 20
@@ -33,6 +38,7 @@ export function memoryCache(): Cache {
     async keep(subject, entry) {
       kept.set(subject, entry)
     },
+    place: async () => undefined,
     recall: async (path) => digests.get(path),
     async remember(path, entry) {
       digests.set(path, entry)
@@ -62,6 +68,17 @@ export function folderCache(folder: string, maximumBytes = defaultMaximumBytes):
       const name = sha256(JSON.stringify(entry.dependencies)).slice(0, 32)
       await replaceFile(join(entriesFolder, subject, `${name}.bin`), encode(entry), join(folder, 'incomplete'))
       await evict(folder, join(entriesFolder, subject), maximumBytes)
+    },
+    async place(owner, name, bytes) {
+      const path = join(folder, 'files', sha256(owner).slice(0, 16), name)
+      const holds = async () => (await readFile(path).catch(() => undefined))?.equals(bytes) === true
+      if (!(await holds())) {
+        await replaceFile(path, [bytes], join(folder, 'incomplete'))
+        if (!(await holds())) return undefined
+      }
+      const now = new Date()
+      await utimes(path, now, now).catch(() => undefined)
+      return path
     },
     async recall(path) {
       try {
@@ -131,5 +148,7 @@ async function evict(folder: string, subjectFolder: string, maximumBytes: number
     return total > maximumBytes
   }
   await remove((await listFiles(join(folder, 'entries'), true)).filter(exceeds))
-  await remove((await listFiles(join(folder, 'incomplete'))).filter(({ used }) => Date.now() - used > abandonedMilliseconds))
+  // What another build may be about to read stays.
+  const left = await Promise.all(['incomplete', 'files'].map((name) => listFiles(join(folder, name), true)))
+  await remove(left.flat().filter(({ used }) => Date.now() - used > abandonedMilliseconds))
 }

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -60,6 +61,34 @@ for (const [kind, make] of [
     assert.is(await cache.find('a', async () => false), undefined)
   })
 }
+
+test('a file for a bundler to read has the right contents, whatever lay there; one for each owner; none without a folder', async () => {
+  const folder = freshFolder()
+  const cache = folderCache(folder)
+  const bytes = new Uint8Array([1, 2, 3])
+  const path = await cache.place('a.model.ts', 'x.weights', bytes)
+  assert.match(path!, /x\.weights$/)
+  for (const damage of [[1, 2], [1, 2, 4], [], [1, 2, 3]]) {
+    writeFileSync(path!, new Uint8Array(damage))
+    assert.is(await cache.place('a.model.ts', 'x.weights', bytes), path)
+    assert.equal([...readFileSync(path!)], [1, 2, 3])
+  }
+  assert.is.not(await cache.place('b.model.ts', 'x.weights', bytes), path)
+  rmSync(folder, { recursive: true })
+  writeFileSync(folder, 'no folder')
+  assert.is(await cache.place('a.model.ts', 'x.weights', bytes), undefined)
+  assert.is(await memoryCache().place('a.model.ts', 'x.weights', bytes), undefined)
+})
+
+test('a full cache lets go of files for bundlers, but not of those that a build may be about to read', async () => {
+  const cache = folderCache(freshFolder(), 1)
+  const [old, young] = await Promise.all(['old', 'young'].map((name) => cache.place(name, 'x.weights', new Uint8Array(9))))
+  const yesterday = new Date(Date.now() - 86_400_000)
+  utimesSync(old!, yesterday, yesterday)
+  await cache.keep('a', entry('answer'))
+  assert.not(existsSync(old!))
+  assert.ok(existsSync(young!))
+})
 
 test('BP-07 every damaged byte and every length of an entry means "not found"', async () => {
   const folder = freshFolder()

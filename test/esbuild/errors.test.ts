@@ -111,7 +111,7 @@ test('options are checked, all at once, with the nearest name', async () => {
     cacheBytes: -1,
   })
   assert.match(unknown!, /no option 'target'; did you mean 'targets'\?/)
-  assert.match(target!, /'targets' must be 'auto' or a list of different targets among 'native', .*'wasm', 'interpreter'/)
+  assert.match(target!, /'targets' must be 'auto', or one or a list of different targets among 'native', .*'wasm', 'interpreter'/)
   assert.is(more.length, 5)
   assert.match((await messagesOf({ zzzzzz: 1 }))[0]!, /options are targets, cache/)
   assert.match((await messagesOf('table' as never))[0]!, /must be an object/)
