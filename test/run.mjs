@@ -1,11 +1,13 @@
-// Runs test files: `node test/run.mjs [--update] [--fuzz[=factor[:seed]]] [part of a path …]`. Builds dist/ and the tests first, two
-// files at a time. `--update` rewrites expectations; `--fuzz` draws more cases of each property, 5 times as many unless told.
+// Runs test files: `node test/run.mjs [--update] [--fuzz[=factor[:seed]]] [--sanitize] [part of a path …]`. Builds dist/ and the tests
+// first, two files at a time. `--update` rewrites expectations; `--fuzz` draws more cases of each property, 5 times as many unless told;
+// `--sanitize` runs, in place of all tests, those under sanitizers.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { build } from 'esbuild'
 import { buildDist, bundleOptions, definitions, root } from '../plugin/build.mjs'
+import { sanitizeJobs } from './sanitize/jobs.mjs'
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const fuzz = process.argv.find((argument) => /^--fuzz(=|$)/.test(argument))
@@ -28,12 +30,27 @@ function findTests(folder) {
   })
 }
 
-const files = findTests(join(root, 'test'))
-  .filter((path) => patterns.length === 0 || patterns.some((pattern) => relative(root, path).includes(pattern)))
-  // Only properties that draw by `test/support/draw.ts` draw more.
-  .filter((path) => !fuzz || readFileSync(path, 'utf8').includes('/support/draw.ts'))
-  .sort()
-if (files.length === 0) {
+const total = { passed: 0, failed: 0, skipped: 0 }
+
+function chooseJobs() {
+  const found = findTests(join(root, 'test'))
+    // Only properties that draw by `test/support/draw.ts` draw more.
+    .filter((path) => !fuzz || readFileSync(path, 'utf8').includes('/support/draw.ts'))
+    .map((path) => relative(join(root, 'test'), path))
+    .sort()
+    .map((file) => ({ file, label: file, environment: {} }))
+  if (!process.argv.includes('--sanitize')) return found
+  const { jobs, skipped } = sanitizeJobs()
+  for (const line of skipped) console.log(`     ${line}`)
+  total.skipped += skipped.length
+  return jobs
+}
+
+const jobs = chooseJobs().filter(
+  ({ file }) => patterns.length === 0 || patterns.some((pattern) => join('test', file).includes(pattern)),
+)
+const files = [...new Set(jobs.map(({ file }) => join(root, 'test', file)))]
+if (files.length === 0 && total.skipped === 0) {
   console.error(`no test file matches ${patterns.join(' ')}`)
   process.exit(1)
 }
@@ -52,15 +69,12 @@ await build({
   external: ['glowplug', 'glowplug/*'],
 })
 
-const total = { passed: 0, failed: 0, skipped: 0 }
-
-function runFile(path) {
-  const name = relative(join(root, 'test'), path)
+function runFile({ file, label, environment: own }) {
   return new Promise((done) => {
     const started = performance.now()
-    const child = spawn(process.execPath, ['--enable-source-maps', join(outdir, name.replace(/\.ts$/, '.js'))], {
+    const child = spawn(process.execPath, ['--enable-source-maps', join(outdir, file.replace(/\.ts$/, '.js'))], {
       cwd: root,
-      env: environment,
+      env: { ...environment, ...own },
     })
     let output = ''
     child.stdout.on('data', (chunk) => (output += chunk))
@@ -69,25 +83,28 @@ function runFile(path) {
       const count = (label) =>
         [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].reduce((sum, match) => sum + Number(match[1]), 0)
       const [all, passed] = [count('Total'), count('Passed')]
-      const skipped = count('Skipped') + output.split('\n').filter((line) => line.startsWith('skipped: ')).length
-      const failed = Math.max(all - passed, status === 0 && all > 0 ? 0 : 1)
+      // Behind the marks of tests that have ended.
+      const lines = output.split('\n').map((line) => line.replace(/^(?:[•✘] )+/, ''))
+      const absent = lines.filter((line) => line.startsWith('skipped: '))
+      const skipped = count('Skipped') + absent.length
+      const failed = Math.max(all - passed, status === 0 && all + skipped > 0 ? 0 : 1)
       total.passed += passed
       total.skipped += skipped
       total.failed += failed
       console.log(
-        `${failed > 0 ? 'FAIL' : 'ok  '} ${name}  ${passed} passed${skipped ? `, ${skipped} skipped` : ''}  ${((performance.now() - started) / 1000).toFixed(1)} s`,
+        `${failed > 0 ? 'FAIL' : 'ok  '} ${label}  ${passed} passed${skipped ? `, ${skipped} skipped` : ''}  ${((performance.now() - started) / 1000).toFixed(1)} s`,
       )
       if (failed > 0 || patterns.length > 0) console.log(output)
-      else for (const line of output.split('\n')) if (line.startsWith('skipped: ')) console.log(`     ${line}`)
+      else for (const line of absent) console.log(`     ${line}`)
       done()
     })
   })
 }
 
-const pending = [...files]
+const pending = [...jobs]
 await Promise.all(
   Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
-    for (let path = pending.shift(); path; path = pending.shift()) await runFile(path)
+    for (let job = pending.shift(); job; job = pending.shift()) await runFile(job)
   }),
 )
 rmSync(outdir, { recursive: true, force: true })

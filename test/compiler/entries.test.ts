@@ -128,7 +128,7 @@ test('equal kernels of two entries are one function; different ones of one name 
   const functionsOf = async (...graphs: ReturnType<typeof graphOf>[]) => {
     const entries = graphs.map((graph, i) => ({ name: `e${i}`, graph }))
     const { code } = await compileCode({ name: 'm', entries }, { target: wasmText })
-    return [...code.source.matchAll(/^static (?:void|int) (\w+)\(/gm)]
+    return [...code.source.matchAll(/^(?:static|KERNEL) (?:void|int) (\w+)\(/gm)]
       .map(([, name]) => name!)
       .filter((name) => !/^gp_/.test(name))
   }

@@ -5,8 +5,9 @@ import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { entries, loadAddon, makeAddon, makeRegion, onPool, openInstance, weights, weightsPath } from './handmade.ts'
-import { regionOf, writeFile } from './harness.ts'
+import { needsCompiler, regionOf, writeFile } from './harness.ts'
 
+await needsCompiler('the addon')
 const path = await makeAddon('first')
 const addon = loadAddon(path)
 const expected = (value: number) => weights.map((weight) => weight * value)

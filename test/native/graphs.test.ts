@@ -6,8 +6,9 @@ import { evaluate } from '../../targets/interpreter/index.ts'
 import { nativeTargets } from '../../targets/native/index.ts'
 import { draw } from '../support/draw.ts'
 import { graphSuite } from '../support/graphSuite.ts'
-import { compileProgram, compilerCalled, levels, load, writeFile } from './harness.ts'
+import { compileProgram, compilerCalled, levels, load, needsCompiler, writeFile } from './harness.ts'
 
+await needsCompiler('random graphs as native code')
 const targets = await nativeTargets()
 
 for (const [i, level] of levels().entries()) {

@@ -6,7 +6,14 @@ import * as assert from 'uvu/assert'
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { hostPlatform } from '../../targets/native/candidates.ts'
-import { type Compiler, CompilerMissing, findCompiler, nativeText, type PlatformName } from '../../targets/native/index.ts'
+import {
+  type Compiler,
+  CompilerMissing,
+  findCompiler,
+  nativeAvailable,
+  nativeText,
+  type PlatformName,
+} from '../../targets/native/index.ts'
 import { type NativeLevel, platforms } from '../../targets/native/levels.ts'
 import { type Compiled, compileAddon } from '../../targets/native/toolchain.ts'
 import type { Addon, NativeInstance } from '../../targets/runtime/addon.ts'
@@ -21,6 +28,13 @@ export const sanitizers: readonly string[] = (process.env.GLOWPLUG_SANITIZE ?? '
 
 /** Levels of this machine, the most demanding first. */
 export const levels = (): readonly NativeLevel[] => platforms[platform].levels
+
+/** Ends this process, in peace, where nothing here makes addons: a test file that is about nothing else calls this first. */
+export async function needsCompiler(what: string): Promise<void> {
+  if ((await nativeAvailable()).ok) return
+  console.log(`skipped: ${what} needs a C compiler`)
+  process.exit()
+}
 
 /** A compiler by its command, or undefined where it is not installed. */
 export async function compilerCalled(command: string): Promise<Compiler | undefined> {

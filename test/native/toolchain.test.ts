@@ -111,7 +111,8 @@ test('compilers that are too old, for another machine, no compilers, or without 
 })
 
 test('a compiler named by $CC is taken with its arguments, or refused, and none instead of it', async () => {
-  const real = findExecutable('gcc') ?? findExecutable('clang')!
+  const real = findExecutable('gcc') ?? findExecutable('clang')
+  if (!real) return console.log('skipped: a compiler named by $CC needs a C compiler')
   const named = await withEnvironment({ ...none, CC: `"${real}" -DX='a b'` }, () => findCompiler(platform))
   assert.equal(named.command, [real, '-DX=a b'])
   assert.match(await refusal({ CC: '/nonexistent/cc -m64' }), '  $CC (/nonexistent/cc -m64) was not found\n')
@@ -127,7 +128,7 @@ test('a compiler named by $CC is taken with its arguments, or refused, and none 
 test('another platform has compilers and a variable of its own', async () => {
   const other = platform === 'linux-x64' ? 'linux-arm64' : 'linux-x64'
   const { triple, variable } = platforms[other]
-  const message = await refusal({ PATH: pathWith({ cc: findExecutable('cc')! }) }, other)
+  const message = await refusal({ PATH: pathWith({ cc: claims(gcc(12)) }) }, other)
   assert.match(message, `  ${triple}-gcc was not found\n`)
   assert.match(message, `  clang --target=${triple} was not found\n`)
   assert.match(message, `or name one in $${variable}`)

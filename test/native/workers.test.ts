@@ -5,7 +5,9 @@ import { Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { entries, loadAddon, makeAddon, makeRegion, onPool, openInstance, weights, weightsPath } from './handmade.ts'
+import { needsCompiler } from './harness.ts'
 
+await needsCompiler('addons in workers')
 const paths = [await makeAddon('one'), await makeAddon('two')]
 
 /** Plain JavaScript for workers and processes: loads an addon, and has `run(milliseconds)` and `start(milliseconds, done)`. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { test } from 'uvu'
@@ -66,7 +66,7 @@ test('npm pack builds the package and holds what users need, and nothing else', 
 
 test('it installs without scripts into an empty folder', () => {
   assert.ok(tarball)
-  run(workplace, 'mkdir', ['user'])
+  mkdirSync(user)
   writeFileSync(join(user, 'package.json'), '{ "type": "module", "private": true }')
   const offline = [
     'install',
