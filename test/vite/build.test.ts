@@ -92,7 +92,7 @@ test('BP-10 an SSR build, copied to an empty folder, answers over HTTP with Node
   }
 })
 
-test('BP-10 a library build answers in Node, with both loaders in it', async () => {
+async function readByLibrary(): Promise<Reading[]> {
   await buildApp({ mode: 'library' })
   const place = emptyFolder()
   cpSync(join(app, 'out/library'), place, { recursive: true })
@@ -100,7 +100,24 @@ test('BP-10 a library build answers in Node, with both loaders in it', async () 
   const found: Reading[] = []
   for (const display of displays) found.push(await read(display))
   await close()
-  assertReadings(found)
+  return found
+}
+
+test('BP-10 a library build answers in Node, with both loaders in it', async () => {
+  assertReadings(await readByLibrary())
+})
+
+test('BP-10 so does one that was made where there is no C compiler', async () => {
+  const before = process.env.CC
+  process.env.CC = '/nonexistent/cc'
+  try {
+    const found = await readByLibrary()
+    assertReadings(found)
+    for (const { target } of found) assert.is(target, 'wasm')
+  } finally {
+    if (before === undefined) delete process.env.CC
+    else process.env.CC = before
+  }
 })
 
 if (!chromiumIsThere) skipped('a client build in a browser')
