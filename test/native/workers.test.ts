@@ -138,14 +138,17 @@ test('promises settled in `done` go on at once', () => {
   assert.is(stdout, 'all\n')
 })
 
+/** JavaScript that counts the threads of the pool. A thread of Node may end while it is looked at. */
+const poolThreads = `const { readdirSync, readFileSync } = require('node:fs')
+const nameOf = (id) => { try { return readFileSync('/proc/self/task/' + id + '/comm', 'latin1') } catch {} }
+const poolThreads = () => readdirSync('/proc/self/task').filter((id) => nameOf(id) === 'glowplug\\n').length;`
+
 const onOne = spawnSync('taskset', ['-c', '0', 'true'])
 if (onOne.status !== 0) console.log('skipped: pools as large as the affinity mask allows needs taskset')
 else {
   test('a process that may use one processor has a pool of one thread', () => {
-    const count = `fill(20); for (let i = 0; i < 6; i++) addon.start(open(), 1, region, start, () => undefined)
-      const { readdirSync, readFileSync } = require('node:fs')
-      setTimeout(() => console.log(readdirSync('/proc/self/task').filter((id) =>
-        readFileSync('/proc/self/task/' + id + '/comm', 'latin1') === 'glowplug\\n').length), 10)`
+    const count = `${poolThreads}fill(20); for (let i = 0; i < 6; i++) addon.start(open(), 1, region, start, () => undefined)
+      setTimeout(() => console.log(poolThreads()), 10)`
     assert.equal(inProcess(count, ['taskset', '-c', '0']), { status: 0, signal: null, stdout: '1\n', stderr: '' })
   })
 
@@ -154,12 +157,10 @@ else {
     for (const copy of copies) copyFileSync(paths[0]!, copy)
     const worker = (copy: string) =>
       `${prelude(copy)}fill(30); addon.start(open(), 1, region, start, () => undefined); require('node:worker_threads').parentPort.postMessage(0)`
-    const body = `const { Worker } = require('node:worker_threads')
-      const { readdirSync, readFileSync } = require('node:fs')
+    const body = `${poolThreads}const { Worker } = require('node:worker_threads')
       let started = 0
       for (const source of ${JSON.stringify(copies.map(worker))}) new Worker(source, { eval: true }).on('message', () => {
-        if (++started === 6) console.log(readdirSync('/proc/self/task').filter((id) =>
-          readFileSync('/proc/self/task/' + id + '/comm', 'latin1') === 'glowplug\\n').length)
+        if (++started === 6) console.log(poolThreads())
       })`
     for (let round = 0; round < 5; round++)
       assert.equal(inProcess(body, ['taskset', '-c', '0']), { status: 0, signal: null, stdout: '1\n', stderr: '' })
