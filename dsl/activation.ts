@@ -46,6 +46,48 @@ export function elu<X extends Tensor>(input: Guard<FloatProblem<'elu', X>, X>, o
 }
 
 /**
+ * x where positive, alpha · (e^(x / alpha) − 1) elsewhere.
+ * @param input any shape, float
+ * @param options `alpha`, not 0, default 1
+ */
+export function celu<X extends Tensor>(input: Guard<FloatProblem<'celu', X>, X>, options?: { readonly alpha?: number }): X {
+  const given = readOptions('celu', options, ['alpha'])
+  const alpha = readNumber('celu', 'alpha', given.alpha, 1)
+  if (alpha === 0) reject('bad-attribute', 'celu: alpha must not be 0')
+  return call('celu', { input }, { alpha })
+}
+
+/**
+ * x where above a threshold, zero elsewhere.
+ * @param input any shape, float
+ * @param options `threshold`, default 1
+ */
+export function thresholdedRelu<X extends Tensor>(
+  input: Guard<FloatProblem<'thresholdedRelu', X>, X>,
+  options?: { readonly threshold?: number },
+): X {
+  const given = readOptions('thresholdedRelu', options, ['threshold'])
+  return call('thresholdedRelu', { input }, { threshold: readNumber('thresholdedRelu', 'threshold', given.threshold, 1) })
+}
+
+/**
+ * Elements brought closer to zero, and zero where they are near it.
+ *
+ * x + bias below −threshold, x − bias above threshold, 0 between. With bias = threshold it is PyTorch's softshrink, with 0 its hardshrink.
+ *
+ * @param input any shape, float
+ * @param options `threshold`, default 0.5; `bias`, default 0
+ */
+export function shrink<X extends Tensor>(
+  input: Guard<FloatProblem<'shrink', X>, X>,
+  options?: { readonly threshold?: number; readonly bias?: number },
+): X {
+  const given = readOptions('shrink', options, ['threshold', 'bias'])
+  const threshold = readNumber('shrink', 'threshold', given.threshold, 0.5)
+  return call('shrink', { input }, { threshold, bias: readNumber('shrink', 'bias', given.bias, 0) })
+}
+
+/**
  * Self-normalising exponential linear unit.
  * @param input any shape, float
  */
@@ -157,6 +199,15 @@ export function logSoftmax<X extends Tensor>(
   options?: { readonly axis?: number },
 ): X {
   return call('logSoftmax', { input }, { axis: readAlong('logSoftmax', input, options) })
+}
+
+/**
+ * One at the first of the largest elements along an axis, zero elsewhere.
+ * @param input any shape, float
+ * @param options `axis`, default −1, the last
+ */
+export function hardmax<X extends Tensor>(input: Guard<FloatProblem<'hardmax', X>, X>, options?: { readonly axis?: number }): X {
+  return call('hardmax', { input }, { axis: readAlong('hardmax', input, options) })
 }
 
 function readBound(input: unknown, name: string, value: unknown, fallback: number): number {

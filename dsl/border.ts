@@ -1,8 +1,19 @@
-import { reject } from '../compiler/graph/index.ts'
-import { isElement, readChoice, readIntegers, readNumber, readOptions } from './check.ts'
+import { maximumRank, reject } from '../compiler/graph/index.ts'
+import {
+  isElement,
+  isPlainObject,
+  readAxis,
+  readBoolean,
+  readChoice,
+  readIntegers,
+  readList,
+  readNumber,
+  readOptions,
+} from './check.ts'
 import type { Tensor } from './tensor.ts'
-import { call, nodeOf, shapeOf } from './tracer.ts'
+import { call, describe, nodeOf, shapeOf } from './tracer.ts'
 import type { Add } from './types/arithmetic.ts'
+import type { NoOptions } from './types/shape.ts'
 
 export interface PadOptions {
   /** Elements added in front, one entry for each dimension. */
@@ -49,51 +60,94 @@ export interface ResizeOptions {
   /** Which input elements a result element is made of. Default 'nearest'. */
   readonly mode?: 'nearest' | 'linear' | 'cubic'
   /** How an output coordinate maps to the input, as in ONNX Resize 19. Default 'halfPixel'. */
-  readonly coordinates?: 'halfPixel' | 'alignCorners' | 'asymmetric' | 'pytorchHalfPixel'
+  readonly coordinates?:
+    | 'halfPixel'
+    | 'alignCorners'
+    | 'asymmetric'
+    | 'pytorchHalfPixel'
+    | 'halfPixelSymmetric'
+    | 'tfCropAndResize'
   /** How 'nearest' rounds. Default 'roundPreferFloor'. */
   readonly rounding?: 'floor' | 'ceil' | 'roundPreferFloor' | 'roundPreferCeil'
   /** Sharpness of 'cubic'. Default −0.75. */
   readonly cubicCoefficient?: number
+  /** Dimensions that the entries of size are for, negative ones counted from the end. Default: the last ones. */
+  readonly axes?: readonly number[]
+  /** Factors that coordinates are mapped with, one for each entry of size. Default: exactly size / extent. */
+  readonly scales?: readonly number[]
+  /** With 'tfCropAndResize', the part of the input to look at, one entry for each of size: 0 is its first element, 1 its last. */
+  readonly region?: { readonly start: readonly number[]; readonly end: readonly number[] }
+  /** With 'tfCropAndResize', what stands where the region reaches beyond the input. Default 0. */
+  readonly extrapolation?: number
+  /** Whether 'linear' and 'cubic' take in all elements that a result element covers, where an axis shrinks. Default false. */
+  readonly antialias?: boolean
+  /** Whether elements beyond the border have no weight, instead of being the last ones again. Default false. */
+  readonly excludeOutside?: boolean
 }
-type Resized<S, Z> = any[] extends S
+type Resized<S, Z, O> = O extends { readonly axes: any }
+  ? any[] extends S
+    ? any
+    : { -readonly [K in keyof S]: any }
+  : ResizedLast<S, Z>
+type ResizedLast<S, Z> = any[] extends S
   ? any
   : any[] extends Z
     ? any
     : S extends readonly [...infer L, any]
       ? Z extends readonly [...infer Y, infer N]
-        ? Resized<L, Y> extends infer R extends unknown[]
+        ? ResizedLast<L, Y> extends infer R extends unknown[]
           ? [...R, number extends N ? any : N]
           : any
         : S
       : S
+const coordinates = [
+  'halfPixel',
+  'alignCorners',
+  'asymmetric',
+  'pytorchHalfPixel',
+  'halfPixelSymmetric',
+  'tfCropAndResize',
+] as const
 /**
- * The last dimensions interpolated to other sizes.
+ * Some dimensions interpolated to other sizes.
  * @param input `[batch, channels, …spatial]`, any element type for mode 'nearest', float for the others
- * @param size sizes of the last one to three dimensions
- * @param options mode, coordinates, rounding, cubicCoefficient
+ * @param size sizes of the last dimensions, or of those that `axes` names
+ * @param options mode, coordinates, rounding, cubicCoefficient, axes, scales, region, extrapolation, antialias, excludeOutside
  */
-export function resize<X extends Tensor, const Z extends readonly number[]>(
+export function resize<X extends Tensor, const Z extends readonly number[], const O extends ResizeOptions = NoOptions>(
   input: X,
   size: Z,
-  options?: ResizeOptions,
-): Tensor<X['dtype'], Resized<X['shape'], Z>> {
-  const given = readOptions('resize', options, ['mode', 'coordinates', 'rounding', 'cubicCoefficient'])
+  options?: O,
+): Tensor<X['dtype'], Resized<X['shape'], Z, O>> {
+  const given = readOptions('resize', options, [
+    'mode',
+    'coordinates',
+    'rounding',
+    'cubicCoefficient',
+    'axes',
+    'scales',
+    'region',
+    'extrapolation',
+    'antialias',
+    'excludeOutside',
+  ])
   const sizes = readIntegers('resize', 'size', size, 1)
-  if (sizes.length < 1 || sizes.length > 3)
-    reject('bad-attribute', `resize: size needs one to three entries, got ${sizes.length}`)
+  if (sizes.length < 1) reject('bad-attribute', 'resize: size needs at least one entry')
+  const { dtype, shape } = nodeOf(input, 'resize', 'input').type
+  const numbers = (name: string, value: unknown) => {
+    const list = readList('resize', name, value, maximumRank)
+    if (list.length !== sizes.length)
+      reject('bad-attribute', `resize: ${name} needs ${sizes.length} entries as size has, got ${list.length}`)
+    return Array.from(list, (entry, i) => readFinite('resize', `${name}[${i}]`, entry))
+  }
+  const optional = (name: string, read: () => unknown) => (given[name] === undefined ? {} : { [name]: read() })
   return call(
     'resize',
     { input },
     {
       size: sizes,
       mode: readChoice('resize', 'mode', given.mode, ['nearest', 'linear', 'cubic'], 'nearest'),
-      coordinates: readChoice(
-        'resize',
-        'coordinates',
-        given.coordinates,
-        ['halfPixel', 'alignCorners', 'asymmetric', 'pytorchHalfPixel'],
-        'halfPixel',
-      ),
+      coordinates: readChoice('resize', 'coordinates', given.coordinates, coordinates, 'halfPixel'),
       rounding: readChoice(
         'resize',
         'rounding',
@@ -102,6 +156,34 @@ export function resize<X extends Tensor, const Z extends readonly number[]>(
         'roundPreferFloor',
       ),
       cubicCoefficient: readNumber('resize', 'cubicCoefficient', given.cubicCoefficient, -0.75),
+      ...optional('axes', () =>
+        Array.from(readList('resize', 'axes', given.axes, maximumRank), (axis) => readAxis('resize', axis, shape.length, 'axes')),
+      ),
+      ...optional('scales', () =>
+        numbers('scales', given.scales).map((scale) =>
+          scale > 0 ? scale : reject('bad-attribute', `resize: scales must be above 0, got ${scale}`),
+        ),
+      ),
+      ...(given.region === undefined ? {} : readRegion(given.region)),
+      ...optional('extrapolation', () => {
+        const value = readFinite('resize', 'extrapolation', given.extrapolation)
+        return isElement(dtype, value)
+          ? value
+          : reject('bad-attribute', `resize: extrapolation ${value} is not a value of ${dtype}`)
+      }),
+      ...optional('antialias', () => readBoolean('resize', 'antialias', given.antialias, false)),
+      ...optional('excludeOutside', () => readBoolean('resize', 'excludeOutside', given.excludeOutside, false)),
     },
   )
+
+  function readRegion(region: unknown): { start: number[]; end: number[] } {
+    if (!isPlainObject(region)) return reject('bad-attribute', `resize: region must be { start, end }, got ${describe(region)}`)
+    const { start, end } = readOptions('resize: region', region, ['start', 'end'])
+    return { start: numbers('region.start', start), end: numbers('region.end', end) }
+  }
+}
+
+function readFinite(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  return reject('bad-attribute', `${op}: ${name} must be a finite number, got ${describe(value)}`)
 }

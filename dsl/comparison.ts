@@ -147,6 +147,38 @@ export function bitwiseXor<A extends Operand, B extends Operand>(
   return call('bitwiseXor', { left, right })
 }
 
+/**
+ * Every bit of each element turned over.
+ * @param input any shape, any integer type
+ */
+export function bitwiseNot<X extends Tensor>(input: X): X {
+  return call('bitwiseNot', { input })
+}
+
+/**
+ * Bits moved towards the high end, zeros coming in.
+ * @param left any shape, any integer type; or a number
+ * @param right the same element type, a shape that broadcasts with left; or a number
+ */
+export function shiftLeft<A extends Operand, B extends Operand>(
+  left: A,
+  right: Guard<BinaryProblem<'shiftLeft', A, B>, B>,
+): Tensor<ElementOf<A, B>, Broadcast<ShapeOf<A>, ShapeOf<B>>> {
+  return call('shiftLeft', { left, right })
+}
+
+/**
+ * Bits moved towards the low end; the sign, or zeros, coming in.
+ * @param left any shape, any integer type; or a number
+ * @param right the same element type, a shape that broadcasts with left; or a number
+ */
+export function shiftRight<A extends Operand, B extends Operand>(
+  left: A,
+  right: Guard<BinaryProblem<'shiftRight', A, B>, B>,
+): Tensor<ElementOf<A, B>, Broadcast<ShapeOf<A>, ShapeOf<B>>> {
+  return call('shiftRight', { left, right })
+}
+
 type WhereProblem<C extends Tensor, A, B> =
   NoTensor<'where', A, B> extends string
     ? 'where: one of whenTrue and whenFalse must be a tensor'

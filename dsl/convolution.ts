@@ -1,36 +1,9 @@
 import { readInteger, readOptions } from './check.ts'
 import type { Tensor } from './tensor.ts'
 import { call } from './tracer.ts'
+import type { Conv1dShape, Conv2dShape, Conv3dShape } from './types/convolution.ts'
 import type { Differ, DTypeProblem, Guard, NoOptions, Print, Text } from './types/shape.ts'
-import { type ConvOptions, type Extent, type RankProblem, readWindow, spatialExtents } from './window.ts'
-
-type Conv1dShape<X, W, O> = W extends readonly [infer C, any, infer K]
-  ? any[] extends X
-    ? [any, C, any]
-    : X extends readonly [infer N, any, infer L]
-      ? [Extent<L, K, O, 1, 0>] extends [infer A]
-        ? [N, C, A]
-        : never
-      : [any, C, any]
-  : [any, any, any]
-type Conv2dShape<X, W, O> = W extends readonly [infer C, any, infer KH, infer KW]
-  ? any[] extends X
-    ? [any, C, any, any]
-    : X extends readonly [infer N, any, infer H, infer V]
-      ? [Extent<H, KH, O, 1, 0>, Extent<V, KW, O, 1, 1>] extends [infer A, infer B]
-        ? [N, C, A, B]
-        : never
-      : [any, C, any, any]
-  : [any, any, any, any]
-type Conv3dShape<X, W, O> = W extends readonly [infer C, any, infer KD, infer KH, infer KW]
-  ? any[] extends X
-    ? [any, C, any, any, any]
-    : X extends readonly [infer N, any, infer D, infer H, infer V]
-      ? [Extent<D, KD, O, 1, 0>, Extent<H, KH, O, 1, 1>, Extent<V, KW, O, 1, 2>] extends [infer A, infer B, infer E]
-        ? [N, C, A, B, E]
-        : never
-      : [any, C, any, any, any]
-  : [any, any, any, any, any]
+import { type ConvOptions, type RankProblem, readWindow, spatialExtents } from './window.ts'
 
 type ChannelProblem<Op extends string, X, W, O> = [X] extends [readonly [any, infer C, ...any[]]]
   ? [W] extends [readonly [any, infer G, ...any[]]]

@@ -1,4 +1,4 @@
-import { readDType } from './check.ts'
+import { readBoolean, readDType, readOptions } from './check.ts'
 import type { DType, Tensor } from './tensor.ts'
 import { call } from './tracer.ts'
 import type { Broadcast, BroadcastFails, DTypeProblem, FloatProblem, Guard, Text } from './types/shape.ts'
@@ -134,6 +134,78 @@ export function cos<X extends Tensor>(input: Guard<FloatProblem<'cos', X>, X>): 
 }
 
 /**
+ * Tangent of each element, in radians.
+ * @param input any shape, float
+ */
+export function tan<X extends Tensor>(input: Guard<FloatProblem<'tan', X>, X>): X {
+  return call('tan', { input })
+}
+
+/**
+ * Angle in radians whose sine is each element; NaN outside −1 … 1.
+ * @param input any shape, float
+ */
+export function asin<X extends Tensor>(input: Guard<FloatProblem<'asin', X>, X>): X {
+  return call('asin', { input })
+}
+
+/**
+ * Angle in radians whose cosine is each element; NaN outside −1 … 1.
+ * @param input any shape, float
+ */
+export function acos<X extends Tensor>(input: Guard<FloatProblem<'acos', X>, X>): X {
+  return call('acos', { input })
+}
+
+/**
+ * Angle in radians whose tangent is each element.
+ * @param input any shape, float
+ */
+export function atan<X extends Tensor>(input: Guard<FloatProblem<'atan', X>, X>): X {
+  return call('atan', { input })
+}
+
+/**
+ * Hyperbolic sine of each element.
+ * @param input any shape, float
+ */
+export function sinh<X extends Tensor>(input: Guard<FloatProblem<'sinh', X>, X>): X {
+  return call('sinh', { input })
+}
+
+/**
+ * Hyperbolic cosine of each element.
+ * @param input any shape, float
+ */
+export function cosh<X extends Tensor>(input: Guard<FloatProblem<'cosh', X>, X>): X {
+  return call('cosh', { input })
+}
+
+/**
+ * Inverse hyperbolic sine of each element.
+ * @param input any shape, float
+ */
+export function asinh<X extends Tensor>(input: Guard<FloatProblem<'asinh', X>, X>): X {
+  return call('asinh', { input })
+}
+
+/**
+ * Inverse hyperbolic cosine of each element; NaN below 1.
+ * @param input any shape, float
+ */
+export function acosh<X extends Tensor>(input: Guard<FloatProblem<'acosh', X>, X>): X {
+  return call('acosh', { input })
+}
+
+/**
+ * Inverse hyperbolic tangent of each element; NaN outside −1 … 1.
+ * @param input any shape, float
+ */
+export function atanh<X extends Tensor>(input: Guard<FloatProblem<'atanh', X>, X>): X {
+  return call('atanh', { input })
+}
+
+/**
  * Gauss error function of each element.
  * @param input any shape, float
  */
@@ -171,6 +243,20 @@ export function not<X extends Tensor<'bool'>>(input: X): X {
  */
 export function isNaN<X extends Tensor>(input: Guard<FloatProblem<'isNaN', X>, X>): Tensor<'bool', X['shape']> {
   return call('isNaN', { input })
+}
+
+/**
+ * True where an element is infinite.
+ * @param input any shape, float
+ * @param options `positive` and `negative`: which infinities to look for, default both
+ */
+export function isInf<X extends Tensor>(
+  input: Guard<FloatProblem<'isInf', X>, X>,
+  options?: { readonly positive?: boolean; readonly negative?: boolean },
+): Tensor<'bool', X['shape']> {
+  const given = readOptions('isInf', options, ['positive', 'negative'])
+  const positive = readBoolean('isInf', 'positive', given.positive, true)
+  return call('isInf', { input }, { positive, negative: readBoolean('isInf', 'negative', given.negative, true) })
 }
 
 /**
@@ -235,7 +321,10 @@ export function div<A extends Operand, B extends Operand>(
 
 /**
  * Left to the power of right, element by element.
- * @param left any shape, float; or a number
+ *
+ * Integers wrap; a power below 0 of an integer is 1 / x^n truncated, and 0 for a base of 0.
+ *
+ * @param left any shape, any number type; or a number
  * @param right the same element type, a shape that broadcasts with left; or a number
  */
 export function pow<A extends Operand, B extends Operand>(
@@ -255,6 +344,18 @@ export function mod<A extends Operand, B extends Operand>(
   right: Guard<BinaryProblem<'mod', A, B>, B>,
 ): Tensor<ElementOf<A, B>, Broadcast<ShapeOf<A>, ShapeOf<B>>> {
   return call('mod', { left, right })
+}
+
+/**
+ * Remainder with the sign of the dividend, element by element; 0 when an integer divisor is 0.
+ * @param left any shape, any number type; or a number
+ * @param right the same element type, a shape that broadcasts with left; or a number
+ */
+export function fmod<A extends Operand, B extends Operand>(
+  left: A,
+  right: Guard<BinaryProblem<'fmod', A, B>, B>,
+): Tensor<ElementOf<A, B>, Broadcast<ShapeOf<A>, ShapeOf<B>>> {
+  return call('fmod', { left, right })
 }
 
 /**

@@ -40,6 +40,7 @@ function createRunner(graph: Graph, constants: number): EntryRunner {
     name,
     dtype: type.dtype,
     shape: Object.freeze([...type.shape]),
+    ...(type.quantization ? { quantization: type.quantization } : {}),
   })
   const inputs = graph.inputs.map((node) => signatureOf(inputName(node), node))
   const outputs = graph.outputs.map(({ name, value }) => signatureOf(name, value))

@@ -2,6 +2,7 @@ import { mainEntry } from '../compiler/graph/index.ts'
 import type { EntriesInfo, ModelInfo, TensorInfo } from '../targets/runtime/index.ts'
 import { readDType, readShape } from './check.ts'
 import type { Runners } from './interpreted.ts'
+import { type QuantizationOptions, quantizedType } from './quantization.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
 import { describedInput } from './tracer.ts'
 
@@ -149,9 +150,16 @@ export interface EntriesSpec<I extends InputsByEntry, O extends OutputsByEntry<I
  * Describes an input of a model.
  * @param dtype element type
  * @param shape sizes of its dimensions, outermost first; images are `[batch, channels, height, width]`
+ * @param quantization `scale`, `zeroPoint` and `axis`: what its integers stand for, where they stand for other numbers than themselves; callers
+ *   pass the integers
  */
-export function tensor<D extends DType, S extends number[]>(dtype: D, shape: readonly [...S]): Tensor<D, Open<S>> {
-  return describedInput({ dtype: readDType('tensor', dtype), shape: readShape('tensor', shape) }) as never
+export function tensor<D extends DType, S extends number[]>(
+  dtype: D,
+  shape: readonly [...S],
+  quantization?: QuantizationOptions,
+): Tensor<D, Open<S>> {
+  const type = { dtype: readDType('tensor', dtype), shape: readShape('tensor', shape) }
+  return describedInput(quantization === undefined ? type : quantizedType('tensor', type, quantization)) as never
 }
 
 const specKey = Symbol('glowplug.spec')

@@ -1,4 +1,4 @@
-import { reject } from '../compiler/graph/index.ts'
+import { elementCount, reject } from '../compiler/graph/index.ts'
 import { readInteger, readNumber, readOptions } from './check.ts'
 import type { Tensor } from './tensor.ts'
 import { call, nodeOf } from './tracer.ts'
@@ -121,4 +121,44 @@ export function instanceNorm<X extends Tensor>(
     { groups: channels, epsilon: readEpsilon('instanceNorm', epsilon) },
     'instanceNorm',
   )
+}
+
+export interface LocalResponseOptions {
+  /** Channels that are looked at around each. */
+  readonly size: number
+  /** Weight of the mean of squares. Default 1e-4. */
+  readonly alpha?: number
+  /** Exponent. Default 0.75. */
+  readonly beta?: number
+  /** Added to the weighted mean of squares. Default 1. */
+  readonly bias?: number
+}
+
+/**
+ * Each element divided by a power of the squares around it in neighbouring channels.
+ *
+ * input / (bias + alpha / size · Σ input²)^beta, where the sum goes over floor((size − 1) / 2) channels before to ceil((size − 1) / 2)
+ * channels behind (ONNX LRN 13; PyTorch has the longer half before).
+ * @param input `[batch, channels, …]`, float
+ * @param options `size`; `alpha`, default 1e-4; `beta`, default 0.75; `bias`, default 1
+ */
+export function localResponseNorm<X extends Tensor>(
+  input: Guard<FloatProblem<'localResponseNorm', X>, X>,
+  options: LocalResponseOptions,
+): X {
+  const op = 'localResponseNorm'
+  const given = readOptions(op, options, ['size', 'alpha', 'beta', 'bias'])
+  const size = readInteger(op, 'size', given.size, 1)
+  const { shape } = nodeOf(input, op, 'input').type
+  const [batch, channels, ...rest] = shape
+  if (batch === undefined || channels === undefined)
+    return reject('rank-mismatch', `${op}: input must be [batch, channels, …], got [${shape.join(', ')}]`)
+  const square = call('mul', { left: input, right: input })
+  const flat = call('reshape', { input: square }, { shape: [batch, 1, channels, elementCount(rest)] })
+  const before = Math.floor((size - 1) / 2)
+  const window = { window: [size, 1], stride: [1, 1], dilation: [1, 1], before: [before, 0], after: [size - 1 - before, 0] }
+  const mean = call('reshape', { input: call('avgPool', { input: flat }, { ...window, countPadding: true }, op) }, { shape })
+  const weighted = call('mul', { left: mean, right: readNumber(op, 'alpha', given.alpha, 1e-4) })
+  const base = call('add', { left: weighted, right: readNumber(op, 'bias', given.bias, 1) })
+  return call('div', { left: input, right: call('pow', { left: base, right: readNumber(op, 'beta', given.beta, 0.75) }) })
 }

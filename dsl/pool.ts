@@ -1,4 +1,4 @@
-import { readBoolean, readOptions, readPerAxis } from './check.ts'
+import { readBoolean, readInteger, readOptions, readPerAxis } from './check.ts'
 import type { Tensor } from './tensor.ts'
 import { call } from './tracer.ts'
 import type { FloatProblem, Guard, NoOptions } from './types/shape.ts'
@@ -29,6 +29,18 @@ type Pool2dShape<X, K, O> = any[] extends X
       : never
     : [any, any, any, any]
 
+type Pool3dShape<X, K, O> = any[] extends X
+  ? [any, any, any, any, any]
+  : X extends readonly [infer N, infer C, infer D, infer H, infer V]
+    ? [
+        Extent<D, Side<K, 0>, O, Side<K, 0>, 0>,
+        Extent<H, Side<K, 1>, O, Side<K, 1>, 1>,
+        Extent<V, Side<K, 2>, O, Side<K, 2>, 2>,
+      ] extends [infer A, infer B, infer E]
+      ? [N, C, A, B, E]
+      : never
+    : [any, any, any, any, any]
+
 /**
  * Largest value under each position of a window sliding over one dimension.
  * @param input `[batch, channels, length]`, any number type; NaN wins
@@ -55,6 +67,20 @@ export function maxPool2d<X extends Tensor, const K extends PerAxis<2>, const O 
   options?: O,
 ): Tensor<X['dtype'], Pool2dShape<X['shape'], K, O>> {
   return pool('maxPool2d', 'maxPool', 2, input, window, options)
+}
+
+/**
+ * Largest value under each position of a window sliding over three dimensions.
+ * @param input `[batch, channels, depth, height, width]`, any number type; NaN wins
+ * @param window depth, height and width of the window, or one number for all
+ * @param options stride (default: the window), padding (never chosen as the largest; smaller than the window), dilation
+ */
+export function maxPool3d<X extends Tensor, const K extends PerAxis<3>, const O extends WindowOptions<3> = NoOptions>(
+  input: Guard<RankProblem<'maxPool3d', 3, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool3dShape<X['shape'], K, O>> {
+  return pool('maxPool3d', 'maxPool', 3, input, window, options)
 }
 
 /**
@@ -85,13 +111,81 @@ export function avgPool2d<X extends Tensor, const K extends PerAxis<2>, const O 
   return pool('avgPool2d', 'avgPool', 2, input, window, options)
 }
 
-function pool(name: string, op: 'maxPool' | 'avgPool', axes: number, input: unknown, window: unknown, options: unknown): any {
-  const average = op === 'avgPool'
-  const given = readOptions(name, options, ['stride', 'padding', 'dilation', ...(average ? ['countPadding'] : [])])
+/**
+ * Mean under each position of a window sliding over three dimensions.
+ * @param input `[batch, channels, depth, height, width]`, float
+ * @param window depth, height and width of the window, or one number for all
+ * @param options stride (default: the window), padding (smaller than the window), dilation, countPadding (default true)
+ */
+export function avgPool3d<X extends Tensor, const K extends PerAxis<3>, const O extends AvgPoolOptions<3> = NoOptions>(
+  input: Guard<RankProblem<'avgPool3d', 3, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool3dShape<X['shape'], K, O>> {
+  return pool('avgPool3d', 'avgPool', 3, input, window, options)
+}
+
+export interface LpPoolOptions<N extends 1 | 2 | 3> extends WindowOptions<N> {
+  /** Which norm: the p-th root of the sum of p-th powers of magnitudes. A whole number from 1 on. Default 2. */
+  readonly p?: number
+}
+
+/**
+ * p-norm of the elements under each position of a window sliding over one dimension.
+ * @param input `[batch, channels, length]`, float
+ * @param window length of the window
+ * @param options stride (default: the window), padding (smaller than the window; adds nothing), dilation, p (default 2)
+ */
+export function lpPool1d<X extends Tensor, const K extends PerAxis<1>, const O extends LpPoolOptions<1> = NoOptions>(
+  input: Guard<RankProblem<'lpPool1d', 1, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool1dShape<X['shape'], K, O>> {
+  return pool('lpPool1d', 'lpPool', 1, input, window, options)
+}
+
+/**
+ * p-norm of the elements under each position of a window sliding over two dimensions.
+ * @param input `[batch, channels, height, width]`, float
+ * @param window height and width of the window, or one number for both
+ * @param options stride (default: the window), padding (smaller than the window; adds nothing), dilation, p (default 2)
+ */
+export function lpPool2d<X extends Tensor, const K extends PerAxis<2>, const O extends LpPoolOptions<2> = NoOptions>(
+  input: Guard<RankProblem<'lpPool2d', 2, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool2dShape<X['shape'], K, O>> {
+  return pool('lpPool2d', 'lpPool', 2, input, window, options)
+}
+
+/**
+ * p-norm of the elements under each position of a window sliding over three dimensions.
+ * @param input `[batch, channels, depth, height, width]`, float
+ * @param window depth, height and width of the window, or one number for all
+ * @param options stride (default: the window), padding (smaller than the window; adds nothing), dilation, p (default 2)
+ */
+export function lpPool3d<X extends Tensor, const K extends PerAxis<3>, const O extends LpPoolOptions<3> = NoOptions>(
+  input: Guard<RankProblem<'lpPool3d', 3, X['shape']>, X>,
+  window: K,
+  options?: O,
+): Tensor<X['dtype'], Pool3dShape<X['shape'], K, O>> {
+  return pool('lpPool3d', 'lpPool', 3, input, window, options)
+}
+
+/** The option of one kind of pool beyond those of its window. */
+const further = {
+  maxPool: undefined,
+  avgPool: { option: 'countPadding', read: (name: string, value: unknown) => readBoolean(name, 'countPadding', value, true) },
+  lpPool: { option: 'p', read: (name: string, value: unknown) => readInteger(name, 'p', value ?? 2, 1) },
+} as const
+
+function pool(name: string, op: keyof typeof further, axes: number, input: unknown, window: unknown, options: unknown): any {
+  const own = further[op]
+  const given = readOptions(name, options, ['stride', 'padding', 'dilation', ...(own ? [own.option] : [])])
   const extents = spatialExtents(name, axes, input, 'input')
   const kernel = readPerAxis(name, 'window', window, axes, 1)
-  const counted = average ? { countPadding: readBoolean(name, 'countPadding', given.countPadding, true) } : {}
-  return call(op, { input }, { window: kernel, ...readWindow(name, extents, kernel, given, kernel), ...counted }, name)
+  const more = own ? { [own.option]: own.read(name, given[own.option]) } : {}
+  return call(op, { input }, { window: kernel, ...readWindow(name, extents, kernel, given, kernel), ...more }, name)
 }
 
 type Grid1dShape<X, Z> = any[] extends X

@@ -1,34 +1,15 @@
 import type { Tensor } from './tensor.ts'
 import { call } from './tracer.ts'
-import type { Broadcast, BroadcastFails, Differ, DTypeProblem, Guard, Print, Text } from './types/shape.ts'
+import type { MatmulShape, MatmulShapes } from './types/product.ts'
+import type { Differ, DTypeProblem, Guard, Print, Text } from './types/shape.ts'
 
-type MatmulShapes<A, B> = [A] extends [readonly [...infer LA, any, infer K]]
-  ? [B] extends [readonly [...infer LB, infer J, any]]
-    ? Differ<K, J> extends true
-      ? `matmul: inner dimensions ${Print<K>} and ${Print<J>} differ in ${Text<A>} x ${Text<B>}`
-      : BroadcastFails<LA, LB> extends true
-        ? `matmul: leading dimensions of ${Text<A>} and ${Text<B>} do not broadcast`
-        : false
-    : false
-  : false
 type MatmulProblem<A extends Tensor, B extends Tensor> =
   DTypeProblem<'matmul', ['left', 'right'], A['dtype'], B['dtype']> extends infer M extends string
     ? M
-    : MatmulShapes<A['shape'], B['shape']>
-type MatmulShape<A, B> = any[] extends A
-  ? any
-  : any[] extends B
-    ? any
-    : A extends readonly [...infer LA, infer M, any]
-      ? B extends readonly [...infer LB, any, infer N]
-        ? Broadcast<LA, LB> extends [...infer L]
-          ? [...L, M, N]
-          : any
-        : any
-      : any
+    : MatmulShapes<'matmul', A['shape'], B['shape']>
 /**
  * Matrix product of the last two dimensions; the others broadcast.
- * @param left `[…, rows, inner]`, float
+ * @param left `[…, rows, inner]`, float, `i32`, `u32`, `i64` or `u64`; sums of integers wrap
  * @param right `[…, inner, columns]`, the same element type
  */
 export function matmul<A extends Tensor, B extends Tensor>(

@@ -23,7 +23,7 @@ type AxesOf<S extends readonly unknown[], O> = O extends { readonly axes: infer 
       : never
   : number
 type KeepOf<O> = O extends { readonly keepDims: infer K } ? K : false
-type Reduced<S, O> = any[] extends S
+export type Reduced<S, O> = any[] extends S
   ? any
   : S extends readonly unknown[]
     ? boolean extends KeepOf<O>
@@ -102,11 +102,11 @@ export function min<X extends Tensor, const O extends ReduceOptions = NoOptions>
 
 /**
  * Mean over axes.
- * @param input any shape, float
+ * @param input any shape, any number type; of integers, truncated towards zero
  * @param options `axes`, default all, and `keepDims`, default false
  */
 export function mean<X extends Tensor, const O extends ReduceOptions = NoOptions>(
-  input: Guard<FloatProblem<'mean', X>, X>,
+  input: X,
   options?: O,
 ): Tensor<X['dtype'], Reduced<X['shape'], O>> {
   return reduce('reduceMean', 'mean', input, options)

@@ -29,6 +29,11 @@ const formats: Readonly<Record<string, { readonly bits: number; readonly dtype?:
   C64: { bits: 64 },
 })
 
+const names = new Map(Object.entries(formats).flatMap(([name, { dtype }]) => (dtype ? [[dtype, name] as const] : [])))
+
+/** How the format spells an element type. */
+export const formatOf = (dtype: DType): string => names.get(dtype)!
+
 /** Longest header accepted, as in the format's own reader. */
 const maximumHeader = 100_000_000
 const chunk = 2 ** 30

@@ -18,5 +18,7 @@ export type Rank<N extends 0 | 1 | 2 | 3 | 4 | 5> = [
   [any, any, any, any, any],
 ][N]
 
-/** `number` entries become the unknown dimension, an array that is no tuple the unknown shape. */
-export type Open<S> = any[] extends S ? any : { -readonly [K in keyof S]: number extends S[K] ? any : S[K] }
+/** `number` entries and named dimensions become the unknown dimension, an array that is no tuple the unknown shape. */
+export type Open<S> = any[] extends S
+  ? any
+  : { -readonly [K in keyof S]: number extends S[K] ? any : S[K] extends { readonly dim: unknown } ? any : S[K] }

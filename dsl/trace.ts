@@ -12,7 +12,7 @@ import {
 import { isPlainObject } from './check.ts'
 import { specOf } from './model.ts'
 import { checkName, createProblems, type EntrySpec, type Problems, readSpec, type SpecProblem } from './spec.ts'
-import { describe, isDescribedInput, isTensor, nodeOf, type Tracer, tensorOf, withTracer } from './tracer.ts'
+import { describe, describedType, isDescribedInput, isTensor, nodeOf, type Tracer, tensorOf, withTracer } from './tracer.ts'
 
 export type { SpecProblem }
 
@@ -93,8 +93,7 @@ function prepare(entry: EntrySpec, host: TraceHost, problems: Problems): Prepare
       )
       return []
     }
-    const type = { dtype: value.dtype, shape: value.shape }
-    return problems.attempt(at, () => tracer.builder.input(key, type, host.location())) ?? []
+    return problems.attempt(at, () => tracer.builder.input(key, describedType(value), host.location())) ?? []
   })
   return { ...entry, tracer, inputs: nodes, forward: forward as Prepared['forward'] }
 }

@@ -2,10 +2,13 @@ import {
   type Builder,
   type ConstantData,
   definitionOf,
+  type Elements,
+  elementsOf,
   type Location,
   ModelProblem,
   type Node,
   printType,
+  type Quantization,
   reject,
   type Shape,
   type TensorType,
@@ -45,7 +48,7 @@ type Meaning =
   | { readonly kind: 'node'; readonly node: Node; readonly builder: Builder | undefined }
   | { readonly kind: 'constant'; readonly data: ConstantData }
   | { readonly kind: 'literal'; readonly bytes: Uint8Array }
-  | { readonly kind: 'input' }
+  | { readonly kind: 'input'; readonly quantization: Quantization | undefined }
 
 const meaningKey = Symbol('glowplug.meaning')
 
@@ -68,11 +71,31 @@ export const tensorOf = (node: Node): Tensor => traced(node.type, { kind: 'node'
 export const constantOf = (type: TensorType, data: ConstantData): Tensor => traced(type, { kind: 'constant', data })
 export const literalOf = (type: TensorType, bytes: Uint8Array): Tensor => traced(type, { kind: 'literal', bytes })
 /** The value of `tensor()`: says what callers pass, and is replaced by a real tensor when `forward` is called. */
-export const describedInput = (type: TensorType): Tensor => traced(type, { kind: 'input' })
+export const describedInput = (type: TensorType): Tensor => traced(type, { kind: 'input', quantization: type.quantization })
 
 export const isTensor = (value: unknown): value is Tensor => value instanceof TracedTensor
 export const isDescribedInput = (value: unknown): value is Tensor =>
   value instanceof TracedTensor && value[meaningKey].kind === 'input'
+
+/** The whole type that `tensor()` described. */
+export function describedType(value: Tensor): TensorType {
+  const { dtype, shape } = value as unknown as TracedTensor
+  const meaning = (value as unknown as TracedTensor)[meaningKey]
+  const quantization = meaning.kind === 'input' ? meaning.quantization : undefined
+  return { dtype, shape, ...(quantization ? { quantization } : {}) }
+}
+
+/** Elements of a constant, read now: for parameters that are part of the graph rather than values in it. */
+export function constantElements(value: unknown, op: string, operand: string): Elements {
+  const meaning = value instanceof TracedTensor ? value[meaningKey] : undefined
+  const data = meaning?.kind === 'constant' ? meaning.data : meaning?.kind === 'node' ? meaning.node.data : undefined
+  if (data) return elementsOf((value as Tensor).dtype, data.read())
+  if (meaning?.kind === 'literal') return elementsOf((value as Tensor).dtype, meaning.bytes)
+  return reject(
+    'bad-operand',
+    `${op}: ${operand} must be known at build: a number, a list, or a constant; got ${describe(value)}`,
+  )
+}
 
 /** The node behind an operand of `op`, in the graph being built. */
 export function nodeOf(value: unknown, op: string, operand: string): Node {

@@ -64,6 +64,16 @@ export const catalogue = {
     'use it, or list it under the option ignore of weights()',
   ),
 
+  // ---------------------------------------------------------------- ONNX files
+  'onnx-malformed': error(
+    'An ONNX file is damaged or of another format',
+    'write the file again with the tool that exported it; onnx.checker.check_model says more',
+  ),
+  'onnx-unsupported': error(
+    'An ONNX file holds something that has no counterpart here',
+    'export the model in another way, or replace these parts of it; the message lists them all',
+  ),
+
   // ---------------------------------------------------------------- models
   'input-unused': warning('An input does not influence any output', 'use it in forward(), or remove it from inputs'),
   'duplicate-name': error('Two models of one file have the same name', 'give each model a name of its own'),

@@ -20,6 +20,8 @@ export type Trait =
   | 'reduction'
   /** checks operand values while running and may fail, such as on an index outside its table */
   | 'checked'
+  /** writes out what its operand holds in fewer bytes; over a constant it is not folded before it was tried to do without it */
+  | 'decoding'
   /** has no operands and stands for storage: inputs and constants */
   | 'storage'
 

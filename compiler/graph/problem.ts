@@ -16,6 +16,8 @@ export type ProblemCode =
   | 'bad-name'
   | 'bad-model'
   | 'outside-forward'
+  | 'onnx-malformed'
+  | 'onnx-unsupported'
 
 /** A mistake of the model's author. Thrown without a source location by ops, builder and DSL; the caller knows the location. */
 export class ModelProblem extends Error {

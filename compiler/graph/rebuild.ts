@@ -2,6 +2,7 @@ import { type Builder, createBuilder } from './builder.ts'
 import type { Location } from './location.ts'
 import { type Graph, inputName, type Node } from './node.ts'
 import { hasTrait } from './ops/index.ts'
+import { type Quantization, sameQuantization } from './type.ts'
 
 /** The same node in another builder, over that builder's operands. */
 export function copyNode(node: Node, builder: Builder, operands: readonly Node[]): Node {
@@ -45,5 +46,22 @@ export function rebuildGraph(graph: Graph, replace: (node: Node, operands: reado
     graph.name,
     graph.inputs.map((input) => replaced.get(input)!),
     outputs,
+  )
+}
+
+/** A value's stored elements with another quantization, none for plain ones; the value itself where it has that already. */
+export function castStorage(builder: Builder, value: Node, quantization: Quantization | undefined): Node {
+  if (sameQuantization(value.type.quantization, quantization)) return value
+  const { dtype, shape } = value.type
+  if (value.data) return builder.constant({ dtype, shape, ...(quantization ? { quantization } : {}) }, value.data)
+  if (value.op === 'storageCast') return castStorage(builder, value.operands[0]!, quantization)
+  return builder.add(
+    'storageCast',
+    { input: value },
+    {
+      scale: [...(quantization?.scale ?? [])],
+      zeroPoint: [...(quantization?.zeroPoint ?? [])],
+      ...(quantization?.axis === undefined ? {} : { axis: quantization.axis }),
+    },
   )
 }

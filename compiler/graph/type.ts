@@ -39,10 +39,17 @@ const sameList = (a: readonly number[], b: readonly number[]) => a.length === b.
 
 export function sameType(a: TensorType, b: TensorType): boolean {
   if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape)) return false
-  const [p, q] = [a.quantization, b.quantization]
+  return sameQuantization(a.quantization, b.quantization)
+}
+
+/** Whether integers stand for the same numbers; plain ones, which stand for themselves, are another case. */
+export function sameQuantization(p: Quantization | undefined, q: Quantization | undefined): boolean {
   if (!p || !q) return p === q
   return p.axis === q.axis && sameList(p.scale, q.scale) && sameList(p.zeroPoint, q.zeroPoint)
 }
+
+/** The type of the integers as such. */
+export const plainType = (type: TensorType): TensorType => (type.quantization ? { dtype: type.dtype, shape: type.shape } : type)
 
 /** `f32[1, 3, 240, 320]`, with `quantized(scale, zeroPoint, axis)` behind it where there is one. */
 export function printType(type: TensorType): string {

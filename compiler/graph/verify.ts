@@ -1,5 +1,5 @@
 import { inferType, printAttributes } from './builder.ts'
-import { isDType } from './dtype.ts'
+import { dtypeFacts, isDType } from './dtype.ts'
 import type { Attributes, ConstantData, Graph, Node } from './node.ts'
 import { inputName } from './node.ts'
 import { definitionOf, hasTrait, isOpName } from './ops/index.ts'
@@ -81,14 +81,22 @@ function verifyType({ dtype, shape, quantization }: TensorType, say: (message: s
   )
   if (!quantization) return
   const { scale, zeroPoint, axis } = quantization
+  const { bytes, kind } = dtypeFacts[dtype]
+  assertInvariant(kind === 'signed' || kind === 'unsigned', say(`${dtype} holds no integers that could stand for other numbers`))
+  assertInvariant(
+    axis === undefined || axis in shape,
+    say(`axis ${axis} of the quantization is no dimension of [${shape.join(', ')}]`),
+  )
   const entries = axis === undefined ? 1 : shape[axis]
   assertInvariant(
     scale.length === entries && zeroPoint.length === entries,
     say('quantization needs one scale and zero point, or one for each index of its axis'),
   )
+  const low = kind === 'signed' ? -(2 ** (8 * bytes - 1)) : 0
   assertInvariant(
-    scale.every((s) => s > 0 && Number.isFinite(s)) && zeroPoint.every(Number.isInteger),
-    say('quantization needs positive scales and whole zero points'),
+    scale.every((s) => s > 0 && Number.isFinite(s) && Math.fround(s) === s) &&
+      zeroPoint.every((z) => Number.isInteger(z) && z >= low && z < low + 2 ** (8 * bytes)),
+    say(`quantization needs positive scales of f32 and zero points that ${dtype} holds`),
   )
 }
 

@@ -1,4 +1,4 @@
-import type { Node } from '../graph/index.ts'
+import { dtypeFacts, isFloat, type Node } from '../graph/index.ts'
 import { inFloat32, type LoweringRule, type Scope } from './scope.ts'
 
 const minimumAndMaximum = (g: Scope, input: Node, low: number, high: number): Node => {
@@ -17,6 +17,14 @@ const leakyRelu: LoweringRule<'leakyRelu'> = ({ input }, { slope }, g) => branch
 const prelu: LoweringRule<'prelu'> = ({ input, slope }, _, g) => branch(g, input, g.mul(input, slope))
 const elu = inFloat32<'elu'>(({ input }, { alpha }, g) => branch(g, input, g.mul(g.sub(g.exp(input), 1), alpha)))
 
+const celu = inFloat32<'celu'>(({ input }, { alpha }, g) => branch(g, input, g.mul(g.sub(g.exp(g.div(input, alpha)), 1), alpha)))
+const thresholdedRelu: LoweringRule<'thresholdedRelu'> = ({ input }, { threshold }, g) =>
+  g.where(g.lessOrEqual(input, threshold), 0, input)
+/** NaN is neither below nor above, and stays because it is not between. */
+const shrink = inFloat32<'shrink'>(({ input }, { threshold, bias }, g) => {
+  const outer = g.where(g.less(input, -threshold), g.add(input, bias), g.sub(input, bias))
+  return g.where(g.lessOrEqual(g.abs(input), threshold), 0, outer)
+})
 /** The constants of Klambauer et al., for which mean 0 and variance 1 are a fixed point. */
 const seluAlpha = 1.6732632423543772
 const seluScale = 1.0507009873554805
@@ -50,6 +58,29 @@ const clamp: LoweringRule<'clamp'> = ({ input }, { minimum, maximum }, g, { dtyp
   return minimumAndMaximum(g, input, whole ? Math.ceil(minimum) : minimum, whole ? Math.floor(maximum) : maximum)
 }
 
+const bitwiseNot: LoweringRule<'bitwiseNot'> = ({ input }, _, g, { dtype }) => {
+  const { kind, bytes } = dtypeFacts[dtype]
+  const ones = g.constant({ dtype, shape: [] }, [kind === 'signed' ? -1 : 2 ** (bytes * 8) - 1], 'all bits')
+  return g.node('bitwiseXor', { left: input, right: ones }, {})
+}
+
+/** Of floats, the floored remainder of magnitudes, which is exact; −0 is not below 0, and gives 0. */
+const fmod: LoweringRule<'fmod'> = ({ left, right }, _, g, { dtype }) => {
+  if (!isFloat(dtype)) {
+    const rest = g.sub(left, g.mul(g.div(left, right), right))
+    return g.where(g.equal(right, 0), 0, rest)
+  }
+  const rest = g.node('mod', { left: g.abs(left), right: g.abs(right) }, {})
+  return g.where(g.less(left, 0), g.negate(rest), rest)
+}
+
+const isInf: LoweringRule<'isInf'> = ({ input }, { positive, negative }, g) => {
+  if (positive && negative) return g.equal(g.abs(input), Number.POSITIVE_INFINITY)
+  // Nothing is below itself.
+  if (!positive && !negative) return g.less(input, input)
+  return g.equal(input, positive ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY)
+}
+
 const notEqual: LoweringRule<'notEqual'> = ({ left, right }, _, g) => g.not(g.equal(left, right))
 const greater: LoweringRule<'greater'> = ({ left, right }, _, g) => g.less(right, left)
 const greaterOrEqual: LoweringRule<'greaterOrEqual'> = ({ left, right }, _, g) => g.lessOrEqual(right, left)
@@ -73,6 +104,9 @@ export const activationRules = {
   leakyRelu,
   prelu,
   elu,
+  celu,
+  thresholdedRelu,
+  shrink,
   selu,
   softplus,
   softsign,
@@ -84,6 +118,9 @@ export const activationRules = {
   reciprocal,
   rsqrt,
   clamp,
+  bitwiseNot,
+  fmod,
+  isInf,
   notEqual,
   greater,
   greaterOrEqual,

@@ -1,6 +1,7 @@
 import {
   type Builder,
   type CompositeName,
+  castStorage,
   copyNode,
   elementCount,
   type Graph,
@@ -10,46 +11,73 @@ import {
   locatedBuilder,
   type Node,
   operandsOf,
+  plainType,
   printType,
   rebuildGraph,
   sameType,
 } from '../graph/index.ts'
 import { activationRules } from './activation.ts'
+import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { normalizationRules } from './normalization.ts'
 import { productRules } from './product.ts'
+import { quantizedRules } from './quantized.ts'
 import { reduceRules } from './reduce.ts'
+import { resizeRules } from './resize.ts'
 import { createScope, type LoweringRule, type Scope } from './scope.ts'
+import { transposedRules } from './transposed.ts'
 import { windowRules } from './window.ts'
 
 /** What each composite means. A composite without a row does not compile. */
 export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } = {
   ...activationRules,
+  ...indexingRules,
   ...movementRules,
   ...normalizationRules,
   ...productRules,
+  ...quantizedRules,
   ...reduceRules,
+  ...resizeRules,
+  ...transposedRules,
   ...windowRules,
 }
 
 const keepNothing: ReadonlySet<CompositeName> = new Set()
 
-/** The same graph in primitives and the composites in `keeps`; every new node has the locations of the composite it comes from. */
+/**
+ * The same graph in primitives and the composites in `keeps`; every new node has the locations of the composite it comes from. What
+ * integers stand for matters no longer: inputs and outputs alone keep their quantization.
+ */
 export function lowerGraph(graph: Graph, keeps: ReadonlySet<CompositeName>): Graph {
-  if (graph.nodes.every((node) => isFinal(node, keeps))) return graph
-  return rebuildGraph(graph, (node, operands, builder) =>
-    lowerNode(node, locatedBuilder(builder, graph.locations.get(node) ?? []), operands, keeps),
-  )
+  const returned = new Set(graph.outputs.map(({ value }) => value))
+  if (graph.nodes.every((node) => isFinal(node, keeps) && isAtBorder(node, returned))) return graph
+  return rebuildGraph(graph, (node, operands, builder) => {
+    const located = locatedBuilder(builder, graph.locations.get(node) ?? [])
+    const plain = operands.map((operand) => castStorage(located, operand, undefined))
+    const value = lowerNode(node, located, plain, keeps)
+    return castStorage(located, value, isStorage(node) || returned.has(node) ? node.type.quantization : undefined)
+  })
 }
 
+/** Whether quantization is where it may stay: on inputs and constants, on outputs, and not on what computes. */
+function isAtBorder(node: Node, returned: ReadonlySet<Node>): boolean {
+  const plain = node.operands.every(({ type }) => !type.quantization)
+  if (node.type.quantization) return isStorage(node) || (plain && hasTrait(node, 'view') && returned.has(node))
+  return plain || hasTrait(node, 'view')
+}
+
+const isStorage = (node: Node): boolean => hasTrait(node, 'storage')
 const isFinal = (node: Node, keeps: ReadonlySet<CompositeName>): boolean =>
   isPrimitive(node) || keeps.has(node.op as CompositeName)
 
-/** Builds what `node` computes over other operands of the same types, in primitives and the composites in `keeps` (default: none). */
+/**
+ * Builds what `node` computes over other operands of the same types, without quantization, in primitives and the composites in `keeps`
+ * (default: none). The result has no quantization either.
+ */
 export function lowerNode(node: Node, builder: Builder, operands: readonly Node[], keeps = keepNothing): Node {
   if (isFinal(node, keeps)) return copyNode(node, builder, operands)
   if (elementCount(node.type.shape) === 0 && !hasTrait(node, 'checked'))
-    return builder.literal(node.type, new Uint8Array(0), 'empty')
+    return builder.literal(plainType(node.type), new Uint8Array(0), 'empty')
   const scope = createScope(builder, (op, parts, attributes) => {
     const made = builder.add(op, parts, attributes as never)
     return isFinal(made, keeps) ? made : lowerNode(made, builder, made.operands, keeps)
@@ -60,8 +88,9 @@ export function lowerNode(node: Node, builder: Builder, operands: readonly Node[
     scope: Scope,
     type: Node['type'],
   ) => Node
-  const result = rule(operandsOf({ ...node, operands }), node.attributes, scope, node.type)
-  if (!sameType(result.type, node.type))
+  const type = plainType(node.type)
+  const result = rule(operandsOf({ ...node, operands }), node.attributes, scope, type)
+  if (!sameType(result.type, type))
     throw new InvariantError(`${node.op} of type ${printType(node.type)} was lowered to ${printType(result.type)}`)
   return result
 }

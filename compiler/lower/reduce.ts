@@ -1,4 +1,4 @@
-import type { Node, TensorType } from '../graph/index.ts'
+import { isFloat, type Node, type TensorType } from '../graph/index.ts'
 import { resolveAxes } from '../graph/ops/shared.ts'
 import { inFloat32, type LoweringRule, type Scope } from './scope.ts'
 
@@ -14,7 +14,11 @@ export const centred = (g: Scope, input: Node, axes: readonly number[]): Node =>
 
 export const square = (g: Scope, input: Node): Node => g.mul(input, input)
 
-const reduceMean = inFloat32<'reduceMean'>(({ input }, { axes, keepDims }, g) => meanOf(g, input, axes, keepDims))
+/** Integers are summed where their sum fits. */
+const reduceMean = inFloat32<'reduceMean'>(({ input }, { axes, keepDims }, g, { dtype }) => {
+  if (isFloat(dtype)) return meanOf(g, input, axes, keepDims)
+  return g.cast(meanOf(g, g.cast(input, dtype === 'u64' ? 'u64' : 'i64'), axes, keepDims), dtype)
+})
 const reduceL1 = inFloat32<'reduceL1'>(({ input }, { axes, keepDims }, g) => g.sum(g.abs(input), axes, keepDims))
 const reduceL2 = inFloat32<'reduceL2'>(({ input }, { axes, keepDims }, g) => g.sqrt(g.sum(square(g, input), axes, keepDims)))
 const reduceSumSquare = inFloat32<'reduceSumSquare'>(({ input }, { axes, keepDims }, g) =>

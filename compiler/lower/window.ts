@@ -68,4 +68,14 @@ const adaptiveMaxPool: LoweringRule<'adaptiveMaxPool'> = ({ input }, { size }, g
   return byAxis(g, input, size, maximumAxis)
 }
 
-export const windowRules = { adaptiveAvgPool, adaptiveMaxPool }
+/** The mean of the powers times their number; padding counts, and is zero. */
+const lpPool = inFloat32<'lpPool'>(({ input }, { p, ...window }, g) => {
+  const raised = (value: Node, exponent: number) =>
+    g.node('pow', { left: value, right: g.constant({ dtype: value.type.dtype, shape: [] }, [exponent], 'power') }, {})
+  const magnitude = g.abs(input)
+  const powers = p === 1 ? magnitude : p === 2 ? g.mul(input, input) : raised(magnitude, p)
+  const total = g.mul(g.node('avgPool', { input: powers }, { ...window, countPadding: true }), elementCount(window.window))
+  return p === 1 ? total : p === 2 ? g.sqrt(total) : raised(total, 1 / p)
+})
+
+export const windowRules = { adaptiveAvgPool, adaptiveMaxPool, lpPool }

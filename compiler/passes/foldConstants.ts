@@ -8,7 +8,8 @@ const grownBytes = 1 << 16
 const maximumWork = 2 ** 30
 
 /**
- * Computes at build what depends on constants alone. Never makes a bundle much larger: expanding a constant is left to the kernels.
+ * Computes at build what depends on constants alone. Never makes a bundle much larger: expanding a constant is left to the kernels. What
+ * decodes a constant waits for its lowering: until then it may turn out that the encoded form is what is needed.
  *
  *     %1 = constant @"w" [1, 2]
  *     %2 = constant @"2" [2]        →   %1 = constant @"folded(w)" [2, 4]
@@ -33,7 +34,13 @@ export const foldConstants: Pass = {
 }
 
 function isFoldable(node: Node): boolean {
-  if (!hasTrait(node, 'pure') || hasTrait(node, 'storage') || node.operands.length === 0 || !node.operands.every(isConstant))
+  if (
+    !hasTrait(node, 'pure') ||
+    hasTrait(node, 'storage') ||
+    hasTrait(node, 'decoding') ||
+    node.operands.length === 0 ||
+    !node.operands.every(isConstant)
+  )
     return false
   const size = elementCount(node.type.shape)
   const largest = Math.max(...node.operands.map((operand) => elementCount(operand.type.shape)))

@@ -2,6 +2,7 @@ import { eliminateDeadCode } from './eliminateDeadCode.ts'
 import { foldAffine } from './foldAffine.ts'
 import { foldBatchNorm } from './foldBatchNorm.ts'
 import { foldConstants } from './foldConstants.ts'
+import { fuseQuantized } from './fuseQuantized.ts'
 import { mergeEqualConstants } from './mergeEqualConstants.ts'
 import type { Pass } from './pass.ts'
 import { raiseClamp } from './raiseClamp.ts'
@@ -28,6 +29,7 @@ export const passes = {
   foldAffine,
   foldBatchNorm,
   foldConstants,
+  fuseQuantized,
   mergeEqualConstants,
   raiseClamp,
   raiseLinear,

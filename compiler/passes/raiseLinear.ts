@@ -1,3 +1,4 @@
+import { isFloat } from '../graph/index.ts'
 import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
 import type { Pass } from './pass.ts'
 import { applyRules, rule } from './rule.ts'
@@ -9,7 +10,7 @@ const matmul = rule({
   root: 'matmul',
   match: (node) => {
     const { right } = asOp(node, 'matmul')!.operands
-    return isConstant(right) && right.type.shape.length === 2 && {}
+    return isConstant(right) && right.type.shape.length === 2 && isFloat(right.type.dtype) && {}
   },
   apply: (_, builder, node) => {
     const { left, right } = asOp(node, 'matmul')!.operands

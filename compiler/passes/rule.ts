@@ -1,6 +1,7 @@
 // One engine runs all local rewrites: it walks the graph once, operands before users, and rewrites each node until no rule fits.
 import {
   type Builder,
+  castStorage,
   copyNode,
   type Graph,
   hasTrait,
@@ -47,7 +48,6 @@ export function applyRules(graph: Graph, context: PassContext, rules: readonly R
   const rulesFor = indexRules(rules)
   const uses = countUses(graph)
   const match = (node: Node): { readonly rule: Rule; readonly found: { readonly through?: readonly Node[] } } | undefined => {
-    if (!isWithinReach(node)) return undefined
     const shared: MatchContext = { ...context, isShared: (operand) => (uses.get(operand) ?? 0) > 1 }
     for (const candidate of rulesFor(node)) {
       const found = candidate.match(node, shared)
@@ -71,7 +71,9 @@ export function applyRules(graph: Graph, context: PassContext, rules: readonly R
       if (rewrites === maximumRewrites) throw new InvariantError(`rules rewrite ${node.op} in circles; the last was ${rule.name}`)
       for (const inner of found.through ?? []) own.push(...builder.locationsOf(inner))
       if (!context.apply({ rule: rule.name, note: rule.note, locations: own })) return node
-      const replacement = rule.apply(found, locatedBuilder(builder, own), node)
+      const located = locatedBuilder(builder, own)
+      // Rules compare and compute stored elements; what these stand for is part of a type that must not change.
+      const replacement = castStorage(located, rule.apply(found, located, node), node.type.quantization)
       if (!sameType(replacement.type, node.type)) {
         throw new InvariantError(`rule ${rule.name} replaced ${printType(node.type)} by ${printType(replacement.type)}`)
       }
@@ -83,13 +85,6 @@ export function applyRules(graph: Graph, context: PassContext, rules: readonly R
     }
   })
   return applied > 0 ? result : graph
-}
-
-/** Rules know nothing of quantization: computing ops drop it, and per-axis parameters would have to follow the axis. */
-function isWithinReach(node: Node): boolean {
-  const types = [node.type, ...node.operands.map((operand) => operand.type)]
-  if (types.every((type) => !type.quantization)) return true
-  return hasTrait(node, 'movement') && types.every((type) => type.quantization?.axis === undefined)
 }
 
 function indexRules(rules: readonly Rule[]): (node: Node) => readonly Rule[] {

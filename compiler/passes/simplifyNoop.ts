@@ -1,4 +1,4 @@
-import { elementCount, sameShape } from '../graph/index.ts'
+import { elementCount, type Node, sameShape } from '../graph/index.ts'
 import { resolveAxes } from '../graph/ops/shared.ts'
 import { asOp, expandTo, reshapeTo, uniformValue } from './match.ts'
 import type { Pass } from './pass.ts'
@@ -21,9 +21,15 @@ const sameExtent = rule({
   name: 'resample-to-same-shape',
   note: 'resize, adaptive pool or padWith that keeps the shape → x',
   root: ['resize', 'adaptiveAvgPool', 'adaptiveMaxPool', 'padWith'],
-  match: (node) => sameShape(node.type.shape, node.operands[0]!.type.shape) && {},
+  match: (node) => sameShape(node.type.shape, node.operands[0]!.type.shape) && !isRegional(node) && {},
   apply: (_, __, node) => node.operands[0]!,
 })
+
+/** A factor of its own, or a part of the input to look at, moves positions even where the shape stays. */
+const isRegional = (node: Node): boolean => {
+  const resize = asOp(node, 'resize')
+  return resize !== undefined && (resize.attributes.scales !== undefined || resize.attributes.start !== undefined)
+}
 
 /** Reductions that give back the element when there is one. */
 const reduceOne = rule({

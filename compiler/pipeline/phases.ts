@@ -26,6 +26,7 @@ export const optimise: PassList = [
     once(passes.foldAffine),
     once(passes.sinkTranspose),
     once(passes.sinkReshape),
+    once(passes.fuseQuantized, 'after simplify-pad, because padding belongs to a convolution before it turns to integers'),
   ]),
   once(passes.mergeEqualConstants, 'last, because it compares bytes and folding makes new ones'),
 ]

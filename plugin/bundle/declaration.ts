@@ -1,4 +1,4 @@
-import { mainEntry } from '../../compiler/graph/index.ts'
+import { mainEntry, printType, type TensorType } from '../../compiler/graph/index.ts'
 import type { Manifest, TensorSignature } from '../../targets/runtime/manifest.ts'
 import { arrayOf, byteSize } from '../../targets/runtime/tensor.ts'
 
@@ -14,18 +14,24 @@ function accepted(dtype: string): string {
   return dtype === 'u8' ? `${array} | Uint8ClampedArray | readonly number[]` : `${array} | readonly number[]`
 }
 
+/** `u8[1, 3, 8, 8] quantized([0.5], [128])`, as in the text form of graphs. */
+export const printSignature = (tensor: TensorSignature): string => printType(tensor as TensorType)
+
+function quantizationOf({ quantization }: TensorSignature): string {
+  if (!quantization) return ''
+  const { scale, zeroPoint, axis } = quantization
+  const along = axis === undefined ? '' : `; readonly axis: ${axis}`
+  return ` readonly quantization: { readonly scale: ${tuple(scale)}; readonly zeroPoint: ${tuple(zeroPoint)}${along} };`
+}
+
 const fields = (tensors: readonly TensorSignature[], typeOf: (tensor: TensorSignature) => string): string =>
-  tensors
-    .map(
-      (tensor) => `\n  /** ${tensor.dtype}[${tensor.shape.join(', ')}] */\n  readonly ${quote(tensor.name)}: ${typeOf(tensor)}`,
-    )
-    .join('')
+  tensors.map((tensor) => `\n  /** ${printSignature(tensor)} */\n  readonly ${quote(tensor.name)}: ${typeOf(tensor)}`).join('')
 
 const table = (tensors: readonly TensorSignature[], offsets: readonly number[]): string =>
   tuple(
     tensors.map(
       (tensor, i) =>
-        `{ readonly name: ${quote(tensor.name)}; readonly dtype: ${quote(tensor.dtype)}; readonly shape: ${tuple(tensor.shape)}; readonly offset: ${offsets[i]}; readonly bytes: ${byteSize(tensor)} }`,
+        `{ readonly name: ${quote(tensor.name)}; readonly dtype: ${quote(tensor.dtype)}; readonly shape: ${tuple(tensor.shape)};${quantizationOf(tensor)} readonly offset: ${offsets[i]}; readonly bytes: ${byteSize(tensor)} }`,
     ),
   )
 

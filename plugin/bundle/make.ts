@@ -44,7 +44,7 @@ function nameFile(model: string, bytes: Uint8Array, extension: string): FileEntr
   return { file: `${stem}-${digest.slice(7, 15)}.${extension}`, bytes: bytes.length, digest }
 }
 
-const signatureOf = (name: string, { type }: Node): TensorSignature => ({ name, dtype: type.dtype, shape: type.shape })
+const signatureOf = (name: string, { type }: Node): TensorSignature => ({ name, ...type })
 
 function offsetsOf({ name, offsets }: Program, buffers: Program['inputs'], count: number): number[] {
   if (buffers.length !== count)

@@ -6,7 +6,15 @@ const size = z
   .min(0)
   .max(2 ** 32)
 const digest = z.string().regex(/^sha256-[0-9a-f]{64}$/)
-const tensor = z.strictObject({ name: z.string().min(1), dtype: z.string(), shape: z.array(size).readonly() }).readonly()
+const numbers = z.array(z.number()).readonly()
+const tensor = z
+  .strictObject({
+    name: z.string().min(1),
+    dtype: z.string(),
+    shape: z.array(size).readonly(),
+    quantization: z.strictObject({ scale: numbers, zeroPoint: numbers, axis: size.exactOptional() }).readonly().exactOptional(),
+  })
+  .readonly()
 const tensors = z.array(tensor).readonly()
 const texts = z.array(z.string()).readonly()
 const file = z.strictObject({ file: z.string().regex(/^\w[\w.@+-]{0,254}$/), bytes: size, digest })

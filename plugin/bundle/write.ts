@@ -18,16 +18,34 @@ async function hasContents(path: string, bytes: Uint8Array): Promise<boolean> {
 export async function writeWhole(path: string, contents: Uint8Array | string): Promise<boolean> {
   const bytes = typeof contents === 'string' ? Buffer.from(contents) : contents
   if (await hasContents(path, bytes)) return false
+  await writePieces(path, [bytes])
+  return true
+}
+
+/** The same for a file that comes piece by piece, whatever was there before. `wrote` is told the bytes so far. */
+export async function writePieces(
+  path: string,
+  pieces: Iterable<Uint8Array>,
+  wrote: (bytes: number) => void = () => {},
+): Promise<void> {
   const temporary = temporaryName(path)
   try {
     const file = await open(temporary, 'wx')
-    await file.writeFile(bytes).finally(() => file.close())
+    try {
+      let done = 0
+      for (const piece of pieces) {
+        await file.writeFile(piece)
+        done += piece.length
+        wrote(done)
+      }
+    } finally {
+      await file.close()
+    }
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
-  return true
 }
 
 /**

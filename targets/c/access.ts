@@ -26,6 +26,18 @@ export function regroup({ extents, steps }: Domain, groups: readonly (readonly n
     : undefined
 }
 
+/** The same positions with dimensions in another order: dimension i of the result is `order[i]`. */
+export function reorder({ extents, steps, resultStrides = denseStrides(extents) }: Domain, order: readonly number[]): Domain {
+  const pick = (list: readonly number[]) => order.map((axis) => list[axis]!)
+  return {
+    extents: pick(extents),
+    steps: steps.map((step) =>
+      step.kind === 'load' ? { ...step, access: { offset: step.access.offset, strides: pick(step.access.strides) } } : step,
+    ),
+    resultStrides: pick(resultStrides),
+  }
+}
+
 function groupStride({ strides }: Access, extents: Shape, group: readonly number[]): number | undefined {
   const real = group.filter((axis) => extents[axis] !== 1)
   for (const [i, axis] of real.entries()) {

@@ -1,6 +1,6 @@
 import { type DType, dtypeFacts, isFloat } from '../../compiler/graph/dtype.ts'
 import type { Attributes } from '../../compiler/graph/node.ts'
-import { computeType, isNarrow } from './scalar.ts'
+import { computeType, isNarrow, laneKind } from './scalar.ts'
 
 /** A value that an expression takes: a variable's name or a constant's text; `literal` is the number where it is known at build. */
 export interface Argument {
@@ -10,18 +10,34 @@ export interface Argument {
 }
 
 /**
- * An elementwise op as C. `scalar` works on the compute types of its operands; `vector` on vectors of f32 and on masks (0 or -1 in each
- * lane) for bool, and is absent, or gives nothing, where there is no such form: lanes are then computed one by one.
+ * An elementwise op as C. `scalar` works on the compute types of its operands; `vector` on vectors as `laneKind` says: of f32, of integers
+ * and of masks (0 or -1 in each lane) for bool. It is absent, or gives nothing, where there is no such form: lanes are then computed one
+ * by one.
  */
 export interface Expression {
   readonly kind: 'expression'
   readonly scalar: (args: readonly Argument[], result: DType, attributes: Attributes) => string
   readonly vector?: (args: readonly Argument[], result: DType, attributes: Attributes) => string | undefined
+  /** On floats it ends in a multiplication, which compilers of native code merge with an addition that follows. */
+  readonly multiplies?: boolean
 }
 
 type Text = (...args: string[]) => string
 const all = (args: readonly Argument[], write: Text) => write(...args.map((argument) => argument.text))
 const isSingle = (args: readonly Argument[]) => args.every((argument) => argument.dtype === 'f32')
+/** Whether all are integers that stand in vectors. */
+const isWhole = (args: readonly Argument[]) => args.every((argument) => laneKind(argument.dtype) === 'whole')
+
+/** Lanes of i32 brought into the range of an integer dtype, keeping their low bits. */
+function wrappedLanes(dtype: DType, text: string): string {
+  const { bytes, kind } = dtypeFacts[dtype]
+  if (bytes === 4) return text
+  const spare = 32 - 8 * bytes
+  return kind === 'unsigned' ? `(${text} & ${2 ** (8 * bytes) - 1})` : `((vi)((vu)${text} << ${spare}) >> ${spare})`
+}
+/** Wrapping arithmetic on lanes. */
+const wholeLanes = (dtype: DType, write: Text, args: readonly Argument[]) =>
+  wrappedLanes(dtype, `(vi)(${write(...args.map((argument) => `(vu)${argument.text}`))})`)
 
 /** Unsigned type in which arithmetic of an integer dtype wraps without undefined behaviour. */
 const wrapType = (dtype: DType) => (dtypeFacts[dtype].bytes === 8 ? 'u64' : 'u32')
@@ -29,14 +45,23 @@ const wrapped = (dtype: DType, write: Text, args: readonly Argument[]) =>
   `(${computeType(dtype)})(${write(...args.map((argument) => `(${wrapType(dtype)})${argument.text}`))})`
 
 /** `float` for all floats, `integer` for all integers; the operands decide. */
-function arithmetic(float: Text, integer: (args: readonly Argument[], dtype: DType) => string, vector: Text = float): Expression {
+function arithmetic(
+  float: Text,
+  integer: (args: readonly Argument[], dtype: DType) => string,
+  whole?: (args: readonly Argument[], dtype: DType) => string,
+): Expression {
   return {
     kind: 'expression',
     scalar: (args) => (isFloat(args[0]!.dtype) ? all(args, float) : integer(args, args[0]!.dtype)),
-    vector: (args) => (isSingle(args) ? all(args, vector) : undefined),
+    vector: (args) => (isSingle(args) ? all(args, float) : isWhole(args) ? whole?.(args, args[0]!.dtype) : undefined),
   }
 }
-const wrapping = (write: Text): Expression => arithmetic(write, (args, dtype) => wrapped(dtype, write, args))
+const wrapping = (float: Text, integer: Text = float): Expression =>
+  arithmetic(
+    float,
+    (args, dtype) => wrapped(dtype, integer, args),
+    (args, dtype) => wholeLanes(dtype, integer, args),
+  )
 
 /** A float function known by name: `gp_NAME_v` on vectors, `gp_NAME_f64` on doubles; single floats use a lane of the former. */
 const elementary = (name: string): Expression => ({
@@ -53,6 +78,8 @@ const throughDouble =
     const call = `gp_${name}_f64(${args.map((argument) => argument.text).join(', ')})`
     return result === 'f64' ? call : `(f32)${call}`
   }
+/** Computed in double, lane by lane. */
+const lanes = (name: string): Expression => ({ ...elementary(name), scalar: throughDouble(name) })
 const instruction = (name: string, vector: string): Expression => ({
   kind: 'expression',
   scalar: (args) =>
@@ -66,7 +93,7 @@ const comparison = (operator: '==' | '<' | '<='): Expression => ({
   vector: (args) => {
     const [a, b] = args
     if (args.every((argument) => argument.dtype === 'bool')) return operator === '==' ? `~(${a!.text} ^ ${b!.text})` : undefined
-    return isSingle(args) ? `(vi)(${a!.text} ${operator} ${b!.text})` : undefined
+    return isSingle(args) || isWhole(args) ? `(vi)(${a!.text} ${operator} ${b!.text})` : undefined
   },
 })
 const logical = (operator: '&' | '|' | '^'): Expression => ({
@@ -77,6 +104,7 @@ const logical = (operator: '&' | '|' | '^'): Expression => ({
 const bitwise = (operator: '&' | '|' | '^'): Expression => ({
   kind: 'expression',
   scalar: ([a, b], result) => `(${computeType(result)})(${a!.text} ${operator} ${b!.text})`,
+  vector: (args) => (isWhole(args) ? `(${args[0]!.text} ${operator} ${args[1]!.text})` : undefined),
 })
 
 /** The larger (`>`) or smaller (`<`) of two; NaN where either is. Against a known number one instruction is enough. */
@@ -91,6 +119,7 @@ const extreme = (operator: '>' | '<'): Expression => {
         : `(${a!.text} ${operator} ${b!.text} ? ${a!.text} : ${b!.text})`,
     vector: (args) => {
       const [a, b] = args as readonly [Argument, Argument]
+      if (isWhole(args)) return `${operator === '>' ? 'gp_max_i' : 'gp_min_i'}(${a.text}, ${b.text})`
       if (!isSingle(args)) return undefined
       if (isNumber(b)) return `${known}(${a.text}, ${b.text})`
       if (isNumber(a)) return `${known}(${b.text}, ${a.text})`
@@ -120,6 +149,27 @@ function smallPower(base: string, exponent: number | undefined): string | undefi
   return undefined
 }
 
+function integerPower([a, b]: readonly Argument[], dtype: DType): string {
+  const wide = dtypeFacts[dtype].kind === 'signed' ? 'i64' : 'u64'
+  return `(${computeType(dtype)})gp_pow_${wide}((${wide})${a!.text}, (${wide})${b!.text})`
+}
+
+/** Negative amounts are large ones without a sign. */
+const beyond = ({ text, dtype }: Argument) =>
+  `(u64)${dtypeFacts[dtype].kind === 'signed' ? '(i64)' : ''}${text} >= ${dtypeFacts[dtype].bytes * 8}u`
+
+function shiftedLeft([a, b]: readonly Argument[], dtype: DType): string {
+  const type = computeType(dtype)
+  return `(${beyond(b!)} ? (${type})0 : (${type})((${wrapType(dtype)})${a!.text} << ${b!.text}))`
+}
+
+function shiftedRight([a, b]: readonly Argument[], dtype: DType): string {
+  const type = computeType(dtype)
+  const most = dtypeFacts[dtype].bytes * 8 - 1
+  const out = dtypeFacts[dtype].kind === 'signed' ? `(${type})(${a!.text} >> ${most})` : `(${type})0`
+  return `(${beyond(b!)} ? ${out} : (${type})(${a!.text} >> ${b!.text}))`
+}
+
 const bounds: Readonly<Partial<Record<DType, readonly [low: string, high: string, least: string, most: string]>>> = {
   i8: ['-128.0', '127.0', '-128', '127'],
   u8: ['0.0', '255.0', '0', '255'],
@@ -145,11 +195,22 @@ function castText({ text, dtype: from }: Argument, to: DType): string {
   return `(${text} != ${text} ? (${type})0 : (f64)${text} <= ${low} ? (${type})${least} : (f64)${text} >= ${high} ? (${type})${most} : (${type})${text})`
 }
 
+/** A conversion between vectors, where both dtypes have them. */
+function castLanes({ text, dtype: from }: Argument, to: DType): string | undefined {
+  const [have, want] = [laneKind(from), laneKind(to)]
+  if (!have || !want) return undefined
+  if (from === to) return text
+  if (want === 'mask') return have === 'single' ? `(vi)(${text} != SPLAT(0.0f))` : `(vi)(${text} != SPLAT_I(0))`
+  if (have === 'mask') return want === 'single' ? `(vf)(${text} & (vi)SPLAT(1.0f))` : `(${text} & 1)`
+  if (want === 'single') return `__builtin_convertvector(${text}, vf)`
+  return have === 'single' ? `gp_cast_${to}_v(${text})` : wrappedLanes(to, text)
+}
+
 /** C for every elementwise op of the graph language that targets must implement. */
 export const expressions = {
-  negate: arithmetic(
+  negate: wrapping(
     (a) => `-${a}`,
-    (args, dtype) => wrapped(dtype, (a) => `0 - ${a}`, args),
+    (a) => `0 - ${a}`,
   ),
   abs: {
     kind: 'expression',
@@ -181,8 +242,17 @@ export const expressions = {
   sqrt: instruction('sqrt', 'gp_sqrt_v'),
   exp: elementary('exp'),
   log: elementary('log'),
-  sin: { ...elementary('sin'), scalar: throughDouble('sin') },
-  cos: { ...elementary('cos'), scalar: throughDouble('cos') },
+  sin: lanes('sin'),
+  cos: lanes('cos'),
+  tan: lanes('tan'),
+  asin: lanes('asin'),
+  acos: lanes('acos'),
+  atan: lanes('atan'),
+  sinh: lanes('sinh'),
+  cosh: lanes('cosh'),
+  asinh: lanes('asinh'),
+  acosh: lanes('acosh'),
+  atanh: lanes('atanh'),
   erf: elementary('erf'),
   tanh: elementary('tanh'),
   sigmoid: elementary('sigmoid'),
@@ -195,21 +265,20 @@ export const expressions = {
   cast: {
     kind: 'expression',
     scalar: ([a], result) => castText(a!, result),
-    vector: ([a], result) => {
-      if (a!.dtype === result) return a!.text
-      if (a!.dtype === 'bool') return `(vf)(${a!.text} & (vi)SPLAT(1.0f))`
-      return result === 'bool' ? `(vi)(${a!.text} != SPLAT(0.0f))` : undefined
-    },
+    vector: ([a], result) => castLanes(a!, result),
   },
 
   add: wrapping((a, b) => `${a} + ${b}`),
   sub: wrapping((a, b) => `${a} - ${b}`),
-  mul: wrapping((a, b) => `${a} * ${b}`),
+  mul: { ...wrapping((a, b) => `${a} * ${b}`), multiplies: true },
   div: arithmetic((a, b) => `${a} / ${b}`, integerDivision),
   pow: {
     kind: 'expression',
-    scalar: (args, result, attributes) =>
-      smallPower(args[0]!.text, args[1]!.literal) ?? throughDouble('pow')(args, result, attributes),
+    multiplies: true,
+    scalar: (args, result, attributes) => {
+      if (!isFloat(result)) return integerPower(args, result)
+      return smallPower(args[0]!.text, args[1]!.literal) ?? throughDouble('pow')(args, result, attributes)
+    },
     vector: (args) =>
       isSingle(args)
         ? (smallPower(args[0]!.text, args[1]!.literal) ?? `gp_pow_v(${args[0]!.text}, ${args[1]!.text})`)
@@ -233,6 +302,8 @@ export const expressions = {
   bitwiseAnd: bitwise('&'),
   bitwiseOr: bitwise('|'),
   bitwiseXor: bitwise('^'),
+  shiftLeft: { kind: 'expression', scalar: shiftedLeft },
+  shiftRight: { kind: 'expression', scalar: shiftedRight },
   where: {
     kind: 'expression',
     scalar: ([c, a, b]) => `(${c!.text} ? ${a!.text} : ${b!.text})`,

@@ -11,6 +11,11 @@ export interface Level {
    * store every accumulator in each pass of a loop unless the statement is opaque to it, clang is best with the plain expression.
    */
   readonly multiplyAdd: { readonly clang: string; readonly gcc: string }
+  /**
+   * The statement that takes `a` and `b` as vectors of pairs of 16-bit integers and adds to each lane of `c` the sum of both products of
+   * its pairs, in i32. Plain C where absent.
+   */
+  readonly pairs?: string
   /** Register tile of matrix-like kernels: broadcast rows × streamed vectors. rows · vectors accumulators stay in registers. */
   readonly tile: { readonly rows: number; readonly vectors: number }
   /** Multiply-adds that one pass of an inner loop holds at most, tile or not. */
@@ -18,12 +23,16 @@ export interface Level {
   /** Bytes of a block of operands that should stay in the first-level cache while it is reused. */
   readonly blockBytes: number
   readonly instructions?: Instructions
+  /** How gcc is told to load a vector of narrow integers as i32, as assembly text on %0 and the memory %1; clang knows itself. */
+  readonly widen?: { readonly constraints: readonly [result: string, memory: string] } & Readonly<Record<NarrowInteger, string>>
   /**
    * The first `n` elements from `p` on as a vector, the other lanes 0, and the first `n` lanes of `v` to `p`, for a literal n: how it is
    * done where compilers make little of vectors that are put together and taken apart lane by lane.
    */
   readonly some?: { readonly load: string; readonly store: string }
 }
+
+export type NarrowInteger = 'i8' | 'u8' | 'i16' | 'u16'
 
 /** Instructions that compilers do not all find from plain C, as assembly text on operands %0 (result), %1 and %2. */
 export interface Instructions {
@@ -62,15 +71,35 @@ const arm: Instructions = {
   propagates: true,
 }
 
+const x86Widen = (constraint: string): NonNullable<Level['widen']> => ({
+  constraints: [`=${constraint}`, 'm'],
+  i8: 'vpmovsxbd %1, %0',
+  u8: 'vpmovzxbd %1, %0',
+  i16: 'vpmovsxwd %1, %0',
+  u16: 'vpmovzxwd %1, %0',
+})
+const armWiden: NonNullable<Level['widen']> = {
+  constraints: ['=&w', 'Q'],
+  i8: 'ldr %s0, %1\\n\\tsshll %0.8h, %0.8b, #0\\n\\tsshll %0.4s, %0.4h, #0',
+  u8: 'ldr %s0, %1\\n\\tushll %0.8h, %0.8b, #0\\n\\tushll %0.4s, %0.4h, #0',
+  i16: 'ldr %d0, %1\\n\\tsshll %0.4s, %0.4h, #0',
+  u16: 'ldr %d0, %1\\n\\tushll %0.4s, %0.4h, #0',
+}
+
 const plain = 'c += (a) * (b)'
 const fused = (constraint: string) =>
   `__asm__("vfmadd231ps %2, %1, %0" : "+${constraint}"(c) : "${constraint}"(a), "${constraint}"(b))`
+
+const x86Pairs = `{ vi t_; __asm__("vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0" : "+x"(c), "=&x"(t_) : "x"(a), "x"(b)); }`
+const armPairs =
+  '{ vi s_, t_; __asm__("smull %1.4s, %3.4h, %4.4h\\n\\tsmull2 %2.4s, %3.8h, %4.8h\\n\\taddp %1.4s, %1.4s, %2.4s\\n\\tadd %0.4s, %0.4s, %1.4s" : "+w"(c), "=&w"(s_), "=&w"(t_) : "w"(a), "w"(b)); }'
 
 /** 128-bit WebAssembly vectors. V8 maps them to 16 registers: 8 accumulators, 2 streamed vectors and 1 broadcast are what fits. */
 export const simd128: Level = {
   name: 'simd128',
   vectorBytes: 16,
   multiplyAdd: { clang: plain, gcc: plain },
+  pairs: 'c += (vi)__builtin_wasm_dot_s_i32x4_i16x8((vs)(a), (vs)(b))',
   tile: { rows: 4, vectors: 2 },
   pass: 8,
   blockBytes: 16384,
@@ -81,10 +110,12 @@ export const x86v3: Level = {
   name: 'x86-64-v3',
   vectorBytes: 32,
   multiplyAdd: { clang: plain, gcc: fused('x') },
+  pairs: x86Pairs,
   tile: { rows: 6, vectors: 2 },
   pass: 24,
   blockBytes: 16384,
   instructions: x86('x', 'vroundps'),
+  widen: x86Widen('x'),
   some: {
     load: `((vf)__builtin_ia32_maskloadps256((const vf *)(p), (vi){${[0, 1, 2, 3, 4, 5, 6, 7].map((lane) => `-((n) > ${lane})`).join(', ')}}))`,
     // A masked store is slow where its neighbours are not mapped, and on some processors everywhere.
@@ -97,10 +128,12 @@ export const x86v4: Level = {
   name: 'x86-64-v4',
   vectorBytes: 64,
   multiplyAdd: { clang: plain, gcc: fused('v') },
+  pairs: '__asm__("vpdpwssd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b))',
   tile: { rows: 8, vectors: 2 },
   pass: 32,
   blockBytes: 32768,
   instructions: x86('v', 'vrndscaleps'),
+  widen: x86Widen('v'),
   some: {
     load: '((vf)__builtin_ia32_loadups512_mask((const f32 *)(p), (vf){0}, (1u << (n)) - 1))',
     store: '__builtin_ia32_storeups512_mask((f32 *)(p), (v), (1u << (n)) - 1)',
@@ -112,10 +145,12 @@ export const neon: Level = {
   name: 'neon',
   vectorBytes: 16,
   multiplyAdd: { clang: plain, gcc: plain },
+  pairs: armPairs,
   tile: { rows: 6, vectors: 4 },
   pass: 24,
   blockBytes: 16384,
   instructions: arm,
+  widen: armWiden,
 }
 
 /** f32 elements of one vector. */

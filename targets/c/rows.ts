@@ -2,11 +2,16 @@ import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/inde
 import { type Expression, expressions } from './expressions.ts'
 import { conv } from './kernels/convolution.ts'
 import { gather } from './kernels/gather.ts'
+import { convInteger } from './kernels/integerConvolution.ts'
+import { matmulInteger } from './kernels/integerProduct.ts'
+import { lookup } from './kernels/lookup.ts'
 import { layerNorm, rmsNorm } from './kernels/normalization.ts'
+import { argMax, argMin, cumSum, topKIndices } from './kernels/order.ts'
 import { pad } from './kernels/pad.ts'
 import { avgPool, maxPool } from './kernels/pool.ts'
 import { linear, matmul } from './kernels/product.ts'
 import { reduceMax, reduceMin, reduceProd, reduceSum } from './kernels/reduce.ts'
+import { scatterNd } from './kernels/scatter.ts'
 import { logSoftmax, softmax } from './kernels/softmax.ts'
 import type { Template } from './kernels/template.ts'
 
@@ -26,14 +31,23 @@ export const rows = {
   slice: { kind: 'movement' },
   concat: { kind: 'movement' },
   expand: { kind: 'movement' },
+  storageCast: { kind: 'movement' },
   ...expressions,
   pad,
   gather,
+  scatterNd,
+  argMax,
+  argMin,
+  topKIndices,
+  cumSum,
   conv,
   maxPool,
   avgPool,
   matmul,
   linear,
+  convInteger,
+  matmulInteger,
+  lookup,
   reduceSum,
   reduceProd,
   reduceMax,

@@ -26,6 +26,22 @@ export const storageType: Readonly<Record<DType, string>> = {
 /** Floats narrower than f32: stored as bits, computed with as float. */
 export const isNarrow = (dtype: DType): boolean => dtypeFacts[dtype].kind === 'float' && dtypeFacts[dtype].bytes < 4
 
+/**
+ * How elements stand in vectors: f32 as they are (`vf`), integers of up to 32 bits but u32 as i32, and bool as masks of 0 and -1
+ * (both `vi`). Other dtypes have no vectors.
+ */
+export type LaneKind = 'single' | 'whole' | 'mask'
+const laneKinds: Readonly<Partial<Record<DType, LaneKind>>> = {
+  f32: 'single',
+  i8: 'whole',
+  u8: 'whole',
+  i16: 'whole',
+  u16: 'whole',
+  i32: 'whole',
+  bool: 'mask',
+}
+export const laneKind = (dtype: DType): LaneKind | undefined => laneKinds[dtype]
+
 export const computeType = (dtype: DType): string => (isNarrow(dtype) ? 'f32' : storageType[dtype])
 
 /** An element as a value of the compute type. */

@@ -1,12 +1,12 @@
 import type { Access, Step } from '../../compiler/fuse/kernel.ts'
-import type { DType } from '../../compiler/graph/dtype.ts'
+import { type DType, isFloat, isInteger } from '../../compiler/graph/dtype.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import { denseStrides } from '../../compiler/graph/type.ts'
 import type { Domain } from './access.ts'
 import { type Argument, type Expression, expressions } from './expressions.ts'
 import type { Level } from './level.ts'
 import { lanesOf } from './level.ts'
-import { computeType, literalText, loadText, roundedText, storageType, storeText } from './scalar.ts'
+import { computeType, laneKind, literalText, loadText, roundedText, storageType, storeText } from './scalar.ts'
 import { block, type Lines, sum } from './text.ts'
 
 /** Where a program is evaluated: one C expression for each dimension of its domain, lanes running along the last one. */
@@ -59,12 +59,19 @@ function indexText(access: Access, position: Position, lane = 0): string {
   )
 }
 
-/** Whether all steps have a form on vectors of f32 and masks. */
+/**
+ * Programs in which integers take part compute floats step by step, as the interpreter does: what they round to integers in the end
+ * would be another one, now and then, where a compiler merges a multiplication with an addition. Others may be merged.
+ */
+const isStepwise = (steps: readonly Step[], used: readonly boolean[]): boolean =>
+  steps.some((step, i) => used[i] && isInteger(step.dtype))
+
+/** Whether all steps have a form on vectors. */
 export function isVectorProgram(steps: readonly Step[]): boolean {
   const used = live(steps)
   return steps.every((step, i) => {
     if (!used[i]) return true
-    if (step.dtype !== 'f32' && step.dtype !== 'bool') return false
+    if (!laneKind(step.dtype)) return false
     if (step.kind !== 'apply') return true
     return (
       expressionOf(step.op).vector?.(
@@ -85,10 +92,13 @@ interface Form {
   readonly load: (step: Extract<Step, { kind: 'load' }>) => string
   readonly literal: (dtype: DType, value: number) => string
   readonly apply: (step: Extract<Step, { kind: 'apply' }>, args: readonly Argument[]) => string
+  /** A product that is not to be merged with what it is added to. */
+  readonly apart: (text: string) => string
 }
 
 function evaluate(steps: readonly Step[], prefix: string, anchor: string | undefined, form: Form): Evaluation {
   const used = live(steps)
+  const stepwise = isStepwise(steps, used)
   const names: string[] = []
   const moving: boolean[] = []
   const invariant: string[] = []
@@ -111,7 +121,9 @@ function evaluate(steps: readonly Step[], prefix: string, anchor: string | undef
       step.kind === 'load' ? (step.access.strides.at(-1) ?? 0) !== 0 : step.arguments.some((argument) => moving[argument])
     moving.push(moves)
     if (!used[i]) continue
-    const text = step.kind === 'load' ? form.load(step) : form.apply(step, argumentsOf(step, steps, names))
+    const computed = step.kind === 'load' ? form.load(step) : form.apply(step, argumentsOf(step, steps, names))
+    const product = step.kind === 'apply' && isFloat(step.dtype) && expressionOf(step.op).multiplies
+    const text = stepwise && product ? form.apart(computed) : computed
     ;(moves ? lines : invariant).push(`const ${form.type(step.dtype)} ${name} = ${text};`)
   }
   return { invariant, lines, value: names.at(-1)!, dtype: steps.at(-1)!.dtype }
@@ -130,6 +142,7 @@ export function evaluateScalar(
     load: (step) => loadText(step.dtype, `${inputs[step.input]}[${indexText(step.access, position)}]`),
     literal: literalText,
     apply: (step, args) => roundedText(step.dtype, expressionOf(step.op).scalar(args, step.dtype, step.attributes)),
+    apart: (text) => `APART(${text})`,
   })
 }
 
@@ -145,27 +158,36 @@ export function evaluateVector(
 ): Evaluation {
   const lanes = lanesOf(level)
   return evaluate(steps, prefix, anchor, {
-    type: (dtype) => (dtype === 'bool' ? 'vi' : 'vf'),
+    type: (dtype) => (laneKind(dtype) === 'single' ? 'vf' : 'vi'),
     load: ({ input, access, dtype }) => {
       const stride = access.strides.at(-1) ?? 0
-      const element = (lane: number) =>
-        dtype === 'bool'
-          ? `-(i32)(${inputs[input]}[${indexText(access, position, lane)}] != 0)`
-          : `${inputs[input]}[${indexText(access, position, lane)}]`
-      if (stride === 0) return dtype === 'bool' ? `gp_splat_mask(${element(0)})` : `SPLAT(${element(0)})`
-      if (stride === 1 && dtype === 'f32' && (count === lanes || level.some))
-        return loadLanes(inputs[input]!, indexText(access, position), count, level)
+      const kind = laneKind(dtype)
+      const pointer = inputs[input]!
+      const element = (lane: number) => {
+        const text = `${pointer}[${indexText(access, position, lane)}]`
+        return kind === 'mask' ? `-(i32)(${text} != 0)` : text
+      }
+      if (stride === 0) return kind === 'single' ? `SPLAT(${element(0)})` : `SPLAT_I(${element(0)})`
+      if (stride === 1 && (kind === 'whole' || (kind === 'single' && (count === lanes || level.some))))
+        return loadLanes(pointer, indexText(access, position), count, level, dtype)
       const list = Array.from({ length: lanes }, (_, lane) => (lane < count ? element(lane) : '0'))
-      return `(${dtype === 'bool' ? 'vi' : 'vf'}){${list.join(', ')}}`
+      return `(${kind === 'single' ? 'vf' : 'vi'}){${list.join(', ')}}`
     },
-    literal: (dtype, value) => (dtype === 'bool' ? `gp_splat_mask(${value ? -1 : 0})` : `SPLAT(${literalText(dtype, value)})`),
+    literal: (dtype, value) => {
+      const kind = laneKind(dtype)
+      if (kind === 'mask') return `SPLAT_I(${value ? -1 : 0})`
+      return `${kind === 'single' ? 'SPLAT' : 'SPLAT_I'}(${literalText(dtype, value)})`
+    },
     apply: (step, args) => expressionOf(step.op).vector!(args, step.dtype, step.attributes)!,
+    apart: (text) => `APART(${text})`,
   })
 }
 
 /** A vector of the `count` elements from an index on, the other lanes zero. */
-export function loadLanes(pointer: string, index: string, count: number, level: Level): string {
+export function loadLanes(pointer: string, index: string, count: number, level: Level, dtype: DType = 'f32'): string {
   const lanes = lanesOf(level)
+  if (dtype !== 'f32')
+    return count >= lanes ? `gp_load_${dtype}(${pointer} + ${index})` : `gp_load_some_${dtype}(${pointer} + ${index}, ${count})`
   if (count >= lanes) return `LOAD(${pointer} + ${index})`
   if (level.some) return `LOAD_SOME(${pointer} + ${index}, ${count})`
   return `(vf){${Array.from({ length: lanes }, (_, lane) => (lane < count ? `${pointer}[${index} + ${lane}]` : '0.0f')).join(', ')}}`
@@ -181,7 +203,16 @@ export function storeVector(pointers: Pointers, index: string, value: string, co
     return [`STORE(${pointers.result} + ${index}, ${value});`]
   if (pointers.resultType === 'f32' && stride === 1 && level.some)
     return [`STORE_SOME(${pointers.result} + ${index}, ${value}, ${count});`]
-  const element = (lane: number) => (pointers.resultType === 'bool' ? `(bool8)(${value}[${lane}] & 1)` : `${value}[${lane}]`)
+  if (laneKind(pointers.resultType) === 'whole' && stride === 1) {
+    const [suffix, last] = count === lanesOf(level) ? ['', ''] : ['some_', `, ${count}`]
+    return [`gp_store_${suffix}${pointers.resultType}(${pointers.result} + ${index}, ${value}${last});`]
+  }
+  const element = (lane: number) =>
+    pointers.resultType === 'bool'
+      ? `(bool8)(${value}[${lane}] & 1)`
+      : pointers.resultType === 'f32'
+        ? `${value}[${lane}]`
+        : `(${storageType[pointers.resultType]})${value}[${lane}]`
   return Array.from(
     { length: count },
     (_, lane) => `${pointers.result}[${index}${lane > 0 ? ` + ${lane * stride}` : ''}] = ${element(lane)};`,
@@ -215,7 +246,7 @@ export function storeAfter(
   const inner = [...position.slice(0, -1), `(${position.at(-1)} + lane)`]
   const { invariant, lines, value } = evaluateScalar(domain.steps, inner, pointers.inputs, 'element')
   return block(`for (long lane = 0; lane < ${count}; lane++)`, [
-    `const f32 element = ${anchor}[lane];`,
+    `const ${computeType(domain.steps.find((step) => step.kind === 'anchor')?.dtype ?? 'f32')} element = ${anchor}[lane];`,
     ...invariant,
     ...lines,
     storeScalar(pointers, `${index} + lane * ${stride}`, value),

@@ -1,6 +1,19 @@
 import { type DType, dtypeFacts, isFloat } from '../../compiler/graph/dtype.ts'
 import { saturate } from '../../compiler/graph/scalar.ts'
-import { divideInteger, divideWide, erf, modulo, moduloInteger, moduloWide, pow, round, sigmoid, wideToOdd } from './math.ts'
+import {
+  divideInteger,
+  divideWide,
+  erf,
+  modulo,
+  moduloInteger,
+  moduloWide,
+  pow,
+  powerInteger,
+  powerWide,
+  round,
+  sigmoid,
+  wideToOdd,
+} from './math.ts'
 import { type ComputedName, elementwise, type Row, type ScalarFunction } from './row.ts'
 import { integerRange, isWide, wrapping, wrappingWide } from './values.ts'
 
@@ -32,6 +45,21 @@ const binary = (float: Binary<number>, integer: Binary<number>, wide: Binary<big
     return (a: number, b: number) => wrap(integer(a, b))
   })
 
+/** A negative amount is more than there are bits. */
+const shift = (
+  narrow: (a: number, amount: number, bits: number) => number,
+  wide: (a: bigint, amount: bigint) => bigint,
+): Row<any> =>
+  elementwise(({ operands: [dtype] }) => {
+    const bits = dtypeFacts[dtype!].bytes * 8
+    if (isWide(dtype!)) {
+      const wrap = wrappingWide(dtype!)
+      return (a: bigint, b: bigint) => wrap(wide(a, b < 0n ? 64n : b))
+    }
+    const wrap = wrapping(dtype!)
+    return (a: number, b: number) => wrap(narrow(a, b < 0 ? bits : b, bits))
+  })
+
 /** Comparisons mean the same for numbers and bigints. */
 const comparison = (holds: (a: any, b: any) => boolean): Row<any> => plain((a, b) => (holds(a, b) ? 1 : 0))
 
@@ -56,6 +84,15 @@ export const elementwiseRows = {
   log: plain(Math.log),
   sin: plain(Math.sin),
   cos: plain(Math.cos),
+  tan: plain(Math.tan),
+  asin: plain(Math.asin),
+  acos: plain(Math.acos),
+  atan: plain(Math.atan),
+  sinh: plain(Math.sinh),
+  cosh: plain(Math.cosh),
+  asinh: plain(Math.asinh),
+  acosh: plain(Math.acosh),
+  atanh: plain(Math.atanh),
   erf: plain(erf),
   tanh: plain(Math.tanh),
   sigmoid: plain(sigmoid),
@@ -71,7 +108,7 @@ export const elementwiseRows = {
     (a, b) => a * b,
   ),
   div: binary((a, b) => a / b, divideInteger, divideWide),
-  pow: plain(pow),
+  pow: binary(pow, powerInteger, powerWide),
   mod: binary(modulo, moduloInteger, moduloWide),
   minimum: binary(smaller, smaller, (a, b) => (a < b ? a : b)),
   maximum: binary(larger, larger, (a, b) => (a > b ? a : b)),
@@ -97,6 +134,14 @@ export const elementwiseRows = {
     (a, b) => a ^ b,
     (a, b) => a ^ b,
     (a, b) => a ^ b,
+  ),
+  shiftLeft: shift(
+    (a, amount, bits) => (amount < bits ? a * 2 ** amount : 0),
+    (a, amount) => (amount < 64n ? a << amount : 0n),
+  ),
+  shiftRight: shift(
+    (a, amount, bits) => Math.floor(a / 2 ** Math.min(amount, bits)),
+    (a, amount) => a >> (amount < 64n ? amount : 64n),
   ),
   where: plain((condition, whenTrue, whenFalse) => (condition ? whenTrue : whenFalse)),
 } satisfies { readonly [K in ComputedName]?: Row<K> }

@@ -39,6 +39,28 @@ export function pow(base: number, exponent: number): number {
   return base ** exponent
 }
 
+/** By squaring, in the low 32 bits. A power below 0 is 1 / x^n truncated, and 0 for a base of 0. */
+export function powerInteger(base: number, exponent: number): number {
+  if (exponent < 0) return base === 1 ? 1 : base === -1 ? (exponent % 2 === 0 ? 1 : -1) : 0
+  let [result, square] = [1, base]
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result = Math.imul(result, square)
+    square = Math.imul(square, square)
+  }
+  return result
+}
+
+/** The same in the low 64 bits. */
+export function powerWide(base: bigint, exponent: bigint): bigint {
+  if (exponent < 0n) return base === 1n ? 1n : base === -1n ? (exponent % 2n === 0n ? 1n : -1n) : 0n
+  let [result, square] = [1n, base]
+  for (let rest = exponent; rest > 0n; rest /= 2n) {
+    if (rest % 2n === 1n) result = BigInt.asUintN(64, result * square)
+    square = BigInt.asUintN(64, square * square)
+  }
+  return result
+}
+
 /** Nearest whole number, ties to even; keeps the sign of zero. */
 export function round(x: number): number {
   if (!(Math.abs(x) < 2 ** 52)) return x

@@ -2,9 +2,12 @@ import type { Attributes } from '../../compiler/graph/node.ts'
 import { byteSize, type TensorType } from '../../compiler/graph/type.ts'
 import { elementwiseRows } from './elementwise.ts'
 import { movementRows } from './movement.ts'
+import { orderRows } from './order.ts'
 import { productRows } from './product.ts'
+import { quantizedRows } from './quantized.ts'
 import { reduceRows } from './reduce.ts'
 import type { ComputedName, Row, ScalarFunction, Signature } from './row.ts'
+import { scatterRows } from './scatter.ts'
 import { runSteps } from './steps.ts'
 import { exactElements, type Tensor } from './values.ts'
 import { broadcastAccess } from './walk.ts'
@@ -14,8 +17,11 @@ import { windowRows } from './window.ts'
 export const primitives: { readonly [K in ComputedName]: Row<K> } = {
   ...elementwiseRows,
   ...movementRows,
+  ...scatterRows,
+  ...orderRows,
   ...windowRows,
   ...productRows,
+  ...quantizedRows,
   ...reduceRows,
 }
 

@@ -1,7 +1,8 @@
 import { elementCount, type Shape } from '../../compiler/graph/type.ts'
+import { entryOf, lessZeroPoint } from './quantized.ts'
 import { lowest } from './reduce.ts'
 import { type ComputedName, type Row, whole } from './row.ts'
-import { decode, decodeNumbers, encode, newValues, type Tensor } from './values.ts'
+import { decode, decodeNumbers, encode, newValues, type Tensor, wrapping } from './values.ts'
 
 interface WindowAttributes {
   readonly stride: readonly number[]
@@ -27,56 +28,36 @@ const validRange = (offset: number, stride: number, extent: number, count: numbe
 
 export const windowRows = {
   /** Padding adds nothing, so that an infinite weight over it does not make NaN. */
-  conv: whole<'conv'>(([input, weight, bias], attributes, result) => {
-    const [x, w] = [decodeNumbers(input!), decodeNumbers(weight!)]
-    const offsets = bias && decodeNumbers(bias)
-    const { stride, before, dilation } = geometry(attributes)
-    const [batch, channels] = input!.type.shape as [number, number]
-    const [out, perGroup] = weight!.type.shape as [number, number]
-    const [depth, height, width] = three(input!.type.shape.slice(2), 1)
-    const [kernelDepth, kernelHeight, kernelWidth] = three(weight!.type.shape.slice(2), 1)
-    const [planes, rows, columns] = three(result.shape.slice(2), 1)
-    const y = new Float64Array(elementCount(result.shape))
-    const columnRanges = Array.from({ length: kernelWidth }, (_, k) =>
-      validRange(k * dilation[2] - before[2], stride[2], width, columns),
+  conv: whole<'conv'>(([input, weight, bias], attributes, result) =>
+    encode(
+      result.dtype,
+      convolve(
+        { type: input!.type, values: decodeNumbers(input!) },
+        { type: weight!.type, values: decodeNumbers(weight!) },
+        bias && decodeNumbers(bias),
+        attributes,
+        result.shape,
+      ),
+    ),
+  ),
+
+  /** Sums of whole numbers are exact in doubles and wrap at the end. */
+  convInteger: whole<'convInteger'>(([input, weight, bias], attributes, result) => {
+    const perChannel = elementCount(weight!.type.shape.slice(1))
+    const sums = convolve(
+      { type: input!.type, values: lessZeroPoint(input!, () => attributes.inputZeroPoint) },
+      {
+        type: weight!.type,
+        values: lessZeroPoint(
+          weight!,
+          entryOf(attributes.weightZeroPoint, (i) => Math.floor(i / perChannel)),
+        ),
+      },
+      bias && decodeNumbers(bias),
+      attributes,
+      result.shape,
     )
-
-    const addRow = (target: number, source: number, filter: number): void => {
-      for (let k = 0; k < kernelWidth; k++) {
-        const factor = w[filter + k]!
-        const [from, to] = columnRanges[k]!
-        let at = source + k * dilation[2] - before[2] + from * stride[2]
-        for (let column = from; column < to; column++, at += stride[2]) y[target + column]! += factor * x[at]!
-      }
-    }
-
-    let target = 0
-    for (let n = 0; n < batch; n++) {
-      for (let o = 0; o < out; o++) {
-        const firstChannel = n * channels + Math.floor(o / (out / attributes.groups)) * perGroup
-        for (let plane = 0; plane < planes; plane++) {
-          for (let row = 0; row < rows; row++, target += columns) {
-            if (offsets) y.fill(offsets[o]!, target, target + columns)
-            for (let c = 0; c < perGroup; c++) {
-              for (let kz = 0; kz < kernelDepth; kz++) {
-                const z = plane * stride[0] - before[0] + kz * dilation[0]
-                if (z < 0 || z >= depth) continue
-                for (let ky = 0; ky < kernelHeight; ky++) {
-                  const line = row * stride[1] - before[1] + ky * dilation[1]
-                  if (line < 0 || line >= height) continue
-                  addRow(
-                    target,
-                    (((firstChannel + c) * depth + z) * height + line) * width,
-                    (((o * perGroup + c) * kernelDepth + kz) * kernelHeight + ky) * kernelWidth,
-                  )
-                }
-              }
-            }
-          }
-        }
-      }
-    }
-    return encode(result.dtype, y)
+    return encode(result.dtype, sums.map(wrapping(result.dtype)))
   }),
 
   /** Padding never wins. NaN does, as in `maximum`. A window that sees padding alone gives the dtype's lowest value. */
@@ -146,4 +127,67 @@ function forEachWindow(
       }
     }
   }
+}
+
+interface Image {
+  readonly type: Tensor['type']
+  readonly values: Float64Array
+}
+
+/** Sums over the windows, from the bias on. */
+function convolve(
+  input: Image,
+  weight: Image,
+  offsets: Float64Array | undefined,
+  attributes: WindowAttributes & { readonly groups: number },
+  result: Shape,
+): Float64Array {
+  const [x, w] = [input.values, weight.values]
+  const { stride, before, dilation } = geometry(attributes)
+  const [batch, channels] = input.type.shape as [number, number]
+  const [out, perGroup] = weight.type.shape as [number, number]
+  const [depth, height, width] = three(input.type.shape.slice(2), 1)
+  const [kernelDepth, kernelHeight, kernelWidth] = three(weight.type.shape.slice(2), 1)
+  const [planes, rows, columns] = three(result.slice(2), 1)
+  const y = new Float64Array(elementCount(result))
+  const columnRanges = Array.from({ length: kernelWidth }, (_, k) =>
+    validRange(k * dilation[2] - before[2], stride[2], width, columns),
+  )
+
+  const addRow = (target: number, source: number, filter: number): void => {
+    for (let k = 0; k < kernelWidth; k++) {
+      const factor = w[filter + k]!
+      const [from, to] = columnRanges[k]!
+      let at = source + k * dilation[2] - before[2] + from * stride[2]
+      for (let column = from; column < to; column++, at += stride[2]) y[target + column]! += factor * x[at]!
+    }
+  }
+
+  let target = 0
+  for (let n = 0; n < batch; n++) {
+    for (let o = 0; o < out; o++) {
+      const firstChannel = n * channels + Math.floor(o / (out / attributes.groups)) * perGroup
+      for (let plane = 0; plane < planes; plane++) {
+        for (let row = 0; row < rows; row++, target += columns) {
+          if (offsets) y.fill(offsets[o]!, target, target + columns)
+          for (let c = 0; c < perGroup; c++) {
+            for (let kz = 0; kz < kernelDepth; kz++) {
+              const z = plane * stride[0] - before[0] + kz * dilation[0]
+              if (z < 0 || z >= depth) continue
+              for (let ky = 0; ky < kernelHeight; ky++) {
+                const line = row * stride[1] - before[1] + ky * dilation[1]
+                if (line < 0 || line >= height) continue
+                addRow(
+                  target,
+                  (((firstChannel + c) * depth + z) * height + line) * width,
+                  (((o * perGroup + c) * kernelDepth + kz) * kernelHeight + ky) * kernelWidth,
+                )
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return y
 }

@@ -5,6 +5,8 @@ export interface TensorSignature {
   readonly name: string
   readonly dtype: string
   readonly shape: readonly number[]
+  /** What its integers stand for, where that is not themselves: (q − zeroPoint) · scale, for the whole tensor or each index of an axis. */
+  readonly quantization?: { readonly scale: readonly number[]; readonly zeroPoint: readonly number[]; readonly axis?: number }
 }
 
 /** A content-addressed file of the bundle; `digest` is `sha256-` and 64 hex digits. */

@@ -6,6 +6,7 @@ import { build as esbuild, type PluginBuild } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createBuilder, type Graph, InvariantError, ModelProblem, type Node, printGraph } from '../../compiler/graph/index.ts'
+import { declarationOf } from '../../plugin/bundle/declaration.ts'
 import { joinSections, manifestSchema, removeSuperseded, writeBundle, writeFolder } from '../../plugin/bundle/index.ts'
 import { CompileError, compile, compileStages, DiagnosticError, readReproducer } from '../../plugin/compile.ts'
 import { checkManifest } from '../../targets/runtime/check.ts'
@@ -54,6 +55,57 @@ for (const target of targetNames) {
     await model.close()
   })
 }
+
+/** Sums of integers: y = 2 x, in the encoding of x. */
+function quantizedGraph(): Graph {
+  const builder = createBuilder()
+  const quantization = { scale: [0.5], zeroPoint: [3] }
+  const x = builder.input('x', { dtype: 'u8', shape: [1, 3], quantization })
+  const decoded = builder.add('dequantize', { input: x }, quantization)
+  const sum = builder.add('add', { left: decoded, right: decoded })
+  return builder.finish(
+    'whole',
+    [x],
+    [
+      { name: 'y', value: builder.add('quantize', { input: sum }, { dtype: 'u8', ...quantization }) },
+      { name: 'z', value: builder.add('reshape', { input: x }, { shape: [3] }) },
+    ],
+  )
+}
+
+for (const target of targetNames) {
+  test(`callers of a quantised model pass and get the integers, and are told what they stand for, by ${target}`, async () => {
+    const bundle = await compile(quantizedGraph(), { target })
+    const model = open(bundle)
+    const { y, z } = await model.run({ x: [3, 4, 200] })
+    assert.equal([y!.data, z!.data], [new Uint8Array([3, 5, 255]), new Uint8Array([3, 4, 200])])
+    const quantization = { scale: [0.5], zeroPoint: [3] }
+    assert.equal(
+      [...model.info.inputs, ...model.info.outputs].map((tensor) => tensor.quantization),
+      [quantization, quantization, quantization],
+    )
+    await model.close()
+    const declared = declarationOf(manifestSchema.parse(JSON.parse(JSON.stringify(bundle.manifest))))
+    assert.match(declared, '/** u8[1, 3] quantized([0.5], [3]) */')
+    assert.match(declared, 'readonly quantization: { readonly scale: readonly [0.5]; readonly zeroPoint: readonly [3] };')
+  })
+}
+
+test('a manifest whose quantization is no list of numbers is damaged', async () => {
+  const { manifest } = await compile(quantizedGraph(), { target: 'interpreter' })
+  for (const quantization of [
+    7,
+    null,
+    { scale: [1] },
+    { scale: [1], zeroPoint: ['0'] },
+    { scale: [null], zeroPoint: [0] },
+    { scale: [1], zeroPoint: [0], axis: 'x' },
+  ]) {
+    const damaged = JSON.parse(JSON.stringify(manifest))
+    damaged.entries[0].inputs[0].quantization = quantization
+    assert.throws(() => checkManifest(damaged), /damaged at manifest.entries.main/, JSON.stringify(quantization))
+  }
+})
 
 test('weights that can no longer be read are a diagnostic, in whichever stage it shows', async () => {
   const builder = createBuilder()

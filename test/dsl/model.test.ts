@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { add, cast, constant, embedding, model, mul, softmax, tensor } from '../../dsl/index.ts'
+import { add, cast, constant, dequantize, embedding, model, mul, quantize, softmax, tensor } from '../../dsl/index.ts'
 
 const warnings: { code?: string }[] = []
 process.on('warning', (warning) => warnings.push(warning as { code?: string }))
@@ -121,6 +121,21 @@ test('abort and close', async () => {
   assert.equal((await other.run({ x: [2] })).y.data, Float32Array.of(4))
   await other.close()
   assert.is(await codeOf(() => other.run({ x: [2] })), 'closed')
+})
+
+test('callers of a quantised model pass the integers, and are told what they stand for', async () => {
+  const whole = model({
+    name: 'whole',
+    inputs: { x: tensor('u8', [2], { scale: 0.5, zeroPoint: 3 }) },
+    forward: ({ x }) => ({ y: mul(dequantize(x), 2), z: quantize(dequantize(x), { dtype: 'i8', scale: 0.25 }) }),
+  })
+  const { y, z } = await whole.run({ x: [3, 5] })
+  assert.equal([y.data, z.data], [new Float32Array([0, 2]), new Int8Array([0, 4])])
+  const { inputs, outputs } = whole.info
+  assert.equal(
+    [...inputs, ...outputs].map(({ quantization }) => quantization),
+    [{ scale: [0.5], zeroPoint: [3] }, undefined, { scale: [0.25], zeroPoint: [0] }],
+  )
 })
 
 test('a model that does not build rejects, with the mistake', async () => {

@@ -2,6 +2,7 @@
 import {
   adaptiveAvgPool2d,
   add,
+  argMax,
   avgPool2d,
   batchNorm,
   cast,
@@ -10,6 +11,10 @@ import {
   conv1d,
   conv2d,
   conv3d,
+  convInteger,
+  convTranspose2d,
+  dequantize,
+  dim,
   type EntriesModel,
   type Entry,
   embedding,
@@ -19,20 +24,27 @@ import {
   flatten,
   full,
   gather,
+  gatherElements,
+  gatherNd,
   globalAvgPool,
   layerNorm,
   less,
   linear,
+  lookup,
   matmul,
+  matmulInteger,
   maxPool1d,
   maxPool2d,
   mean,
   model,
   mul,
+  oneHot,
   pad,
   pow,
+  quantize,
   type Rank,
   relu,
+  requantize,
   reshape,
   resize,
   slice,
@@ -45,6 +57,8 @@ import {
   sum,
   type Tensor,
   tensor,
+  tile,
+  topK,
   transpose,
   unsqueeze,
   weights,
@@ -414,3 +428,80 @@ stories.entries.prefill.runSync({ tokens: [1] }).open
 stories.info.regions
 // @ts-expect-error a model with one forward has one entry
 net.entries.step
+
+// ---------------------------------------------------------------- order and indices
+is<Tensor<'i64', [2, 4]>>().of(argMax(value(2, 3, 4), { axis: 1 }))
+is<Tensor<'i64', [2, 3, 1]>>().of(argMax(value(2, 3, 4), { keepDims: true }))
+is<Tensor<'i64', [2, 3]>>().of(argMax(value(2, 3, 4)))
+const best = topK(value(2, 100), 5)
+is<Tensor<'f32', [2, 5]>>().of(best.values)
+is<Tensor<'i64', [2, 5]>>().of(best.indices)
+is<Tensor<'f32', [any, 100]>>().of(topK(value(2, 100), n, { axis: 0 }).values)
+is<Tensor<'f32', [2, 5]>>().of(gatherElements(value(2, 100), best.indices, { axis: 1 }))
+is<Tensor<'f32', [1, 128, 7]>>().of(oneHot(ids, 7))
+is<Tensor<'bool', [7, 1, 128]>>().of(oneHot(ids, 7, { axis: 0, dtype: 'bool' }))
+is<Tensor<'f32', [6, 5]>>().of(gatherNd(value(3, 4, 5), cast(value(6, 2), 'i64')))
+is<Tensor<'f32', any>>().of(gatherNd(value(3, 4, 5), cast(value(3, 2, 1), 'i64'), { batchDims: 1 }))
+is<Tensor<'f32', [1, 8, 448, 448]>>().of(convTranspose2d(image, value(3, 8, 4, 4), undefined, { stride: 2, padding: 1 }))
+is<Tensor<'f32', [1, 16, 224, 224]>>().of(
+  convTranspose2d(value(1, 4, 112, 112), value(4, 8, 3, 3), undefined, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
+)
+// @ts-expect-error channels
+convTranspose2d(image, value(4, 8, 2, 2))
+// @ts-expect-error element type
+convTranspose2d(image, cast(value(3, 8, 2, 2), 'f16'))
+// @ts-expect-error indices are integers
+gatherNd(value(3, 4), value(2, 1))
+// @ts-expect-error option
+topK(value(3, 4), 2, { sorted: true })
+is<Tensor<'f32', [any, any, any]>>().of(resize(value(4, 6, 2), [9], { axes: [0] }))
+
+// ---------------------------------------------------------------- named dimensions
+const seq = dim('seq', [128])
+const words = tensor('i64', [1, seq])
+const embedded = embedding(words, value(512, 768))
+const heads: Tensor<'f32', [1, any, 12, 64]> = reshape(embedded, [1, seq, 12, 64])
+const scores: Tensor<'f32', [1, 12, any, any]> = matmul(transpose(heads, [0, 2, 1, 3]), transpose(heads, [0, 2, 3, 1]))
+const masked: Tensor<'f32', [1, 12, any, any]> = add(scores, expand(value(1, 1, 1, 1), [1, 1, seq, seq]))
+const folded: Tensor<'f32', [any, 768]> = reshape(embedded, [seq * 1, 768])
+const joined: Tensor<'f32', [1, any, 768]> = concat([embedded, expand(value(1, 1, 768), [1, seq, 768])], { axis: 1 })
+const cut: Tensor<'f32', [1, any, 768]> = slice(joined, { axis: 1, start: seq })
+const half: number = seq / 2
+// @ts-expect-error a dimension has a name
+dim(3, [128])
+// @ts-expect-error and sizes that are numbers
+dim('seq', ['128'])
+const tiled: Tensor<'f32', [4, 9, 1]> = tile(value(2, 3, 1), [2, 3, 1])
+void [masked, folded, cut, half, tiled]
+
+// ---------------------------------------------------------------- integers that stand for numbers
+const photo = tensor('u8', [1, 3, 224, 224], { scale: 1 / 128, zeroPoint: 128 })
+const filters = constant('i8', [8, 3, 3, 3], [])
+is<Tensor<'f32', [1, 3, 224, 224]>>().of(dequantize(photo))
+is<Tensor<'i8', [1, 8, 222, 222]>>().of(
+  quantize(conv2d(dequantize(photo), dequantize(filters, { scale: [0.5], axis: 0 })), {
+    dtype: 'i8',
+    scale: constant('f32', [], [0.1]),
+  }),
+)
+const sums = convInteger(photo, filters, undefined, { stride: 2, padding: 1, inputZeroPoint: 128 })
+is<Tensor<'i32', [1, 8, 112, 112]>>().of(sums)
+is<Tensor<'u8', [1, 8, 112, 112]>>().of(requantize(sums, { dtype: 'u8', inputScale: 0.01, scale: 0.02 }))
+is<Tensor<'i32', [4, 6]>>().of(
+  matmulInteger(cast(value(4, 5), 'u8'), cast(value(5, 6), 'i8'), { rightZeroPoint: [1, 2, 3, 4, 5, 6] }),
+)
+is<Tensor<'f32', [1, 3, 224, 224]>>().of(lookup(photo, value(256)))
+// @ts-expect-error numbers are f32
+quantize(cast(image, 'f16'), { dtype: 'u8', scale: 1 })
+// @ts-expect-error an element type that holds integers
+quantize(image, { dtype: 'f16', scale: 1 })
+// @ts-expect-error scale is missing
+quantize(image, { dtype: 'u8' })
+// @ts-expect-error floats stand for themselves
+dequantize(image)
+// @ts-expect-error products take bytes
+matmulInteger(value(4, 5), cast(value(5, 6), 'i8'))
+// @ts-expect-error matmulInteger: inner dimensions 5 and 4 differ
+matmulInteger(cast(value(4, 5), 'u8'), cast(value(4, 6), 'i8'))
+// @ts-expect-error a table has 256 entries
+lookup(photo, value(255))

@@ -1,6 +1,14 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBuilder, type Graph, InvariantError, type Node, verifyGraph } from '../../compiler/graph/index.ts'
+import {
+  createBuilder,
+  type Graph,
+  InvariantError,
+  type Node,
+  type Quantization,
+  type TensorType,
+  verifyGraph,
+} from '../../compiler/graph/index.ts'
 
 function sample(): Graph {
   const b = createBuilder()
@@ -77,9 +85,22 @@ refused('an output that is not listed', /softmax #3 is used but not listed/, (g)
 refused('IR-09 a rank above the limit', /rank 9 is above 8/, (g) =>
   exchange(g, 0, () => ({ type: { dtype: 'f32', shape: [1, 1, 1, 1, 1, 1, 1, 2, 3] } })),
 )
-refused('bad quantization', /quantization needs one scale/, (g) =>
-  exchange(g, 0, () => ({ type: { dtype: 'f32', shape: [2, 3], quantization: { scale: [1, 2], zeroPoint: [0] } } })),
-)
+const quantized = (name: string, message: RegExp, type: Partial<TensorType> & { readonly quantization: Quantization }) =>
+  refused(name, message, (g) => exchange(g, 0, () => ({ type: { dtype: 'u8', shape: [2, 3], ...type } })))
+quantized('too many scales', /quantization needs one scale/, { quantization: { scale: [1, 2], zeroPoint: [0] } })
+quantized('scales that are not as many as the axis has', /quantization needs one scale/, {
+  quantization: { scale: [1, 2], zeroPoint: [0, 0], axis: 1 },
+})
+quantized('scales along no axis', /axis 2 of the quantization is no dimension of \[2, 3\]/, {
+  quantization: { scale: [1], zeroPoint: [0], axis: 2 },
+})
+quantized('floats that stand for numbers', /f32 holds no integers/, {
+  dtype: 'f32',
+  quantization: { scale: [1], zeroPoint: [0] },
+})
+quantized('a scale that f32 does not hold', /positive scales of f32/, { quantization: { scale: [0.1], zeroPoint: [0] } })
+quantized('a scale of 0', /positive scales of f32/, { quantization: { scale: [0], zeroPoint: [0] } })
+quantized('a zero point outside the dtype', /zero points that u8 holds/, { quantization: { scale: [1], zeroPoint: [256] } })
 
 test('two inputs of one name are refused', () => {
   const b = createBuilder()

@@ -1,5 +1,5 @@
 // What each composite means, written directly from its definition over arrays of doubles: the independent side of the lowering tests.
-import type { AttributesOf, CompositeName, OpName, Shape } from '../../compiler/graph/index.ts'
+import type { AttributesOf, CompositeName, OpName, Shape, StorageDType } from '../../compiler/graph/index.ts'
 
 export interface Tensor {
   readonly shape: Shape
@@ -49,7 +49,9 @@ const each =
   ([input], attributes) =>
     input!.values.map((x) => f(x, attributes))
 
-function pairs(f: (a: number, b: number) => boolean): (operands: readonly Tensor[]) => readonly number[] {
+function pairs(
+  f: (a: number, b: number, whole: boolean) => boolean | number,
+): (operands: readonly Tensor[]) => readonly number[] {
   return ([left, right]) => {
     const rank = Math.max(left!.shape.length, right!.shape.length)
     const shape = Array.from({ length: rank }, (_, i) => {
@@ -57,7 +59,7 @@ function pairs(f: (a: number, b: number) => boolean): (operands: readonly Tensor
       return of(left!) === 1 ? of(right!) : of(left!)
     })
     return Array.from({ length: size(shape) }, (_, i) =>
-      Number(f(broadcastAt(left!, coordinatesOf(i, shape)), broadcastAt(right!, coordinatesOf(i, shape)))),
+      Number(f(broadcastAt(left!, coordinatesOf(i, shape)), broadcastAt(right!, coordinatesOf(i, shape)), left!.whole)),
     )
   }
 }
@@ -107,6 +109,15 @@ const perChannel = (shape: Shape, i: number) => coordinatesOf(i, shape)[1]!
 const moved = (input: Tensor, shape: Shape, from: (coordinates: number[]) => number[]) =>
   Array.from({ length: size(shape) }, (_, i) => input.values[indexOf(from(coordinatesOf(i, shape)), input.shape)]!)
 
+/** Elements outside the last two dimensions' region become 0. */
+const masked = ({ shape, values }: Tensor, keeps: (row: number, column: number) => boolean) =>
+  values.map((x, i) => {
+    const at = coordinatesOf(i, shape)
+    return keeps(at.at(-2)!, at.at(-1)!) ? x : 0
+  })
+
+const counted = (index: number, extent: number) => (index < 0 ? index + extent : index)
+
 const adaptive =
   (combine: (values: readonly number[]) => number) =>
   ([input]: readonly Tensor[], { size: cells }: { readonly size: readonly number[] }): readonly number[] => {
@@ -130,13 +141,21 @@ const adaptive =
 /** ONNX Resize 19, one coordinate after the other as in its reference implementation: no separation into axes. */
 const resize: Reference<'resize'> = ([input], a) => {
   const { shape, values } = input!
-  const lead = shape.length - a.size.length
-  const result = [...shape.slice(0, lead), ...a.size]
-  const source = (at: number, extent: number, out: number) => {
-    const scale = out / extent
+  const axes = (a.axes ?? a.size.map((_, i) => i - a.size.length)).map((axis) => (axis < 0 ? axis + shape.length : axis))
+  const result = shape.map((extent, axis) => (axes.includes(axis) ? a.size[axes.indexOf(axis)]! : extent))
+  const scaleOf = (axis: number) => a.scales?.[axes.indexOf(axis)] ?? result[axis]! / shape[axis]!
+  const source = (at: number, axis: number) => {
+    const [extent, scale] = [shape[axis]!, scaleOf(axis)]
+    const width = a.scales ? scale * extent : result[axis]!
     if (a.coordinates === 'asymmetric') return at / scale
-    if (a.coordinates === 'alignCorners') return out === 1 ? 0 : (at * (extent - 1)) / (out - 1)
-    if (a.coordinates === 'pytorchHalfPixel' && out === 1) return 0
+    if (a.coordinates === 'alignCorners') return width <= 1 ? 0 : (at * (extent - 1)) / (width - 1)
+    if (a.coordinates === 'pytorchHalfPixel' && width <= 1) return 0
+    if (a.coordinates === 'halfPixelSymmetric') return (extent / 2) * (1 - result[axis]! / width) + (at + 0.5) / scale - 0.5
+    if (a.coordinates === 'tfCropAndResize') {
+      const [start, end] = [a.start![axes.indexOf(axis)]!, a.end![axes.indexOf(axis)]!]
+      if (width <= 1) return 0.5 * (start + end) * (extent - 1)
+      return start * (extent - 1) + (at * (end - start) * (extent - 1)) / (width - 1)
+    }
     return (at + 0.5) / scale - 0.5
   }
   const nearest = (x: number) => {
@@ -146,30 +165,32 @@ const resize: Reference<'resize'> = ([input], a) => {
     if (a.rounding === 'ceil') return Math.ceil(exact)
     return a.rounding === 'roundPreferFloor' ? Math.ceil(exact - 0.5) : Math.floor(exact + 0.5)
   }
-  const cubic = (d: number) => {
+  const kernel = (d: number) => {
     const [x, c] = [Math.abs(d), a.cubicCoefficient]
+    if (a.mode === 'linear') return Math.max(0, 1 - x)
     if (x <= 1) return (c + 2) * x ** 3 - (c + 3) * x ** 2 + 1
     return x < 2 ? c * x ** 3 - 5 * c * x ** 2 + 8 * c * x - 4 * c : 0
   }
-  const taps = (x: number): [number, number][] => {
+  const taps = (x: number, axis: number): [number, number][] => {
     if (a.mode === 'nearest') return [[nearest(x), 1]]
-    const base = Math.floor(x)
-    if (a.mode === 'linear')
-      return [
-        [base, 1 - (x - base)],
-        [base + 1, x - base],
-      ]
-    return [-1, 0, 1, 2].map((offset) => [base + offset, cubic(x - base - offset)])
+    const narrow = a.antialias ? Math.min(1, scaleOf(axis)) : 1
+    const reach = Math.ceil(2 / narrow) + 1
+    const around = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.floor(x) - reach + i)
+    const weights = around.map((i) => (a.excludeOutside && (i < 0 || i >= shape[axis]!) ? 0 : kernel((i - x) * narrow)))
+    const total = sum(weights)
+    return around.map((i, k) => [i, weights[k]! / total])
   }
   return Array.from({ length: size(result) }, (_, i) => {
     const at = coordinatesOf(i, result)
+    const outside = axes.some((axis) => source(at[axis]!, axis) < 0 || source(at[axis]!, axis) > shape[axis]! - 1)
+    if (a.coordinates === 'tfCropAndResize' && outside) return a.extrapolation ?? 0
     const sampled = (axis: number, chosen: number[]): number => {
       if (axis === shape.length) return values[indexOf(chosen, shape)]!
-      if (axis < lead) return sampled(axis + 1, [...chosen, at[axis]!])
+      if (!axes.includes(axis)) return sampled(axis + 1, [...chosen, at[axis]!])
       const extent = shape[axis]!
       return sum(
-        taps(source(at[axis]!, extent, result[axis]!)).map(
-          ([position, weight]) => weight * sampled(axis + 1, [...chosen, Math.min(extent - 1, Math.max(0, position))]),
+        taps(source(at[axis]!, axis), axis).flatMap(([position, weight]) =>
+          weight === 0 ? [] : [weight * sampled(axis + 1, [...chosen, Math.min(extent - 1, Math.max(0, position))])],
         ),
       )
     }
@@ -177,10 +198,25 @@ const resize: Reference<'resize'> = ([input], a) => {
   })
 }
 
+/** Rounded to the nearest whole number, ties to even, and brought into the range of the dtype. */
+function toInteger(x: number, zeroPoint: number, dtype: StorageDType): number {
+  const nearest = Math.round(x)
+  const rounded = Math.abs(nearest - x) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest
+  const bits = Number(dtype.slice(1))
+  const [low, high] = dtype.startsWith('u') ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1]
+  return Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.fround(rounded + zeroPoint)))
+}
+
 export const references: { readonly [K in CompositeName]: Reference<K> } = {
   relu: each((x) => Math.max(x, 0)),
   leakyRelu: each<'leakyRelu'>((x, { slope }) => (x < 0 ? slope * x : x)),
   elu: each<'elu'>((x, { alpha }) => (x < 0 ? alpha * Math.expm1(x) : x)),
+  celu: each<'celu'>((x, { alpha }) => (x < 0 ? alpha * Math.expm1(x / alpha) : x)),
+  thresholdedRelu: each<'thresholdedRelu'>((x, { threshold }) => (x > threshold ? x : 0)),
+  shrink: each<'shrink'>((x, { threshold, bias }) => (x < -threshold ? x + bias : x > threshold ? x - bias : 0)),
+  bitwiseNot: ([input]) => input!.values.map((x) => -1 - x),
+  fmod: pairs((a, b, whole) => (whole && b === 0 ? 0 : a % b)),
+  isInf: each<'isInf'>((x, { positive, negative }) => Number((positive && x === Infinity) || (negative && x === -Infinity))),
   selu: each((x) => 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * Math.expm1(x) : x)),
   softplus: each(softplus),
   softsign: each((x) => x / (1 + Math.abs(x))),
@@ -206,6 +242,95 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
   greaterOrEqual: pairs((a, b) => a >= b),
   softmax: ([input], { axis }) => within(input!, [axis], (x, group) => Math.exp(x) / sum(group.map(Math.exp))),
   logSoftmax: ([input], { axis }) => within(input!, [axis], (x, group) => x - Math.log(sum(group.map(Math.exp)))),
+  hardmax: ([input], { axis }) =>
+    input!.values.map((_, i) => {
+      const at = coordinatesOf(i, input!.shape)
+      const along = axis < 0 ? axis + at.length : axis
+      const row = Array.from({ length: input!.shape[along]! }, (_, j) => input!.values[indexOf(at.with(along, j), input!.shape)]!)
+      return Number(row.indexOf(Math.max(...row)) === at[along])
+    }),
+  triu: ([input], { diagonal }) => masked(input!, (row, column) => column - row >= diagonal),
+  tril: ([input], { diagonal }) => masked(input!, (row, column) => column - row <= diagonal),
+  oneHot: ([indices], { depth, axis }) => {
+    const { shape, values } = indices!
+    const along = axis < 0 ? axis + shape.length + 1 : axis
+    const result = [...shape.slice(0, along), depth, ...shape.slice(along)]
+    return Array.from({ length: size(result) }, (_, i) => {
+      const at = coordinatesOf(i, result)
+      const index = values[indexOf(at.toSpliced(along, 1), shape)]!
+      return Number((index < 0 ? index + depth : index) === at[along])
+    })
+  },
+  gatherElements: ([input, indices], { axis }) =>
+    indices!.values.map((index, i) => {
+      const along = axis < 0 ? axis + input!.shape.length : axis
+      return input!.values[
+        indexOf(coordinatesOf(i, indices!.shape).with(along, counted(index, input!.shape[along]!)), input!.shape)
+      ]!
+    }),
+  scatterElements: ([input, indices, updates], { axis, reduction }) => {
+    const result = [...input!.values]
+    const along = axis < 0 ? axis + input!.shape.length : axis
+    for (const [i, index] of indices!.values.entries()) {
+      const at = indexOf(coordinatesOf(i, indices!.shape).with(along, counted(index, input!.shape[along]!)), input!.shape)
+      const [old, update] = [result[at]!, updates!.values[i]!]
+      result[at] = { none: update, add: old + update, mul: old * update, max: Math.max(old, update), min: Math.min(old, update) }[
+        reduction
+      ]
+    }
+    return result
+  },
+  gatherNd: ([input, indices], { batchDims }) => {
+    const depth = indices!.shape.at(-1)!
+    const rows = size(indices!.shape.slice(0, -1))
+    const rest = input!.shape.slice(batchDims + depth)
+    return Array.from({ length: rows }, (_, i) => {
+      const batch = coordinatesOf(i, indices!.shape.slice(0, -1)).slice(0, batchDims)
+      const vector = indices!.values
+        .slice(i * depth, (i + 1) * depth)
+        .map((index, c) => counted(index, input!.shape[batchDims + c]!))
+      return Array.from(
+        { length: size(rest) },
+        (_, j) => input!.values[indexOf([...batch, ...vector, ...coordinatesOf(j, rest)], input!.shape)]!,
+      )
+    }).flat()
+  },
+  convTranspose: ([input, weight, bias], a) => {
+    const [batch, channels, ...extents] = input!.shape as [number, number, ...number[]]
+    const [, perGroup, ...kernel] = weight!.shape as [number, number, ...number[]]
+    const out = extents.map(
+      (e, i) => (e - 1) * a.stride[i]! + a.dilation[i]! * (kernel[i]! - 1) + 1 + a.extra[i]! - a.before[i]! - a.after[i]!,
+    )
+    const shape = [batch, perGroup * a.groups, ...out]
+    const result = Array.from({ length: size(shape) }, (_, i) => bias?.values[perChannel(shape, i)] ?? 0)
+    // As the definition says it: every element adds the weight, scaled by it, at stride times its position.
+    for (const [i, x] of input!.values.entries()) {
+      const [n, c, ...at] = coordinatesOf(i, input!.shape) as [number, number, ...number[]]
+      for (let w = 0; w < perGroup * size(kernel); w++) {
+        const [o, ...k] = coordinatesOf(w, [perGroup, ...kernel]) as [number, ...number[]]
+        const place = at.map((p, d) => p * a.stride[d]! + k[d]! * a.dilation[d]! - a.before[d]!)
+        if (place.some((p, d) => p < 0 || p >= out[d]!)) continue
+        const channel = Math.floor(c / (channels / a.groups)) * perGroup + o
+        result[indexOf([n, channel, ...place], shape)]! += x * weight!.values[c * perGroup * size(kernel) + w]!
+      }
+    }
+    return result
+  },
+  lpPool: ([input], a) => {
+    const { shape, values } = input!
+    const extents = shape
+      .slice(2)
+      .map((e, i) => Math.floor((e + a.before[i]! + a.after[i]! - a.dilation[i]! * (a.window[i]! - 1) - 1) / a.stride[i]!) + 1)
+    const result = [...shape.slice(0, 2), ...extents]
+    return Array.from({ length: size(result) }, (_, i) => {
+      const [n, c, ...at] = coordinatesOf(i, result) as [number, number, ...number[]]
+      const powers = Array.from({ length: size(a.window) }, (_, w) => {
+        const place = coordinatesOf(w, a.window).map((k, d) => at[d]! * a.stride[d]! + k * a.dilation[d]! - a.before[d]!)
+        return place.some((p, d) => p < 0 || p >= shape[2 + d]!) ? 0 : Math.abs(values[indexOf([n, c, ...place], shape)]!) ** a.p
+      })
+      return sum(powers) ** (1 / a.p)
+    })
+  },
   embedding: ([indices, table]) =>
     indices!.values.flatMap((row) => table!.values.slice(row * table!.shape[1]!, (row + 1) * table!.shape[1]!)),
   resize,
@@ -238,7 +363,23 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
       ),
     ).flat()
   },
-  reduceMean: over(mean),
+  quantize: ([input], { dtype, scale, zeroPoint, axis }) =>
+    input!.values.map((x, i) => {
+      const at = axis === undefined ? 0 : coordinatesOf(i, input!.shape)[axis]!
+      return toInteger(Math.fround(x / Math.fround(scale[at]!)), zeroPoint[at]!, dtype)
+    }),
+  dequantize: ([input], { scale, zeroPoint, axis }) =>
+    input!.values.map((q, i) => {
+      const at = axis === undefined ? 0 : coordinatesOf(i, input!.shape)[axis]!
+      return (q - zeroPoint[at]!) * Math.fround(scale[at]!)
+    }),
+  requantize: ([input], { dtype, inputScale, scale, zeroPoint, axis }) =>
+    input!.values.map((q, i) => {
+      const from = inputScale[axis === undefined ? 0 : coordinatesOf(i, input!.shape)[axis]!]!
+      return toInteger(Math.fround(Math.fround(q) * Math.fround(from / scale)), zeroPoint, dtype)
+    }),
+  reduceMean: ([input], { axes }) =>
+    groups(input!, axes).map((values) => (input!.whole ? Math.trunc(mean(values)) : mean(values))),
   reduceL1: over((values) => sum(values.map(Math.abs))),
   reduceL2: over((values) => Math.hypot(...values)),
   reduceSumSquare: over((values) => sum(values.map((x) => x * x))),

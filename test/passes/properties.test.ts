@@ -26,6 +26,18 @@ const optimised = (graph: Graph, list: PassList, phase: string): Graph =>
 const vocabulary: Partial<Record<keyof typeof passes, NonNullable<RandomGraphOptions['ops']>>> = {
   foldAffine: ['conv', 'linear', 'mul', 'add', 'div'],
   foldBatchNorm: ['conv', 'linear', 'batchNorm', 'relu'],
+  fuseQuantized: [
+    'dequantize',
+    'dequantize',
+    'quantize',
+    'reshape',
+    'transpose',
+    'relu',
+    'sigmoid',
+    'maxPool',
+    'reduceMean',
+    'matmul',
+  ],
   raiseClamp: ['minimum', 'maximum', 'relu'],
   raiseLinear: ['matmul', 'add', 'reshape'],
   simplifyArithmetic: ['add', 'sub', 'mul', 'div', 'pow', 'negate', 'maximum', 'abs', 'and', 'or', 'not', 'bitwiseOr'],
@@ -47,7 +59,7 @@ for (const [key, pass] of Object.entries(passes) as [keyof typeof passes, Pass][
     const ops = vocabulary[key]
     let changes = 0
     const property = fc.property(
-      arbitraryGraph(ops ? { ops, dtypes: ['f32', 'f32', 'f32', 'i32', 'bool'] } : {}),
+      arbitraryGraph(ops ? { ops, dtypes: ['f32', 'f32', 'f32', 'i32', 'bool', 'u8'] } : {}),
       fc.nat(1000),
       (graph, seed) => {
         let current = graph

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Location, Node } from '../../compiler/graph/index.ts'
-import { parseGraph, verifyGraph } from '../../compiler/graph/index.ts'
+import { parseGraph, printType, verifyGraph } from '../../compiler/graph/index.ts'
 import { type Pass, passes } from '../../compiler/passes/index.ts'
 import { EvaluationFault, evaluate } from '../../targets/interpreter/index.ts'
 import { createTestGraph, expression, type TestGraph } from '../support/expression.ts'
@@ -229,6 +229,16 @@ rewrites(
   'OP-26 resizing to the same size',
   (g) => g.op('resize', { input: g.input('x', [1, 2, 3, 3]) }, { size: [3, 3], mode: 'cubic' }),
   'x',
+)
+leaves(passes.simplifyNoop, 'leaves a resize of the same size by another factor', (g) =>
+  g.op('resize', { input: g.input('x', [3]) }, { size: [3], mode: 'linear', scales: [1.2] }),
+)
+leaves(passes.simplifyNoop, 'leaves a resize of a part to the same size', (g) =>
+  g.op(
+    'resize',
+    { input: g.input('x', [3]) },
+    { size: [3], mode: 'linear', coordinates: 'tfCropAndResize', start: [0], end: [0.5] },
+  ),
 )
 rewrites(
   passes.simplifyNoop,
@@ -570,6 +580,9 @@ rewrites(
 leaves(passes.raiseLinear, 'leaves a product of two inputs', (g) =>
   g.op('matmul', { left: g.input('x', [2, 3]), right: g.input('w', [3, 4]) }),
 )
+leaves(passes.raiseLinear, 'leaves a product of integers', (g) =>
+  g.op('matmul', { left: g.input('x', [2, 3], 'i64'), right: g.weight('w', [3, 4], (i) => i, 'i64') }),
+)
 leaves(passes.raiseLinear, 'leaves a term for each row', (g) =>
   g.op('add', {
     left: g.op('linear', { input: g.input('x', [4, 3]), weight: g.weight('w', [4, 3]) }),
@@ -746,13 +759,26 @@ test('IR-30 a replacement has the locations of all that it replaces', () => {
   )
 })
 
-test('rules leave quantized tensors alone', () => {
+test('rules work on stored integers; what these stand for stays in the type', () => {
   const graph = parseGraph(`graph "q"(%0)
-  %0 = input {name: "x"} : i8[2] quantized([0.5], [3])
+  %0 = input {name: "x"} : i8[2, 1] quantized([0.5], [3])
   %1 = constant @"zero" [0] : i8[]
-  %2 = add(%0, %1) : i8[2]
-  return "y" = %2`)
-  assert.is(passes.simplifyArithmetic.run(graph, { evaluate, assumeFinite: false, apply: () => true }), graph)
+  %2 = add(%0, %1) : i8[2, 1]
+  %3 = transpose(%0) {order: [0, 1]} : i8[2, 1] quantized([0.5], [3])
+  %4 = reshape(%3) {shape: [2]} : i8[2] quantized([0.5], [3])
+  return "y" = %2, "z" = %4`)
+  const context = { evaluate, assumeFinite: false, apply: () => true }
+  const added = passes.simplifyArithmetic.run(graph, context)
+  verifyGraph(added)
+  assert.equal(expression(added.outputs[0]!.value), 'storageCast(x)')
+  const moved = passes.simplifyTranspose.run(graph, context)
+  verifyGraph(moved)
+  assert.equal(expression(moved.outputs[1]!.value), 'reshape(x)')
+  for (const result of [added, moved])
+    assert.equal(
+      result.outputs.map(({ value }) => printType(value.type)),
+      ['i8[2, 1]', 'i8[2] quantized([0.5], [3])'],
+    )
 })
 
 test.run()

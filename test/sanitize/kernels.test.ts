@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import { anchoredSuites } from '../support/anchoredCases.ts'
 import { executeSuite } from '../support/executable.ts'
+import { integerSuites } from '../support/integerCases.ts'
 import { together } from '../support/kernelProgram.ts'
 import { installed, levelsHere, machineOf, skip } from '../support/machines.ts'
 
@@ -11,7 +12,10 @@ else
   for (const level of levelsHere('kernels under sanitizers').slice(-1))
     test(`a few kernels touch nothing but their tensors (${compiler}, ${level.name})`, () => {
       const flags = ['-O0', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
-      return executeSuite({ ...machineOf(compiler, level, flags), gap: 64 }, together('kernels', anchoredSuites(60, 0.15)))
+      return executeSuite(
+        { ...machineOf(compiler, level, flags), gap: 64 },
+        together('kernels', [...anchoredSuites(60, 0.15), ...integerSuites(61, 0.1)]),
+      )
     })
 
 test.run()

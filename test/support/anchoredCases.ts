@@ -161,7 +161,10 @@ const pools: fc.Arbitrary<Drawn> = fc
 
 const products: fc.Arbitrary<Drawn> = fc
   .record({
-    dtype: dtypesOf,
+    dtype: fc.oneof(
+      { arbitrary: dtypesOf, weight: 5 },
+      { arbitrary: fc.constantFrom<DType>('i32', 'u32', 'i64', 'u64'), weight: 1 },
+    ),
     linear: fc.boolean(),
     batch: fc.constantFrom([], [2], [3, 2]),
     rows: small(1, 9),
@@ -256,8 +259,60 @@ const movements: fc.Arbitrary<Drawn> = fc
           },
   )
 
-/** Indices within the table, from both ends where they may be negative. */
+const orders: fc.Arbitrary<Drawn> = fc
+  .record({
+    op: fc.constantFrom('argMax', 'argMin', 'topKIndices', 'cumSum'),
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'f32', 'f64', 'f16', 'bf16', 'i8', 'u8', 'i32', 'u32', 'i64', 'u64'),
+    shape: shapes,
+    axis: small(0, 3),
+    flags: fc.tuple(fc.boolean(), fc.boolean()),
+    part: small(0, 4),
+  })
+  .map(({ op, dtype, shape, axis: drawn, flags: [one, two], part }): Drawn => {
+    const axis = drawn % shape.length
+    const attributes =
+      op === 'topKIndices'
+        ? { axis, k: Math.ceil((shape[axis]! * part) / 4), largest: one }
+        : op === 'cumSum'
+          ? { axis, exclusive: one, reverse: two }
+          : { axis, keepDims: one, last: two }
+    return { op, operands: [{ dtype, shape }], attributes, constants: [] }
+  })
+
+const scatters: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'i8', 'f16', 'bool', 'i64', 'u64', 'f64'),
+    index: fc.constantFrom<DType>('i32', 'i64', 'u8'),
+    shape: shapes,
+    depth: small(1, 4),
+    lead: fc.array(small(1, 4), { maxLength: 2 }),
+    reduction: fc.constantFrom('none', 'none', 'add', 'mul', 'max', 'min'),
+  })
+  .map(({ dtype, index, shape, depth: drawn, lead, reduction }): Drawn => {
+    const depth = 1 + (drawn % shape.length)
+    return {
+      op: 'scatterNd',
+      operands: [
+        { dtype, shape },
+        { dtype: index, shape: [...lead, depth] },
+        { dtype, shape: [...lead, ...shape.slice(depth)] },
+      ],
+      attributes: { reduction },
+      constants: [],
+    }
+  })
+
+/** Indices within the table, from both ends where they may be negative; NaN and equal elements among those that are ordered. */
 function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
+  if (anchor.op.startsWith('arg') || anchor.op === 'topKIndices')
+    return valuesOf(type, seed).map((value, k) => (isFloat(type.dtype) && k % 7 === 3 ? Number.NaN : Math.round(value * 2)))
+  if (anchor.op === 'scatterNd' && i === 1) {
+    const extents = anchor.operands[0]!.shape.slice(0, type.shape.at(-1))
+    return valuesOf(type, seed).map((value, k) => {
+      const extent = extents[k % extents.length]!
+      return type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent
+    })
+  }
   if (anchor.op !== 'gather' || i !== 1) return valuesOf(type, seed + i)
   const extent = anchor.operands[0]!.shape[anchor.attributes.axis as number]!
   return valuesOf(type, seed).map((value, k) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent))
@@ -272,7 +327,8 @@ function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case
     const anchor = anchorOf(given.op, given.operands, given.attributes)
     if (!anchor) return []
     const float = isFloat(anchor.type.dtype)
-    const usable: Afterwards = float || after === 'plain' ? after : 'plain'
+    // Nothing is fused behind a scatter: it stays alone, as targets ask of what checks its operands.
+    const usable: Afterwards = (float && given.op !== 'scatterNd') || after === 'plain' ? after : 'plain'
     const operands = given.operands.map((type, i) => ({ type, constant: given.constants.includes(i) }))
     const prologue: Step[] | undefined =
       given.op.startsWith('reduce') && square
@@ -345,6 +401,8 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['reductions over any axes, with and without a prologue', reductions, 70],
   ['softmax and normalisations', rows, 60],
   ['gather and pad', movements, 60],
+  ['positions of extremes, sorting and running sums', orders, 90],
+  ['scatter', scatters, 50],
 ]
 
 /** Cases of every family, drawn from this seed; `share` of the usual number of each. */

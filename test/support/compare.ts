@@ -93,6 +93,9 @@ const f32Bounds: Readonly<Record<string, Tolerance>> = {
   erf: { rtol: 8 * epsilon, atol: 1e-37 },
   tanh: { rtol: 8 * epsilon, atol: 1e-37 },
   sigmoid: { rtol: 8 * epsilon, atol: 1e-37 },
+  ...Object.fromEntries(
+    ['tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh', 'acosh', 'atanh'].map((op) => [op, { rtol: epsilon, atol: 2e-45 }]),
+  ),
   pow: { rtol: 64 * epsilon, atol: 1e-37 },
   avgPool: { rtol: 16 * epsilon, atol: 16 * epsilon },
 }

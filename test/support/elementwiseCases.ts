@@ -154,6 +154,15 @@ function wholeRange(): KernelSuite {
     erf: [...spread(-5, 5), ...logarithmic(1e-12, 1)],
     sin: [...spread(-10, 10), ...logarithmic(1, 3e38)],
     cos: [...spread(-10, 10), ...logarithmic(1, 3e38)],
+    tan: [...spread(-10, 10), ...logarithmic(1e-12, 1e6)],
+    asin: [...spread(-1, 1), ...logarithmic(1e-12, 1)],
+    acos: spread(-1, 1),
+    atan: [...spread(-5, 5), ...logarithmic(1e-12, 1e30)],
+    sinh: [...spread(-89, 89), ...logarithmic(1e-12, 1)],
+    cosh: spread(-89, 89),
+    asinh: [...spread(-5, 5), ...logarithmic(1e-12, 1e38)],
+    acosh: [...spread(1, 3), ...logarithmic(1, 1e38)],
+    atanh: [...spread(-1, 1), ...logarithmic(1e-12, 1)],
   }
   const bounds: Record<string, { f32: number; f64: number }> = {
     exp: { f32: 2e-7, f64: 1e-14 },
@@ -163,6 +172,10 @@ function wholeRange(): KernelSuite {
     erf: { f32: 3e-7, f64: 1e-14 },
     sin: { f32: 1e-7, f64: 1e-13 },
     cos: { f32: 1e-7, f64: 1e-13 },
+    // Computed in f64: f32 results are those of the interpreter but for a rounding in a million.
+    ...Object.fromEntries(
+      ['tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh', 'acosh', 'atanh'].map((op) => [op, { f32: 1.2e-7, f64: 1e-14 }]),
+    ),
   }
   const cases = Object.entries(domains).flatMap(([op, values]) =>
     (['f32', 'f64'] as const).map((dtype): Case => {

@@ -38,9 +38,15 @@ function union(graphs: readonly Graph[]): Graph {
   return builder.finish('union', inputs, outputs)
 }
 
-/** As many graphs as asked, from a seed; see `draw.ts`. */
+/** Tensors without dimensions or elements, of 64-bit integers as often as of floats. */
+const edges = { maximumNodes: 14, extents: [0, 1, 2, 3], dtypes: ['i64', 'i64', 'f32', 'f32', 'u8', 'bool'] } as const
+
+/** As many graphs as asked, from a seed, and half as many at the edges of what is legal; see `draw.ts`. */
 export function graphSuite({ seed, numRuns }: { readonly seed: number; readonly numRuns: number }): GraphSuite {
-  const graphs = fc.sample(arbitraryGraph({ maximumNodes: 14 }), { seed, numRuns })
+  const graphs = [
+    ...fc.sample(arbitraryGraph({ maximumNodes: 14 }), { seed, numRuns }),
+    ...fc.sample(arbitraryGraph(edges), { seed, numRuns: Math.ceil(numRuns / 2) }),
+  ]
   const given = graphs.map((graph, i) => randomInputs(graph, seed * 1000 + i))
   return {
     graph: union(graphs),

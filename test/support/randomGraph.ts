@@ -19,8 +19,10 @@ import {
   operandsOf,
   ops,
   printGraph,
+  type Quantization,
   type Shape,
   type StorageName,
+  storages,
   type TensorType,
 } from '../../compiler/graph/index.ts'
 
@@ -35,6 +37,8 @@ export interface RandomGraphOptions {
   readonly maximumElements?: number
   /** Element types of fresh tensors, repeated by how often they should occur. Default: mostly f32. */
   readonly dtypes?: readonly DType[]
+  /** Sizes of dimensions of fresh tensors, which then have as few dimensions as their op allows half of the time. Default: small ones, seldom 0. */
+  readonly extents?: readonly number[]
 }
 
 const computedNames = Object.keys(ops).filter((name) => !(ops as any)[name].traits.includes('storage')) as ComputedName[]
@@ -94,10 +98,14 @@ export function randomInputs(graph: Graph, seed: number): Record<string, Uint8Ar
 /** Rows of the smallest table that the input indexes; undefined when it is used for something else. */
 function indexedExtent(graph: Graph, input: Node): number | undefined {
   const extents = graph.nodes.flatMap((node) => {
-    if (node.op !== 'gather' && node.op !== 'embedding') return []
-    const { indices, input: from, table } = operandsOf(node) as { indices: Node; input?: Node; table?: Node }
+    const { indices, input: from, table } = operandsOf(node) as { indices?: Node; input?: Node; table?: Node }
     if (indices !== input) return []
-    return table ? [table.type.shape[0]!] : [from!.type.shape.at(node.attributes.axis as number)!]
+    if (node.op === 'embedding') return [table!.type.shape[0]!]
+    if (node.op === 'gatherNd' || node.op === 'scatterNd') {
+      const from0 = (node.attributes.batchDims as number | undefined) ?? 0
+      return from!.type.shape.slice(from0, from0 + input.type.shape.at(-1)!)
+    }
+    return from ? [from.type.shape.at(node.attributes.axis as number)!] : []
   })
   return extents.length > 0 ? Math.min(...extents) : undefined
 }
@@ -216,8 +224,11 @@ function createSource(
     if (found.length === 0 || chance(6)) return undefined
     return chance(3) ? pick(found) : found.at(-1)
   }
-  const shape = (low: number, high: number) =>
-    Array.from({ length: low + nat(high - low + 1) }, () => (chance(40) ? 0 : pick(extents)))
+  const shape = (low: number, high: number) => {
+    const { extents: given } = options
+    if (given) return Array.from({ length: chance(2) ? low : low + nat(high - low + 1) }, () => pick(given))
+    return Array.from({ length: low + nat(high - low + 1) }, () => (chance(40) ? 0 : pick(extents)))
+  }
   const source: Source = {
     nat,
     pick,
@@ -312,6 +323,73 @@ const trailing = (s: Source) => {
   return { input, dims, parameter }
 }
 const activation = unary(floats)
+const choosing = (s: Source) => {
+  const input = s.tensor(numbers, 1)
+  return {
+    operands: { input },
+    attributes: { axis: axisOf(s, input.type.shape.length), keepDims: s.chance(2), last: s.chance(2) },
+  }
+}
+/** Indices from both ends of dimensions: rows of `extents.length` where that is a list. */
+function indicesWithin(s: Source, shape: Shape, extents: number | readonly number[]): Node | undefined {
+  const list = typeof extents === 'number' ? [extents] : extents
+  if (list.includes(0)) return undefined
+  const type: TensorType = { dtype: s.pick(['i32', 'i64', 'i8']), shape }
+  if (s.chance(4)) {
+    const fresh = s.fresh(type)
+    return fresh.data && !withinExtents(fresh, list) ? undefined : fresh
+  }
+  let at = 0
+  return s.constant(type, (random) => {
+    const extent = list[at++ % list.length]!
+    return Math.floor(random * 2 * extent) - extent
+  })
+}
+const alongElements = (s: Source) => {
+  const input = s.tensor(values, 1)
+  const axis = axisOf(s, input.type.shape.length)
+  const at = axis < 0 ? axis + input.type.shape.length : axis
+  const shape = input.type.shape.map((extent, i) =>
+    i === at ? s.pick([1, 2, 3, 5]) : Math.max(Math.min(1, extent), extent - s.nat(2)),
+  )
+  const indices = indicesWithin(s, shape, input.type.shape[at]!)
+  return indices && { input, indices, axis }
+}
+const scatterReduction = (s: Source, dtype: DType) =>
+  dtype === 'bool' ? ('none' as const) : s.pick(['none', 'add', 'mul', 'max', 'min'] as const)
+function convolutionOf(s: Source, input: Node, dtype: DType, biasType: DType) {
+  const [, inChannels, ...spatial] = input.type.shape as [number, number, ...number[]]
+  const groups = s.pick([1, 1, 2, inChannels].filter((n) => n > 0 && inChannels % n === 0))
+  const out = groups * s.pick([1, 2])
+  const kernel = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
+  const bias = maybe(s, () => s.parameter({ dtype: biasType, shape: [out] }))
+  return {
+    operands: { input, weight: s.parameter({ dtype, shape: [out, inChannels / groups, ...kernel] }), bias: bias.value },
+    attributes: { ...windowOf(s, spatial, kernel, false), groups },
+  }
+}
+
+const bytes: readonly DType[] = ['u8', 'i8']
+/** None of their ratios makes halves, at which the last digit would decide, but for powers of two, which are exact. */
+const scales = [0.5, 0.125, 0.1037, 0.0371, 1]
+const zeroPointOf = (s: Source, dtype: DType): number =>
+  s.pick(dtypeFacts[dtype].kind === 'unsigned' ? [0, 0, 5, 128, 255] : [0, 0, -3, 127, -128])
+/** What integers stand for: one scale and zero point, or one for each index of an axis. */
+function parametersOf(s: Source, dtype: DType, shape: Shape): { scale: number[]; zeroPoint: number[]; axis?: number } {
+  const axis = shape.length > 0 && s.chance(4) ? s.nat(shape.length) : undefined
+  const count = axis === undefined ? 1 : shape[axis]!
+  const list = <T>(entry: () => T) => Array.from({ length: count }, entry)
+  return {
+    scale: list(() => s.pick(scales)),
+    zeroPoint: list(() => zeroPointOf(s, dtype)),
+    ...(axis === undefined || count === 0 ? {} : { axis }),
+  }
+}
+const written = ({ scale, zeroPoint, axis }: Quantization) => ({
+  scale: [...scale],
+  zeroPoint: [...zeroPoint],
+  ...(axis === undefined ? {} : { axis }),
+})
 
 /** How to choose operands and attributes, for each op: a new op does not compile until it stands here. */
 const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
@@ -326,18 +404,29 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   log: activation,
   sin: activation,
   cos: activation,
+  tan: activation,
+  asin: activation,
+  acos: activation,
+  atan: activation,
+  sinh: activation,
+  cosh: activation,
+  asinh: activation,
+  acosh: activation,
+  atanh: activation,
   erf: activation,
   tanh: activation,
   sigmoid: activation,
   not: unary(['bool']),
   isNaN: activation,
+  isInf: (s) => ({ ...activation(s), attributes: s.chance(2) ? {} : { positive: s.chance(2), negative: s.chance(2) } }),
   cast: (s) => ({ operands: { input: s.tensor(values) }, attributes: { dtype: s.pick([...values, 'f32', 'f32']) } }),
   add: binary(numbers),
   sub: binary(numbers),
   mul: binary(numbers),
   div: binary(numbers),
-  pow: binary(floats),
+  pow: binary(numbers),
   mod: binary(numbers),
+  fmod: binary(numbers),
   minimum: binary(numbers),
   maximum: binary(numbers),
   equal: binary(values),
@@ -349,6 +438,9 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   bitwiseAnd: binary(integers),
   bitwiseOr: binary(integers),
   bitwiseXor: binary(integers),
+  bitwiseNot: unary(integers),
+  shiftLeft: binary(integers),
+  shiftRight: binary(integers),
   where: (s) => {
     const whenTrue = s.tensor(values)
     const condition = s.ofShape('bool', whenTrue.type.shape.slice(s.nat(whenTrue.type.shape.length + 1)))
@@ -365,6 +457,9 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   reciprocal: activation,
   rsqrt: activation,
   gelu: (s) => ({ ...activation(s), attributes: { approximate: s.pick(['none', 'tanh']) } }),
+  celu: (s) => ({ ...activation(s), attributes: { alpha: s.pick([1, 0.5, 2]) } }),
+  thresholdedRelu: (s) => ({ ...activation(s), attributes: { threshold: s.pick([1, 0.5, -0.5]) } }),
+  shrink: (s) => ({ ...activation(s), attributes: { threshold: s.pick([0.5, 1]), bias: s.pick([0, 0.5, 1]) } }),
   leakyRelu: (s) => ({ ...activation(s), attributes: { slope: s.pick([0.01, 0.2, 0, 1]) } }),
   hardSigmoid: (s) => ({ ...activation(s), attributes: s.chance(2) ? {} : { slope: 0.2, offset: 0.5 } }),
   clamp: (s) => {
@@ -384,6 +479,21 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   greaterOrEqual: binary(numbers),
   softmax: alongAxis,
   logSoftmax: alongAxis,
+  hardmax: alongAxis,
+  argMax: choosing,
+  argMin: choosing,
+  topKIndices: (s) => {
+    const input = s.tensor(numbers, 1)
+    const axis = axisOf(s, input.type.shape.length)
+    return { operands: { input }, attributes: { axis, k: s.nat(input.type.shape.at(axis)! + 1), largest: s.chance(2) } }
+  },
+  cumSum: (s) => {
+    const input = s.tensor(numbers, 1)
+    return {
+      operands: { input },
+      attributes: { axis: axisOf(s, input.type.shape.length), exclusive: s.chance(2), reverse: s.chance(2) },
+    }
+  },
   reshape: (s) => {
     const input = s.tensor(values)
     const count = elementCount(input.type.shape)
@@ -456,7 +566,7 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     if (extent === 0) return undefined
     const type: TensorType = { dtype: s.pick(['i32', 'i64', 'i8']), shape: s.pick([[], [3], [2, 2], [1]]) }
     const indices = s.chance(4) ? s.fresh(type) : s.constant(type, (random) => Math.floor(random * 2 * extent) - extent)
-    return indices.data && indices.type === type && !withinExtent(indices, extent)
+    return indices.data && indices.type === type && !withinExtents(indices, [extent])
       ? undefined
       : { operands: { input, indices }, attributes: { axis } }
   },
@@ -471,16 +581,75 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
       },
     }
   },
+  gatherElements: (s) => {
+    const given = alongElements(s)
+    return given && { operands: { input: given.input, indices: given.indices }, attributes: { axis: given.axis } }
+  },
+  gatherNd: (s) => {
+    const input = s.tensor(values, 1)
+    const { shape } = input.type
+    const batchDims = s.chance(3) ? s.nat(shape.length) : 0
+    const depth = 1 + s.nat(shape.length - batchDims)
+    const own = [...shape.slice(0, batchDims), ...s.pick([[], [3], [2, 2]]), depth]
+    const indices = indicesWithin(s, own, shape.slice(batchDims, batchDims + depth))
+    return indices && { operands: { input, indices }, attributes: { batchDims } }
+  },
+  scatterElements: (s) => {
+    const given = alongElements(s)
+    if (!given) return undefined
+    const { input, indices, axis } = given
+    const updates = s.ofShape(input.type.dtype, indices.type.shape)
+    return { operands: { input, indices, updates }, attributes: { axis, reduction: scatterReduction(s, input.type.dtype) } }
+  },
+  scatterNd: (s) => {
+    const input = s.tensor(values, 1)
+    const { shape, dtype } = input.type
+    const depth = 1 + s.nat(shape.length)
+    const lead = s.pick([[], [3], [2, 2]])
+    const indices = indicesWithin(s, [...lead, depth], shape.slice(0, depth))
+    if (!indices) return undefined
+    const updates = s.ofShape(dtype, [...lead, ...shape.slice(depth)])
+    return { operands: { input, indices, updates }, attributes: { reduction: scatterReduction(s, dtype) } }
+  },
+  oneHot: (s) => {
+    const indices = s.tensor(['i32', 'i64', 'i8', 'u8'], 0, 3)
+    return {
+      operands: { indices },
+      attributes: {
+        depth: 1 + s.nat(6),
+        axis: axisOf(s, indices.type.shape.length + 1),
+        dtype: s.pick(['f32', 'f32', 'i64', 'bool']),
+      },
+    }
+  },
+  triu: (s) => ({ operands: { input: s.tensor(values, 2) }, attributes: { diagonal: s.nat(7) - 3 } }),
+  tril: (s) => ({ operands: { input: s.tensor(values, 2) }, attributes: { diagonal: s.nat(7) - 3 } }),
   resize: (s) => {
     const input = s.tensor(floats, 2)
-    const size = input.type.shape.slice(s.pick([-1, -2])).map((extent) => s.pick([extent, extent * 2, 3, 5, 1, 7]))
+    const rank = input.type.shape.length
+    const axes = s.chance(3) ? [s.nat(rank)] : undefined
+    const resized = axes ? [input.type.shape[axes[0]!]!] : input.type.shape.slice(s.pick([-1, -2]))
+    // Factors whose inverse is exact, so that no coordinate lies just beside a whole one.
+    const scales = s.chance(3) ? resized.map(() => s.pick([0.5, 2, 0.25, 4])) : undefined
+    const size = resized.map((extent, i) => (scales ? Math.floor(extent * scales[i]!) : s.pick([extent, extent * 2, 3, 5, 1, 7])))
+    const region = s.chance(4) && {
+      start: resized.map(() => s.pick([0, 0.25, -0.5])),
+      end: resized.map(() => s.pick([1, 0.75, 1.5])),
+    }
     return {
       operands: { input },
       attributes: {
         size,
         mode: s.pick(['nearest', 'linear', 'cubic']),
-        coordinates: s.pick(['halfPixel', 'alignCorners', 'asymmetric', 'pytorchHalfPixel']),
+        coordinates: region
+          ? ('tfCropAndResize' as const)
+          : s.pick(['halfPixel', 'alignCorners', 'asymmetric', 'pytorchHalfPixel', 'halfPixelSymmetric']),
         rounding: s.pick(['floor', 'ceil', 'roundPreferFloor', 'roundPreferCeil']),
+        ...(axes ? { axes } : {}),
+        ...(scales ? { scales } : {}),
+        ...(region ? { ...region, extrapolation: 3 } : {}),
+        ...(s.chance(3) ? { antialias: true } : {}),
+        ...(s.chance(3) ? { excludeOutside: true } : {}),
       },
     }
   },
@@ -492,23 +661,35 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   },
   conv: (s) => {
     const input = image(s, floats)
+    return convolutionOf(s, input, input.type.dtype, input.type.dtype)
+  },
+  convTranspose: (s) => {
+    const input = image(s, floats)
     const [, inChannels, ...spatial] = input.type.shape as [number, number, ...number[]]
     const groups = s.pick([1, 1, 2, inChannels].filter((n) => n > 0 && inChannels % n === 0))
-    const out = groups * s.pick([1, 2])
-    const kernel = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
+    const perGroup = s.pick([1, 2])
+    const kernel = spatial.map(() => 1 + s.nat(4))
     const { dtype } = input.type
-    const bias = maybe(s, () => s.parameter({ dtype, shape: [out] }))
+    const bias = maybe(s, () => s.parameter({ dtype, shape: [groups * perGroup] }))
     return {
-      operands: { input, weight: s.parameter({ dtype, shape: [out, inChannels / groups, ...kernel] }), bias: bias.value },
-      attributes: { ...windowOf(s, spatial, kernel, false), groups },
+      operands: { input, weight: s.parameter({ dtype, shape: [inChannels, perGroup, ...kernel] }), bias: bias.value },
+      attributes: {
+        stride: kernel.map(() => 1 + s.nat(3)),
+        before: kernel.map(() => s.nat(2)),
+        after: kernel.map(() => s.nat(2)),
+        dilation: kernel.map(() => (s.chance(5) ? 2 : 1)),
+        extra: kernel.map(() => (s.chance(3) ? s.nat(3) : 0)),
+        groups,
+      },
     }
   },
+  lpPool: pooling(floats, (s) => ({ p: 1 + s.nat(3) })),
   maxPool: pooling(numbers, () => ({})),
   avgPool: pooling(floats, (s) => ({ countPadding: s.chance(2) })),
   adaptiveAvgPool: adaptive,
   adaptiveMaxPool: adaptive,
   matmul: (s) => {
-    const left = s.tensor(floats, 2)
+    const left = s.tensor([...floats, 'i32', 'i64'], 2)
     const batch = s.chance(2) ? [] : left.type.shape.slice(0, -2)
     return { operands: { left, right: s.ofShape(left.type.dtype, [...batch, left.type.shape.at(-1)!, s.pick(extents)]) } }
   },
@@ -518,11 +699,75 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     const bias = maybe(s, () => s.parameter({ dtype, shape: [out] }))
     return { operands: { input, weight: s.parameter({ dtype, shape: [out, input.type.shape.at(-1)!] }), bias: bias.value } }
   },
+  quantize: (s) => {
+    const input = s.tensor(['f32'])
+    const dtype = s.pick(storages)
+    return { operands: { input }, attributes: { dtype, ...parametersOf(s, dtype, input.type.shape) } }
+  },
+  dequantize: (s) => {
+    const input = s.tensor(storages)
+    const { dtype, shape, quantization } = input.type
+    return { operands: { input }, attributes: quantization ? written(quantization) : parametersOf(s, dtype, shape) }
+  },
+  requantize: (s) => {
+    const input = s.tensor(['i32'])
+    const { scale, axis } = parametersOf(s, 'i32', input.type.shape)
+    const dtype = s.pick(storages)
+    return {
+      operands: { input },
+      attributes: {
+        dtype,
+        inputScale: scale,
+        scale: s.pick(scales),
+        zeroPoint: zeroPointOf(s, dtype),
+        ...(axis === undefined ? {} : { axis }),
+      },
+    }
+  },
+  storageCast: (s) => {
+    const input = s.tensor(storages)
+    const { dtype, shape } = input.type
+    return { operands: { input }, attributes: s.chance(3) ? { scale: [], zeroPoint: [] } : parametersOf(s, dtype, shape) }
+  },
+  convInteger: (s) => {
+    const input = image(s, bytes)
+    const { operands, attributes } = convolutionOf(s, input, s.pick(bytes), 'i32')
+    const out = operands.weight.type.shape[0]!
+    const { dtype } = operands.weight.type
+    const zeroPoints = Array.from({ length: s.chance(2) ? out : 1 }, () => zeroPointOf(s, dtype))
+    return {
+      operands,
+      attributes: { ...attributes, inputZeroPoint: zeroPointOf(s, input.type.dtype), weightZeroPoint: zeroPoints },
+    }
+  },
+  matmulInteger: (s) => {
+    const left = s.tensor(bytes, 2)
+    const batch = s.chance(2) ? [] : left.type.shape.slice(0, -2)
+    const columns = s.pick(extents)
+    const right = s.ofShape(s.pick(bytes), [...batch, left.type.shape.at(-1)!, columns])
+    const count = s.chance(2) && columns > 0 ? columns : 1
+    return {
+      operands: { left, right },
+      attributes: {
+        leftZeroPoint: zeroPointOf(s, left.type.dtype),
+        rightZeroPoint: Array.from({ length: count }, () => zeroPointOf(s, right.type.dtype)),
+      },
+    }
+  },
+  lookup: (s) => {
+    const dtype = s.pick(values)
+    return {
+      operands: {
+        input: s.tensor(['u8', 'i8']),
+        table: s.constant({ dtype, shape: [256] }, (random) => value(dtype, random)),
+      },
+    }
+  },
   reduceSum: reduction(numbers),
   reduceProd: reduction(numbers),
   reduceMax: reduction(numbers),
   reduceMin: reduction(numbers),
-  reduceMean: reduction(floats),
+  reduceMean: reduction(numbers),
   reduceL1: reduction(numbers),
   reduceL2: reduction(floats),
   reduceSumSquare: reduction(numbers),
@@ -555,7 +800,10 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   },
 }
 
-function withinExtent(indices: Node, extent: number): boolean {
+function withinExtents(indices: Node, extents: readonly number[]): boolean {
   const elements = elementsOf(indices.type.dtype, indices.data!.read())
-  return Array.from({ length: elements.length }, (_, i) => elements.get(i)).every((index) => index >= -extent && index < extent)
+  return Array.from({ length: elements.length }, (_, i) => elements.get(i)).every((index, i) => {
+    const extent = extents[i % extents.length]!
+    return index >= -extent && index < extent
+  })
 }

@@ -4,11 +4,11 @@ import { byteSize, type DType, elementCount, type TensorType } from '../../compi
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { compileCode, extract } from '../../plugin/compile.ts'
-import { casesOfModel, modelPath, type Runnable, runCase } from '../fixtures/cases.ts'
+import { casesOfModel, type Elements, modelPath, type Runnable, runCase } from '../fixtures/cases.ts'
 import { bytesOf } from './compare.ts'
 import { compileExecutable, type Executable, type Machine, targetOf } from './executable.ts'
 
-type Given = Readonly<Record<string, Float32Array | BigInt64Array>>
+type Given = Readonly<Record<string, Elements>>
 
 /** Runs every recorded case of a model file on a machine, and returns how many there are. */
 export async function runRecorded(machine: Machine, fixture: string, file: string): Promise<number> {
@@ -24,7 +24,7 @@ export async function runRecorded(machine: Machine, fixture: string, file: strin
       runnable[entry] = runnableOf(program, executable)
     }
     const cases = casesOfModel(fixture, file)
-    for (const recorded of cases) await runCase({ entries: runnable }, recorded)
+    for (const recorded of cases) await runCase({ entries: runnable }, recorded, { slow: true })
     return cases.length
   } finally {
     for (const executable of executables) executable.close()
@@ -47,8 +47,9 @@ function runnableOf(program: Program, executable: Executable): Runnable['entries
     return Object.fromEntries(
       program.outputs.map((id) => {
         const { name, type } = described(id)
-        assert.is(type.dtype, 'f32' satisfies DType)
-        return [name, { data: new Float32Array(read(id).buffer), shape: type.shape }]
+        assert.ok((['f32', 'u8'] as DType[]).includes(type.dtype))
+        const bytes = read(id)
+        return [name, { data: type.dtype === 'f32' ? new Float32Array(bytes.buffer) : bytes, shape: type.shape }]
       }),
     )
   }
@@ -62,7 +63,7 @@ function runnableOf(program: Program, executable: Executable): Runnable['entries
 }
 
 /** The loader takes integers of any width; here they become those of the type. */
-function convert(given: Float32Array | BigInt64Array, type: TensorType): Uint8Array {
+function convert(given: Elements, type: TensorType): Uint8Array {
   assert.is(given.length, elementCount(type.shape))
   if (given.byteLength === byteSize(type)) return new Uint8Array(given.buffer, given.byteOffset, given.byteLength)
   return bytesOf(type, Array.from(given as ArrayLike<number | bigint>, Number))

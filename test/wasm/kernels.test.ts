@@ -1,12 +1,16 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { TensorType } from '../../compiler/graph/index.ts'
+import { createBuilder, elementCount, type TensorType } from '../../compiler/graph/index.ts'
+import { compileGraph } from '../../compiler/pipeline.ts'
 import { mayShare } from '../../targets/c/function.ts'
 import { type Level, simd128 } from '../../targets/c/level.ts'
+import { evaluate } from '../../targets/interpreter/index.ts'
+import { wasm } from '../../targets/wasm/index.ts'
+import { compileToWasm } from '../../targets/wasm/toolchain.ts'
 import { anchoredSuites, anchorOf, withSteps } from '../support/anchoredCases.ts'
 import { assertClose, bytesOf } from '../support/compare.ts'
 import { together } from '../support/kernelProgram.ts'
-import { runCases, runSuite } from './harness.ts'
+import { load, runCases, runSuite, textOf } from './harness.ts'
 
 for (const suite of anchoredSuites(20)) {
   test(`${suite.name} equal the interpreter whatever steps follow`, () => runSuite(suite))
@@ -49,6 +53,52 @@ test('a gather with an index outside its table returns the number of its call an
     assertClose(outputs[0]!, [9, 10, 11, 0, 1, 2], kernel.result)
     assert.ok(outputs[1]!.every((byte) => byte === 0xa5))
   }
+})
+
+test('a scatter looks at all indices first, and writes over its input where nobody else reads it', async () => {
+  const [x, i, u]: TensorType[] = [
+    { dtype: 'f32', shape: [4, 3] },
+    { dtype: 'i64', shape: [2, 1] },
+    { dtype: 'f32', shape: [2, 3] },
+  ]
+  const anchor = anchorOf('scatterNd', [x!, i!, u!], { reduction: 'add' })!
+  const kernel = withSteps(
+    anchor,
+    anchor.operands.map((type) => ({ type, constant: false })),
+    'plain',
+  )
+  assert.equal(
+    [0, 1, 2].map((operand) => mayShare(kernel, operand, simd128)),
+    [true, false, false],
+  )
+  const values = (type: TensorType) =>
+    bytesOf(
+      type,
+      Array.from({ length: elementCount(type.shape) }, (_, k) => k),
+    )
+  const inputs = (rows: number[]) => [values(x!), bytesOf(i!, rows), values(u!)]
+  const { fault, outputs } = await runCases([
+    { kernel, inputs: inputs([-1, 0]) },
+    { kernel, inputs: inputs([1, 4]) },
+  ])
+  assert.is(fault, 2)
+  assertClose(outputs[0]!, [3, 5, 7, 3, 4, 5, 6, 7, 8, 9, 11, 13], kernel.result)
+  assert.ok(outputs[1]!.every((byte) => byte === 0xa5))
+
+  const b = createBuilder()
+  const [table, rows, updates] = [b.input('x', x!), b.input('i', i!), b.input('u', u!)]
+  const scattered = b.add('scatterNd', { input: b.add('negate', { input: table }), indices: rows, updates }, { reduction: 'add' })
+  const graph = b.finish('g', [table, rows, updates], [{ name: 'y', value: b.add('exp', { input: scattered }) }])
+  const { program } = compileGraph(graph, { target: wasm, evaluate })
+  const call = program.instructions.find((at) => at.kind === 'call' && at.kernel.anchor !== undefined)
+  assert.ok(call?.kind === 'call')
+  const [under, , , over] = call.operands.map(({ buffer }) => program.offsets.get(buffer))
+  assert.is(under, over)
+  const module = await load(program, (await compileToWasm(textOf(program, simd128))).bytes)
+  for (const [k, bytes] of inputs([-1, 0]).entries()) module.write(program.inputs[k]!, bytes)
+  assert.is(module.run(), 0)
+  const expected = [3, 3, 3, -3, -4, -5, -6, -7, -8, -9, -9, -9].map((value) => Math.exp(value))
+  assertClose(module.read(program.outputs[0]!, 48), expected, x!, { rtol: 1e-6 })
 })
 
 test('results may lie over a residual and over what softmax and layerNorm read', () => {

@@ -6,6 +6,7 @@ import {
   axis,
   broadcastShapes,
   floats,
+  integers,
   none,
   numbers,
   one,
@@ -21,7 +22,7 @@ const activation = <const Name extends string, A extends z.ZodObject>(
   name: Name,
   summary: string,
   attributes: A,
-  accepted: typeof floats | typeof numbers = floats,
+  accepted: typeof floats | typeof numbers | typeof integers = floats,
 ) =>
   composite({
     name,
@@ -44,6 +45,26 @@ export const elu = activation(
   'x where positive, alpha · (e^x − 1) elsewhere',
   z.strictObject({ alpha: z.number().default(1) }),
 )
+export const celu = activation(
+  'celu',
+  'x where positive, alpha · (e^(x / alpha) − 1) elsewhere',
+  z.strictObject({
+    alpha: z
+      .number()
+      .refine((alpha) => alpha !== 0)
+      .default(1),
+  }),
+)
+export const thresholdedRelu = activation(
+  'thresholdedRelu',
+  'x where above a threshold, zero elsewhere',
+  z.strictObject({ threshold: z.number().default(1) }),
+)
+export const shrink = activation(
+  'shrink',
+  'Elements brought closer to zero, and zero where they are near it',
+  z.strictObject({ threshold: z.number().default(0.5), bias: z.number().default(0) }),
+)
 export const selu = activation('selu', 'Self-normalising exponential linear unit', none)
 export const softplus = activation('softplus', 'log(1 + e^x)', none)
 export const softsign = activation('softsign', 'x / (1 + |x|)', none)
@@ -62,6 +83,7 @@ export const gelu = activation(
 )
 export const reciprocal = activation('reciprocal', '1 / x of each element', none)
 export const rsqrt = activation('rsqrt', '1 / √x of each element', none)
+export const bitwiseNot = activation('bitwiseNot', 'Every bit of each element turned over', none, integers)
 /** Limits of an integer tensor are whole numbers or infinite. */
 export const clamp = composite({
   name: 'clamp',
@@ -99,6 +121,28 @@ export const prelu = composite({
   memory: { inPlace: [0] },
 })
 
+/** Exact (IEEE fmod, C `%`). */
+export const fmod = composite({
+  name: 'fmod',
+  summary: 'Remainder with the sign of the dividend, element by element; 0 when an integer divisor is 0',
+  operands: { left: one('any shape', numbers), right: one('broadcasts with left', numbers) },
+  attributes: none,
+  traits: ['pure', 'elementwise'],
+  infer: ({ left, right }) => {
+    requireSameDType(left, right, 'fmod', ['left', 'right'])
+    return { dtype: left.dtype, shape: broadcastShapes([left.shape, right.shape], 'fmod') }
+  },
+})
+
+export const isInf = composite({
+  name: 'isInf',
+  summary: 'True where an element is infinite',
+  operands: { input: one('any shape', floats) },
+  attributes: z.strictObject({ positive: z.boolean().default(true), negative: z.boolean().default(true) }),
+  traits: ['pure', 'elementwise'],
+  infer: ({ input }) => ({ dtype: 'bool', shape: input.shape }),
+})
+
 const compared = <const Name extends string>(name: Name, summary: string, accepted: typeof numbers | typeof values) =>
   composite({
     name,
@@ -131,4 +175,15 @@ const alongAxis = <const Name extends string>(name: Name, summary: string) =>
   })
 
 export const softmax = alongAxis('softmax', 'Exponentials along an axis, scaled to sum to one')
+export const hardmax = composite({
+  name: 'hardmax',
+  summary: 'One at the first of the largest elements along an axis, zero elsewhere',
+  operands: { input: one('any shape', floats) },
+  attributes: z.strictObject({ axis: axis.default(-1) }),
+  traits: ['pure'],
+  infer: ({ input }, attributes) => {
+    resolveAxis(attributes.axis, input.shape.length, 'hardmax')
+    return sameAs(input)
+  },
+})
 export const logSoftmax = alongAxis('logSoftmax', 'Logarithm of softmax along an axis')

@@ -68,6 +68,15 @@ export const cos = unary('cos', 'Cosine of each element, in radians', floats)
 export const erf = unary('erf', 'Gauss error function of each element', floats)
 export const tanh = unary('tanh', 'Hyperbolic tangent of each element', floats)
 export const sigmoid = unary('sigmoid', 'Logistic function 1 / (1 + e^−x) of each element', floats)
+export const tan = unary('tan', 'Tangent of each element, in radians', floats)
+export const asin = unary('asin', 'Angle in radians whose sine is each element; NaN outside −1 … 1', floats)
+export const acos = unary('acos', 'Angle in radians whose cosine is each element; NaN outside −1 … 1', floats)
+export const atan = unary('atan', 'Angle in radians whose tangent is each element', floats)
+export const sinh = unary('sinh', 'Hyperbolic sine of each element', floats)
+export const cosh = unary('cosh', 'Hyperbolic cosine of each element', floats)
+export const asinh = unary('asinh', 'Inverse hyperbolic sine of each element', floats)
+export const acosh = unary('acosh', 'Inverse hyperbolic cosine of each element; NaN below 1', floats)
+export const atanh = unary('atanh', 'Inverse hyperbolic tangent of each element; NaN outside −1 … 1', floats)
 export const not = unary('not', 'Logical negation of each element', ['bool'])
 
 export const isNaN = primitive({
@@ -98,7 +107,8 @@ export const div = binary(
   'Quotient of two tensors, element by element; of integers, truncated towards zero, and 0 when the divisor is 0',
   numbers,
 )
-export const pow = binary('pow', 'Left to the power of right, element by element', floats)
+/** Of integers, exact and wrapping; 1 / x^n is truncated, and 0 for a base of 0. */
+export const pow = binary('pow', 'Left to the power of right, element by element', numbers)
 export const mod = binary(
   'mod',
   'Remainder with the sign of the divisor, element by element; 0 when an integer divisor is 0',
@@ -118,6 +128,10 @@ export const xor = binary('xor', 'True where exactly one is', ['bool'], symmetri
 export const bitwiseAnd = binary('bitwiseAnd', 'Bits set in both', integers, symmetric)
 export const bitwiseOr = binary('bitwiseOr', 'Bits set in either', integers, symmetric)
 export const bitwiseXor = binary('bitwiseXor', 'Bits set in exactly one', integers, symmetric)
+
+/** Amounts below 0 and amounts of all bits or more shift everything out. */
+export const shiftLeft = binary('shiftLeft', 'Bits moved towards the high end, zeros coming in', integers)
+export const shiftRight = binary('shiftRight', 'Bits moved towards the low end; the sign, or zeros, coming in', integers)
 
 // ---------------------------------------------------------------- three operands, broadcast
 export const where = primitive({

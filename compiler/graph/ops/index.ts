@@ -3,9 +3,12 @@ import type { OpDefinition, Trait } from '../definition.ts'
 import type { Node } from '../node.ts'
 import * as activation from './activation.ts'
 import * as elementwise from './elementwise.ts'
+import { gatherElements, gatherNd, oneHot, scatterElements, scatterNd } from './indexing.ts'
 import * as movement from './movement.ts'
 import * as normalization from './normalization.ts'
+import * as order from './order.ts'
 import * as product from './product.ts'
+import * as quantized from './quantized.ts'
 import * as reduce from './reduce.ts'
 import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
@@ -16,8 +19,15 @@ export const ops = {
   ...elementwise,
   ...activation,
   ...movement,
+  gatherElements,
+  gatherNd,
+  scatterElements,
+  scatterNd,
+  oneHot,
+  ...order,
   ...windowOps,
   ...product,
+  ...quantized,
   ...reduce,
   ...normalization,
 } as const

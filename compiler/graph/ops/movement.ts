@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
-import { elementCount, printType, sameShape, type TensorType } from '../type.ts'
+import { elementCount, maximumRank, plainType, printType, sameQuantization, sameShape, type TensorType } from '../type.ts'
+import { joinedExtents, outsideMessage } from './indexing.ts'
 import {
   axis,
   broadcastShapes,
@@ -15,7 +16,9 @@ import {
   real,
   requireRank,
   requireSameDType,
+  resizedAxes,
   resolveAxis,
+  sameAs,
   size,
   sizes,
   values,
@@ -106,7 +109,7 @@ export const concat = primitive({
       }
     }
     return moved(
-      first,
+      inputs.every((other) => sameQuantization(first.quantization, other.quantization)) ? first : plainType(first),
       first.shape.map((extent, i) => (i === along ? inputs.reduce((sum, type) => sum + type.shape[along]!, 0) : extent)),
     )
   },
@@ -148,7 +151,7 @@ export const gather = primitive({
   name: 'gather',
   summary: 'Parts of a tensor picked by index along an axis',
   operands: { input: one('at least one dimension', values), indices: one('any shape', indices) },
-  attributes: z.strictObject({ axis: axis.default(0) }),
+  attributes: z.strictObject({ axis: axis.default(0), joined: joinedExtents }),
   traits: ['pure', 'anchor', 'checked'],
   infer: ({ input, indices }, attributes) => {
     if (input.shape.length === 0) reject('rank-mismatch', 'gather: input needs at least one dimension')
@@ -156,6 +159,7 @@ export const gather = primitive({
     return moved(input, [...input.shape.slice(0, along), ...indices.shape, ...input.shape.slice(along + 1)])
   },
   fault: ({ input }, attributes) => {
+    if (attributes.joined) return outsideMessage(input, input.shape, attributes.joined)
     const along = resolveAxis(attributes.axis, input.shape.length, 'gather')
     const rows = input.shape[along]!
     return `an index is outside ${printType(input)} along axis ${along}; it may be ${-rows} to ${rows - 1}`
@@ -174,29 +178,67 @@ export const embedding = composite({
   },
 })
 
+/**
+ * ONNX Resize 19. `size` has an entry for each of `axes` (default: the last ones). `scales` are the factors that coordinates are mapped
+ * with where they are not exactly size / extent; `start` and `end` the part of the input that 'tfCropAndResize' looks at, 0 and 1 being
+ * its first and last element. `antialias` widens the filter where an axis shrinks; `excludeOutside` leaves out elements beyond the border
+ * instead of repeating the last ones.
+ */
 export const resize = composite({
   name: 'resize',
-  summary: 'The last dimensions interpolated to other sizes',
-  operands: { input: one('[batch, channels, …spatial]', values) },
+  summary: 'Some dimensions interpolated to other sizes',
+  operands: { input: one('any shape', values) },
   attributes: z.strictObject({
-    size: z.array(size.min(1)).min(1).max(3),
+    size: z.array(size.min(1)).min(1).max(maximumRank),
     mode: z.enum(['nearest', 'linear', 'cubic']).default('nearest'),
     coordinates: z.enum(coordinateModes).default('halfPixel'),
     rounding: z.enum(['floor', 'ceil', 'roundPreferFloor', 'roundPreferCeil']).default('roundPreferFloor'),
     cubicCoefficient: z.number().default(-0.75),
+    axes: z.array(integer).optional(),
+    scales: z.array(z.number().positive()).optional(),
+    start: z.array(z.number()).optional(),
+    end: z.array(z.number()).optional(),
+    extrapolation: z.number().optional(),
+    antialias: z.boolean().optional(),
+    excludeOutside: z.boolean().optional(),
   }),
   traits: ['pure'],
-  infer: ({ input }, { size, mode }) => {
-    if (input.shape.length < size.length)
-      reject('rank-mismatch', `resize: ${printType(input)} has fewer dimensions than size [${size.join(', ')}]`)
+  infer: ({ input }, attributes) => {
+    const { size, mode, coordinates } = attributes
+    const resized = resizedAxes(input, attributes.axes, size.length)
     if (mode !== 'nearest' && !input.dtype.includes('f'))
       reject('dtype-mismatch', `resize: mode '${mode}' needs a float tensor, got ${printType(input)}`)
-    const lead = input.shape.slice(0, input.shape.length - size.length)
-    if (input.shape.slice(lead.length).includes(0))
+    for (const name of ['scales', 'start', 'end'] as const) {
+      if (attributes[name] && attributes[name].length !== size.length)
+        reject('bad-attribute', `resize: ${name} needs ${size.length} entries as size has, got ${attributes[name].length}`)
+    }
+    if ((coordinates === 'tfCropAndResize') !== (attributes.start !== undefined && attributes.end !== undefined))
+      reject('bad-attribute', "resize: start and end belong to coordinates 'tfCropAndResize', which needs both")
+    if (resized.some((axis) => input.shape[axis] === 0))
       reject('shape-mismatch', `resize: cannot interpolate the empty ${printType(input)}`)
-    return moved(input, [...lead, ...size])
+    return moved(
+      input,
+      input.shape.map((extent, axis) => size[resized.indexOf(axis)] ?? extent),
+    )
   },
 })
+
+/** Element [row, column] of the last two dimensions belongs to the triangle by column − row. */
+const triangle = <const Name extends string>(name: Name, summary: string) =>
+  composite({
+    name,
+    summary,
+    operands: { input: one('[…, rows, columns]', values) },
+    attributes: z.strictObject({ diagonal: integer.default(0) }),
+    traits: ['pure'],
+    infer: ({ input }) => {
+      if (input.shape.length < 2) reject('rank-mismatch', `${name}: input must be […, rows, columns], got ${printType(input)}`)
+      return sameAs(input)
+    },
+  })
+
+export const triu = triangle('triu', 'Matrices with zeros below a diagonal')
+export const tril = triangle('tril', 'Matrices with zeros above a diagonal')
 
 /** Constant padding is `pad`. */
 export const padWith = composite({

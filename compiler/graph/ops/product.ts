@@ -1,33 +1,21 @@
 import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
 import { printType } from '../type.ts'
-import { broadcastShapes, floats, none, one, optional, requireSameDType, withShape } from './shared.ts'
+import { inferMatmul } from './geometry.ts'
+import { floats, none, one, optional, requireSameDType, withShape } from './shared.ts'
+
+/** Sums of integers wrap. */
+const factors = [...floats, 'i32', 'u32', 'i64', 'u64'] as const
 
 export const matmul = primitive({
   name: 'matmul',
   summary: 'Matrix product of the last two dimensions; the others broadcast',
-  operands: { left: one('[…, rows, inner]', floats), right: one('[…, inner, columns]', floats) },
+  operands: { left: one('[…, rows, inner]', factors), right: one('[…, inner, columns]', factors) },
   attributes: none,
   traits: ['pure', 'anchor'],
   infer: ({ left, right }) => {
     requireSameDType(left, right, 'matmul', ['left', 'right'])
-    if (left.shape.length < 2 || right.shape.length < 2) {
-      reject(
-        'rank-mismatch',
-        `matmul: both operands need at least two dimensions, got ${printType(left)} and ${printType(right)}`,
-      )
-    }
-    const [inner, other] = [left.shape.at(-1)!, right.shape.at(-2)!]
-    if (inner !== other)
-      reject(
-        'shape-mismatch',
-        `matmul: inner dimensions ${inner} and ${other} differ in ${printType(left)} x ${printType(right)}`,
-      )
-    return withShape(left, [
-      ...broadcastShapes([left.shape.slice(0, -2), right.shape.slice(0, -2)], 'matmul'),
-      left.shape.at(-2)!,
-      right.shape.at(-1)!,
-    ])
+    return withShape(left, inferMatmul(left, right, 'matmul'))
   },
 })
 

@@ -41,7 +41,8 @@ export const reduceProd = reduction('reduceProd', 'Product over axes', numbers, 
 export const reduceMax = reduction('reduceMax', 'Largest element over axes; NaN if any is', numbers, false)
 export const reduceMin = reduction('reduceMin', 'Smallest element over axes; NaN if any is', numbers, false)
 
-export const reduceMean = derived('reduceMean', 'Mean over axes')
+/** Of integers, truncated towards zero; the sum is taken in i64, or u64 for u64. */
+export const reduceMean = derived('reduceMean', 'Mean over axes', numbers)
 export const reduceL1 = derived('reduceL1', 'Sum of absolute values over axes', numbers)
 export const reduceL2 = derived('reduceL2', 'Root of the sum of squares over axes')
 export const reduceSumSquare = derived('reduceSumSquare', 'Sum of squares over axes', numbers)

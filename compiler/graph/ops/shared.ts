@@ -44,7 +44,14 @@ export const axis = integer
 export const epsilon = z.number().positive()
 
 /** How an output coordinate maps to the input, as in ONNX Resize 19. */
-export const coordinateModes = ['halfPixel', 'alignCorners', 'asymmetric', 'pytorchHalfPixel'] as const
+export const coordinateModes = [
+  'halfPixel',
+  'alignCorners',
+  'asymmetric',
+  'pytorchHalfPixel',
+  'halfPixelSymmetric',
+  'tfCropAndResize',
+] as const
 export const padModes = ['reflect', 'edge', 'wrap'] as const
 
 // ---------------------------------------------------------------- shapes
@@ -63,6 +70,20 @@ export function resolveAxes(axes: readonly number[] | undefined, rank: number, o
   const resolved = axes.map((a) => resolveAxis(a, rank, op))
   if (new Set(resolved).size !== resolved.length) reject('bad-attribute', `${op}: axes [${axes.join(', ')}] name one axis twice`)
   return resolved.sort((a, b) => a - b)
+}
+
+/** For each entry of `size` the axis that it is for, counted from the front. */
+export function resizedAxes(input: TensorType, axes: readonly number[] | undefined, count: number): number[] {
+  const rank = input.shape.length
+  if (!axes) {
+    if (rank < count)
+      reject('rank-mismatch', `resize: ${printType(input)} has fewer dimensions than the ${count} entries of size`)
+    return Array.from({ length: count }, (_, i) => rank - count + i)
+  }
+  if (axes.length !== count) reject('bad-attribute', `resize: ${axes.length} axes and ${count} entries of size`)
+  const resolved = axes.map((axis) => resolveAxis(axis, rank, 'resize'))
+  if (new Set(resolved).size !== count) reject('bad-attribute', `resize: axes [${axes.join(', ')}] name one axis twice`)
+  return resolved
 }
 
 /** NumPy broadcasting of any number of shapes; rejects with both shapes named. */

@@ -2,28 +2,8 @@ import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
 import { printType, type TensorType } from '../type.ts'
-import { floats, numbers, one, optional, perAxis, positive, requireSameDType, size, slide, withShape } from './shared.ts'
-
-/** One entry for each spatial axis; `before` and `after` are the padding on either side. */
-const window = {
-  stride: perAxis(positive),
-  before: perAxis(size),
-  after: perAxis(size),
-  dilation: perAxis(positive),
-}
-type WindowAttributes = { stride: number[]; before: number[]; after: number[]; dilation: number[] }
-
-function spatialAxes(input: TensorType, counts: readonly (readonly unknown[])[], op: string): number {
-  const axes = input.shape.length - 2
-  if (axes < 1 || axes > 3)
-    reject('rank-mismatch', `${op}: input must be [batch, channels, …1 to 3 spatial dimensions], got ${printType(input)}`)
-  if (counts.some((list) => list.length !== axes))
-    reject('bad-attribute', `${op}: window attributes need ${axes} entries each for ${printType(input)}`)
-  return axes
-}
-
-const slideAll = (input: TensorType, kernel: readonly number[], a: WindowAttributes, op: string) =>
-  kernel.map((k, i) => slide(input.shape[2 + i]!, k, a.stride[i]!, a.before[i]!, a.after[i]!, a.dilation[i]!, op))
+import { convolution, inferConvolution, slideAll, spatialAxes, type WindowAttributes, window } from './geometry.ts'
+import { floats, numbers, one, optional, perAxis, positive, requireSameDType, size, withShape } from './shared.ts'
 
 export const conv = primitive({
   name: 'conv',
@@ -33,29 +13,69 @@ export const conv = primitive({
     weight: one('[out, in / groups, …kernel]', floats),
     bias: optional('[out]', floats),
   },
-  attributes: z.strictObject({ ...window, groups: positive }),
+  attributes: z.strictObject(convolution),
   traits: ['pure', 'anchor'],
+  infer: (operands, attributes) => {
+    requireSameDType(operands.input, operands.weight, 'conv', ['input', 'weight'])
+    if (operands.bias) requireSameDType(operands.input, operands.bias, 'conv', ['input', 'bias'])
+    return withShape(operands.input, inferConvolution(operands, attributes, 'conv'))
+  },
+})
+
+/**
+ * Every input element adds the weight, scaled by it, to the result at stride times its position (ONNX ConvTranspose 11). `before` and
+ * `after` are taken off the borders of that, `extra` zeros are added behind; before + after may not exceed the rest.
+ */
+export const convTranspose = composite({
+  name: 'convTranspose',
+  summary: 'Transposed convolution over one to three spatial dimensions',
+  operands: {
+    input: one('[batch, in, …spatial]', floats),
+    weight: one('[in, out / groups, …kernel]', floats),
+    bias: optional('[out]', floats),
+  },
+  attributes: z.strictObject({ ...window, extra: perAxis(size), groups: positive }),
+  traits: ['pure'],
   infer: ({ input, weight, bias }, attributes) => {
-    const { groups } = attributes
-    const axes = spatialAxes(input, [attributes.stride, attributes.before, attributes.after, attributes.dilation], 'conv')
-    requireSameDType(input, weight, 'conv', ['input', 'weight'])
+    const { groups, stride, before, after, dilation, extra } = attributes
+    const axes = spatialAxes(input, [stride, before, after, dilation, extra], 'convTranspose')
+    requireSameDType(input, weight, 'convTranspose', ['input', 'weight'])
     if (weight.shape.length !== axes + 2)
-      reject('rank-mismatch', `conv: weight must be [out, in / groups, …${axes} kernel dimensions], got ${printType(weight)}`)
-    const [out, perGroup] = weight.shape as [number, number]
+      reject(
+        'rank-mismatch',
+        `convTranspose: weight must be [in, out / groups, …${axes} kernel dimensions], got ${printType(weight)}`,
+      )
+    const [expected, perGroup, ...kernel] = weight.shape as [number, number, ...number[]]
     const channels = input.shape[1]!
-    if (channels !== perGroup * groups) {
+    if (channels !== expected)
       reject(
         'shape-mismatch',
-        `conv: input ${printType(input)} has ${channels} channels, weight ${printType(weight)} with ${groups} group${groups === 1 ? '' : 's'} expects ${perGroup * groups}`,
+        `convTranspose: input ${printType(input)} has ${channels} channels, weight ${printType(weight)} expects ${expected}`,
       )
-    }
-    if (out % groups !== 0) reject('shape-mismatch', `conv: ${out} output channels do not divide into ${groups} groups`)
+    if (channels % groups !== 0)
+      reject('shape-mismatch', `convTranspose: ${channels} channels do not divide into ${groups} groups`)
+    if (input.shape.slice(2).includes(0) || kernel.includes(0))
+      reject(
+        'shape-mismatch',
+        `convTranspose: ${printType(input)} and ${printType(weight)} need at least one element in each spatial dimension`,
+      )
+    const out = perGroup * groups
     if (bias) {
-      requireSameDType(input, bias, 'conv', ['input', 'bias'])
+      requireSameDType(input, bias, 'convTranspose', ['input', 'bias'])
       if (bias.shape.length !== 1 || bias.shape[0] !== out)
-        reject('shape-mismatch', `conv: bias must be [${out}], got ${printType(bias)}`)
+        reject('shape-mismatch', `convTranspose: bias must be [${out}], got ${printType(bias)}`)
     }
-    return withShape(input, [input.shape[0]!, out, ...slideAll(input, weight.shape.slice(2), attributes, 'conv')])
+    const extents = kernel.map((k, i) => {
+      const whole = (input.shape[2 + i]! - 1) * stride[i]! + dilation[i]! * (k - 1) + 1 + extra[i]!
+      const extent = whole - before[i]! - after[i]!
+      if (extent < 1)
+        reject(
+          'shape-mismatch',
+          `convTranspose: padding ${before[i]} and ${after[i]} leave nothing of the ${whole} elements of spatial axis ${i}`,
+        )
+      return extent
+    })
+    return withShape(input, [input.shape[0]!, out, ...extents])
   },
 })
 
@@ -99,6 +119,16 @@ export const avgPool = primitive({
   attributes: z.strictObject({ ...pool, countPadding: z.boolean() }),
   traits: ['pure', 'anchor'],
   infer: ({ input }, attributes) => inferPool(input, attributes, 'avgPool'),
+})
+
+/** (Σ |x|^p)^(1/p); padding adds nothing (ONNX LpPool 18). */
+export const lpPool = composite({
+  name: 'lpPool',
+  summary: 'p-norm of the elements under each position of a sliding window',
+  operands: { input: one('[batch, channels, …spatial]', floats) },
+  attributes: z.strictObject({ ...pool, p: positive.default(2) }),
+  traits: ['pure'],
+  infer: ({ input }, attributes) => inferPool(input, attributes, 'lpPool'),
 })
 
 /** Cell i of n over an extent e covers floor(i·e/n) up to, not including, ceil((i+1)·e/n), as in PyTorch. */

@@ -79,7 +79,8 @@ function callHost(session: Session, host: HostFunction, name: string, self: Valu
     if (error instanceof ModelProblem) return poison(session, diagnosticAt(session, node, error.code, error.message))
     throw error
   }
-  const value = wrapHost(session, result)
+  // A list of results under names, such as that of `lstm`, is plain data of the model file.
+  const value = specOf(result) !== undefined || isWeights(result) ? wrapHost(session, result) : wrapPlain(session, result)
   if (value instanceof HostValue) {
     if (specOf(value.host) !== undefined) session.models.push({ value, spec: args[0], node })
     if (isWeights(value.host)) {

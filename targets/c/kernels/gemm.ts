@@ -1,23 +1,35 @@
 import type { Domain } from '../access.ts'
+import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { loadLanes, type Pointers, storeAfter } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
 import { split, type TileStep, tileLines } from './tile.ts'
 
 /**
- * rows × columns = rows × depth · depth × columns in f32. The left operand is read element by element from rows that start
- * `leftPitch` apart, the right one in vectors; bias and steps are applied to the tile while it is in registers.
+ * rows × columns = rows × depth · depth × columns. The left operand is read element by element from rows that start `leftPitch` apart,
+ * the right one in vectors; bias and steps are applied to the tile while it is in registers.
  */
 export interface Product {
+  /** Default: f32. */
+  readonly arithmetic?: Arithmetic
   readonly rows: number
   readonly columns: number
   readonly depth: number
   readonly leftPitch: number
+  /** From one element of a row to the next. Default: 1. */
+  readonly leftStep?: number
   /** C expression of the left operand's first element. */
   readonly left: string
-  /** C expression of the right operand: row-major with a pitch, or panels `[columns / panel][depth][panel]`. */
+  /** C expression of the right operand. */
   readonly right: string
-  readonly rightLayout: { readonly kind: 'rows'; readonly pitch: number } | { readonly kind: 'panels'; readonly width: number }
+  /**
+   * Row-major with a pitch; panels `[columns / panel][depth][panel]`; or `block`s of at most `width` columns that `fill` brings into
+   * working storage, row-major: `count` of them from the variable `start` on.
+   */
+  readonly rightLayout:
+    | { readonly kind: 'rows'; readonly pitch: number }
+    | { readonly kind: 'panels'; readonly width: number }
+    | { readonly kind: 'block'; readonly width: number; readonly fill: (count: number) => Lines }
   /** Initial value of the accumulators of a row (C expression of its index), or of a run of columns. */
   readonly bias?: { readonly along: 'rows' | 'columns'; readonly pointer: string }
   /** What is nested outside: the left operand's rows in blocks of columns that fit the cache, or columns over all rows. */
@@ -28,15 +40,46 @@ export interface Product {
   readonly pointers: Pointers
 }
 
+/** Tiles of rows, and a smaller one at the end. */
+function overRows(rows: number, level: Level, body: (count: number) => Lines): Lines {
+  const { whole, rest } = split(rows, level.tile.rows)
+  return [
+    ...loop('row', 0, whole, level.tile.rows, body(level.tile.rows)),
+    ...(rest > 0 ? loop('row', whole, rows, rest, body(rest)) : []),
+  ]
+}
+
+/** For each block of columns: fill it, then all rows over it. */
+function filledBlocks(product: Product, size: number, fill: (count: number) => Lines, level: Level): Lines {
+  const width = level.tile.vectors * lanesOf(level)
+  const ofColumns = (count: number) => {
+    const { whole, rest } = split(count, width)
+    const tiles = (rows: number, columns: number) => [
+      'const long column = start + inside;',
+      ...tile(product, rows, columns, level, count),
+    ]
+    return [
+      ...fill(count),
+      ...overRows(product.rows, level, (rows) => [
+        ...loop('inside', 0, whole, width, tiles(rows, width)),
+        ...(rest > 0 ? loop('inside', whole, count, rest, tiles(rows, rest)) : []),
+      ]),
+    ]
+  }
+  const { whole, rest } = split(product.columns, size)
+  return [
+    ...loop('start', 0, whole, size, ofColumns(size)),
+    ...(rest > 0 ? loop('start', whole, product.columns, rest, ofColumns(rest)) : []),
+  ]
+}
+
 export function productLines(product: Product, level: Level): Lines {
+  const { rightLayout } = product
+  if (rightLayout.kind === 'block') return filledBlocks(product, rightLayout.width, rightLayout.fill, level)
   const lanes = lanesOf(level)
   const width = level.tile.vectors * lanes
   const columns = split(product.columns, width)
-  const rows = split(product.rows, level.tile.rows)
-  const rowLoops = (body: (count: number) => Lines) => [
-    ...loop('row', 0, rows.whole, level.tile.rows, body(level.tile.rows)),
-    ...(rows.rest > 0 ? loop('row', rows.whole, product.rows, rows.rest, body(rows.rest)) : []),
-  ]
+  const rowLoops = (body: (count: number) => Lines) => overRows(product.rows, level, body)
   const tail =
     columns.rest > 0
       ? loop(
@@ -59,7 +102,7 @@ export function productLines(product: Product, level: Level): Lines {
       ...tail,
     ]
   }
-  const size = Math.max(1, Math.floor(level.blockBytes / 4 / Math.max(1, product.depth) / width)) * width
+  const size = blockColumns(product.depth, level)
   const inBlock = (count: number) =>
     block(`for (long column = start; column < end; column += ${width})`, tile(product, count, width, level))
   const blocks = loop('start', 0, columns.whole, size, [
@@ -71,17 +114,27 @@ export function productLines(product: Product, level: Level): Lines {
   return [...blocks, ...tail]
 }
 
+/** Columns, whole tiles of them, of which so many rows stay in the first-level cache. */
+export function blockColumns(depth: number, level: Level): number {
+  const width = level.tile.vectors * lanesOf(level)
+  return Math.max(1, Math.floor(level.blockBytes / 4 / Math.max(1, depth) / width)) * width
+}
+
 /** One tile at the variables `row` and `column`: `rows` rows and `columns` columns, the last vector perhaps not full. */
-function tile(product: Product, rows: number, columns: number, level: Level): Lines {
+function tile(product: Product, rows: number, columns: number, level: Level, blockPitch = 0): Lines {
+  const arithmetic = product.arithmetic ?? singles
   const lanes = lanesOf(level)
   const vectors = Math.ceil(columns / lanes)
   const countOf = (vector: number) => Math.min(lanes, columns - vector * lanes)
   const { bias, depth, rightLayout } = product
-  const panels = rightLayout.kind === 'panels'
-  const pitch = panels ? rightLayout.width : rightLayout.pitch
+  const leftStep = product.leftStep ?? 1
+  const pitch = rightLayout.kind === 'rows' ? rightLayout.pitch : rightLayout.kind === 'panels' ? rightLayout.width : blockPitch
+  // Panels are filled up, and behind a block is room for a vector.
+  const filled = rightLayout.kind !== 'rows'
   const step = (k: number): TileStep => ({
-    broadcast: (row) => `a[${row * product.leftPitch + k}]`,
-    stream: (vector) => loadLanes('b', String(k * pitch + vector * lanes), panels ? lanes : countOf(vector), level),
+    broadcast: (row) => `a[${row * product.leftPitch + k * leftStep}]`,
+    stream: (vector) =>
+      loadLanes('b', String(k * pitch + vector * lanes), filled ? lanes : countOf(vector), level, arithmetic.element),
   })
   const accumulators = rows * vectors
   const fitting = (size: number) => Math.min(Math.max(1, depth), Math.max(1, Math.floor(size / accumulators)))
@@ -90,19 +143,24 @@ function tile(product: Product, rows: number, columns: number, level: Level): Li
   const body = tileLines({
     rows,
     vectors,
+    arithmetic,
     sets: Math.min(unroll, fitting(level.tile.rows * level.tile.vectors)),
     initial: (row, vector) => {
-      if (!bias) return 'SPLAT(0.0f)'
+      if (!bias) return arithmetic.zero
       return bias.along === 'rows'
-        ? `SPLAT(${bias.pointer}[row + ${row}])`
-        : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level)
+        ? arithmetic.splat(`${bias.pointer}[row + ${row}]`)
+        : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level, arithmetic.element)
     },
     inner: (write) => [
-      ...loop('k', 0, depth - (depth % unroll), unroll, [...write(steps(unroll)), `a += ${unroll};`, `b += ${unroll * pitch};`]),
+      ...loop('k', 0, depth - (depth % unroll), unroll, [
+        ...write(steps(unroll)),
+        `a += ${unroll * leftStep};`,
+        `b += ${unroll * pitch};`,
+      ]),
       ...(depth % unroll > 0 ? write(steps(depth % unroll)) : []),
     ],
   })
-  const start = panels ? `column * ${depth}` : 'column'
+  const start = { rows: 'column', panels: `column * ${depth}`, block: 'inside' }[rightLayout.kind]
   const stores = Array.from({ length: rows * vectors }, (_, i) => {
     const [row, vector] = [Math.floor(i / vectors), i % vectors]
     return storeAfter(
@@ -115,6 +173,8 @@ function tile(product: Product, rows: number, columns: number, level: Level): Li
     )
   })
   const operands =
-    depth > 0 ? [`const f32 *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`] : []
+    depth > 0
+      ? [`const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`]
+      : []
   return [...operands, ...body, ...stores.flat()]
 }

@@ -1,3 +1,4 @@
+import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { loadLanes, storeAfter } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
@@ -12,10 +13,15 @@ import { isPadded, paddedExtents, positionOf, volume, type Windowed } from './wi
  */
 export interface Planar {
   readonly windowed: Windowed
+  /** Elements of a volume of the input. */
+  readonly inputVolume: number
   /** Result planes of each input plane. */
   readonly multiplier: number
-  /** What padding holds, as a C constant. */
-  readonly padding: string
+  /** Default: f32. */
+  readonly arithmetic?: Arithmetic
+  readonly layout: Layout
+  /** Statements that copy one volume of the input as the layout says, where it is copied. */
+  readonly copy: (to: string, from: string) => Lines
   /** Statements before a result plane `c`. */
   readonly prepare: Lines
   /** A vector's initial accumulator, and how one more element under the window goes in; `tap` is a C expression. */
@@ -31,6 +37,8 @@ export interface Layout {
   readonly phases: number
   /** Elements of one phase of a row. */
   readonly phaseWidth: number
+  /** From one phase of a row to the next. */
+  readonly phasePitch: number
   readonly rowPitch: number
   readonly planePitch: number
   /** From one volume to the next. */
@@ -39,19 +47,21 @@ export interface Layout {
   readonly bytes: number
 }
 
-/** The layout of so many volumes at a time. */
-export function layoutOf({ window, stride, dilation, ...windowed }: Windowed, level: Level, volumes = 1): Layout {
-  const [depth, height, width] = paddedExtents({ window, stride, dilation, ...windowed })
+/** The layout of so many volumes at a time; with `apart` they are always copied, and the phases of a volume lie one behind another. */
+export function layoutOf(windowed: Windowed, level: Level, volumes = 1, apart = false): Layout {
+  const { window, stride, dilation } = windowed
+  const [depth, height, width] = paddedExtents(windowed)
   const phases = stride[2]
-  const copied = isPadded({ window, stride, dilation, ...windowed }) || phases > 1 || stride[1] > 1
+  const copied = apart || isPadded(windowed) || phases > 1 || stride[1] > 1
   const phaseWidth = Math.ceil(width / phases)
-  const rowPitch = copied ? phases * phaseWidth : width
+  const rowPitch = apart ? phaseWidth : copied ? phases * phaseWidth : width
   // A sweep may read past the last row by less than its stride, and its last vector past the end of that.
   const slack = (stride[1] - 1) * rowPitch + window[2] * dilation[2] + lanesOf(level)
   const planePitch = rowPitch * height
-  const volumePitch = planePitch * depth
+  const phasePitch = apart ? planePitch * depth : phaseWidth
+  const volumePitch = planePitch * depth * (apart ? phases : 1)
   const bytes = copied ? Math.ceil((4 * (volumes * volumePitch + slack)) / 64) * 64 : 0
-  return { copied, phases, phaseWidth, rowPitch, planePitch, volumePitch, bytes }
+  return { copied, phases, phaseWidth, phasePitch, rowPitch, planePitch, volumePitch, bytes }
 }
 
 /** The statement that copies a volume as the layout says. */
@@ -65,22 +75,21 @@ export function copyPlane(windowed: Windowed, layout: Layout, to: string, from: 
 
 /** From the column under the first element of a window to that under another of its row. */
 export const columnOffset = ({ dilation }: Windowed, layout: Layout, tap: number): number =>
-  ((tap * dilation[2]) % layout.phases) * layout.phaseWidth + Math.floor((tap * dilation[2]) / layout.phases)
+  ((tap * dilation[2]) % layout.phases) * layout.phasePitch + Math.floor((tap * dilation[2]) / layout.phases)
 
 export const planarScratch = (windowed: Windowed, level: Level): number => layoutOf(windowed, level).bytes
 
 /** Windows up to this many elements are written out. */
 const writtenOut = 25
-const isSwept = ({ window, dilation }: Windowed) => window[0] === 1 && dilation[1] === 1 && volume(window) <= writtenOut
+export const isSwept = ({ window, dilation }: Windowed) => window[0] === 1 && dilation[1] === 1 && volume(window) <= writtenOut
 
 export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level): Lines {
-  const { windowed, multiplier } = planar
-  const { batch, channels, input, output } = windowed
-  const layout = layoutOf(windowed, level)
+  const { windowed, inputVolume, multiplier, layout, copy, arithmetic = singles } = planar
+  const { batch, channels, output } = windowed
   const lanes = lanesOf(level)
-  const source = `x0 + (n * ${channels} + channel) * ${volume(input)}`
+  const source = `x0 + (n * ${channels} + channel) * ${inputVolume}`
   const column = (count: number) =>
-    isSwept(windowed) ? sweepLines(kernel, planar, layout, count, level) : windowLines(kernel, planar, layout, count, level)
+    isSwept(windowed) ? sweepLines(kernel, planar, count, level) : windowLines(kernel, planar, count, level)
   const rest = output[2] % lanes
   return loop(
     'n',
@@ -89,8 +98,8 @@ export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level
     1,
     loop('channel', 0, channels, 1, [
       ...(layout.copied
-        ? ['f32 *plane = (f32 *)scratch;', copyPlane(windowed, layout, 'plane', source, planar.padding)]
-        : [`const f32 *plane = ${source};`]),
+        ? [`${arithmetic.element} *plane = (${arithmetic.element} *)scratch;`, ...copy('plane', source)]
+        : [`const ${arithmetic.element} *plane = ${source};`]),
       ...loop('multiple', 0, multiplier, 1, [
         `const long c = channel * ${multiplier} + multiple;`,
         ...planar.prepare,
@@ -104,8 +113,8 @@ export function planarLines(kernel: AnchoredKernel, planar: Planar, level: Level
 }
 
 /** Bytes past the end of a copied plane may be read; an input that is read where it is ends exactly. */
-const loadAt = (layout: Layout, pointer: string, offset: string, count: number, level: Level) =>
-  loadLanes(pointer, offset, layout.copied ? lanesOf(level) : count, level)
+const loadAt = ({ layout, arithmetic = singles }: Planar, pointer: string, offset: string, count: number, level: Level) =>
+  loadLanes(pointer, offset, layout.copied ? lanesOf(level) : count, level, arithmetic.element)
 
 function store(kernel: AnchoredKernel, planar: Planar, accumulator: string, y: string, count: number, level: Level): Lines {
   const domain = { extents: kernel.domain, steps: kernel.steps }
@@ -117,7 +126,9 @@ function store(kernel: AnchoredKernel, planar: Planar, accumulator: string, y: s
  * One vector of columns from top to bottom. Each pass reads `stride` input rows, each vector once, and adds them to all result rows that
  * they are under: `c0`, the one that begins here, up to the oldest, which is complete after the pass. The others are handed on.
  */
-function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, count: number, level: Level): Lines {
+function sweepLines(kernel: AnchoredKernel, planar: Planar, count: number, level: Level): Lines {
+  const { layout, arithmetic = singles } = planar
+  const { element, vector } = arithmetic
   const { window, stride, output } = planar.windowed
   const carried = Math.ceil(window[1] / stride[1]) - 1
   const rows = Array.from({ length: stride[1] }, (_, row) => row)
@@ -129,7 +140,7 @@ function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, coun
       if (uses.length === 0) return []
       const adds = uses.map(({ age, ky }) => planar.combine(`c${age}`, 'v', String(ky * window[2] + kx)))
       return [
-        `{ const vf v = ${loadAt(layout, 'p', String(row * layout.rowPitch + columnOffset(planar.windowed, layout, kx)), count, level)}; ${adds.join(' ')} }`,
+        `{ const ${vector} v = ${loadAt(planar, 'p', String(row * layout.rowPitch + columnOffset(planar.windowed, layout, kx)), count, level)}; ${adds.join(' ')} }`,
       ]
     }).flat(),
   )
@@ -137,10 +148,12 @@ function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, coun
   const stores = store(kernel, planar, finished, 'y', count, level)
   const older = Array.from({ length: carried }, (_, age) => `c${carried - age} = c${carried - age - 1};`)
   return [
-    ...(carried > 0 ? [`vf ${Array.from({ length: carried }, (_, age) => `c${age + 1} = ${planar.initial}`).join(', ')};`] : []),
-    `const f32 *p = plane + z * ${planar.windowed.stride[0] * layout.planePitch} + x;`,
+    ...(carried > 0
+      ? [`${vector} ${Array.from({ length: carried }, (_, age) => `c${age + 1} = ${planar.initial}`).join(', ')};`]
+      : []),
+    `const ${element} *p = plane + z * ${planar.windowed.stride[0] * layout.planePitch} + x;`,
     ...loop('y', -carried, output[1], 1, [
-      `vf c0 = ${planar.initial};`,
+      `${vector} c0 = ${planar.initial};`,
       ...loads,
       ...(carried > 0 ? block('if (y >= 0)', stores) : stores),
       ...older,
@@ -150,26 +163,28 @@ function sweepLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, coun
 }
 
 /** One vector of columns, each result row by itself: for windows that are deep, dilated along the height, or large. */
-function windowLines(kernel: AnchoredKernel, planar: Planar, layout: Layout, count: number, level: Level): Lines {
+function windowLines(kernel: AnchoredKernel, planar: Planar, count: number, level: Level): Lines {
+  const { layout, arithmetic = singles } = planar
+  const { element, vector } = arithmetic
   const { window, stride, dilation, output } = planar.windowed
   const at =
     layout.phases === 1
       ? `kx * ${dilation[2]}`
-      : `kx * ${dilation[2]} % ${layout.phases} * ${layout.phaseWidth} + kx * ${dilation[2]} / ${layout.phases}`
+      : `kx * ${dilation[2]} % ${layout.phases} * ${layout.phasePitch} + kx * ${dilation[2]} / ${layout.phases}`
   const taps = [
-    `const vf v = ${loadAt(layout, 'q', at, count, level)};`,
+    `const ${vector} v = ${loadAt(planar, 'q', at, count, level)};`,
     planar.combine('c0', 'v', `(kz * ${window[1]} + ky) * ${window[2]} + kx`),
   ]
   return loop('y', 0, output[1], 1, [
-    `vf c0 = ${planar.initial};`,
-    `const f32 *p = plane + z * ${stride[0] * layout.planePitch} + y * ${stride[1] * layout.rowPitch} + x;`,
+    `${vector} c0 = ${planar.initial};`,
+    `const ${element} *p = plane + z * ${stride[0] * layout.planePitch} + y * ${stride[1] * layout.rowPitch} + x;`,
     ...loop(
       'kz',
       0,
       window[0],
       1,
       loop('ky', 0, window[1], 1, [
-        `const f32 *q = p + kz * ${dilation[0] * layout.planePitch} + ky * ${dilation[1] * layout.rowPitch};`,
+        `const ${element} *q = p + kz * ${dilation[0] * layout.planePitch} + ky * ${dilation[1] * layout.rowPitch};`,
         ...loop('kx', 0, window[2], 1, taps),
       ]),
     ),
@@ -184,11 +199,14 @@ export const planarConvolution: Method = {
     const convolution = convolutionOf(kernel)
     const taps = volume(convolution.window)
     const swept = isSwept(convolution)
+    const layout = layoutOf(convolution, level)
     const weights = Array.from({ length: taps }, (_, tap) => `w${tap} = SPLAT(weight[${tap}])`)
     const planar: Planar = {
       windowed: convolution,
+      inputVolume: volume(convolution.input),
       multiplier: convolution.outputs,
-      padding: '0.0f',
+      layout,
+      copy: (to, from) => [copyPlane(convolution, layout, to, from, '0.0f')],
       // Named vectors: the compiler cannot know that results are not stored over the weights.
       prepare: [
         `const f32 *weight = x1 + c * ${taps};`,

@@ -2,7 +2,7 @@ import { type Level, lanesOf } from '../level.ts'
 import { loadLanes } from '../steps.ts'
 import type { Lines } from '../text.ts'
 import { loop } from '../text.ts'
-import { planarLines, planarScratch } from './planar.ts'
+import { copyPlane, layoutOf, planarLines, planarScratch } from './planar.ts'
 import { scalarAvgPool, scalarMaxPool } from './scalarWindow.ts'
 import type { AnchoredKernel, Template } from './template.ts'
 import { isPadded, type Triple, volume, type Windowed, windowedOf } from './windowed.ts'
@@ -15,12 +15,15 @@ export const maxPool: Template = {
   scratch: (kernel, level) => (isSingle(kernel) ? planarScratch(poolOf(kernel), level) : 0),
   body(kernel, level) {
     if (!isSingle(kernel)) return scalarMaxPool.body(kernel, level)
+    const windowed = poolOf(kernel)
     return planarLines(
       kernel,
       {
-        windowed: poolOf(kernel),
+        windowed,
+        inputVolume: volume(windowed.input),
         multiplier: 1,
-        padding: '-__builtin_inff()',
+        layout: layoutOf(windowed, level),
+        copy: (to, from) => [copyPlane(windowed, layoutOf(windowed, level), to, from, '-__builtin_inff()')],
         prepare: [],
         initial: 'SPLAT(-__builtin_inff())',
         combine: (accumulator, value) => `${accumulator} = gp_max_v(${accumulator}, ${value});`,
@@ -75,8 +78,10 @@ export const avgPool: Template = {
         kernel,
         {
           windowed,
+          inputVolume: volume(windowed.input),
           multiplier: 1,
-          padding: '0.0f',
+          layout: layoutOf(windowed, level),
+          copy: (to, from) => [copyPlane(windowed, layoutOf(windowed, level), to, from, '0.0f')],
           prepare: [],
           initial: 'SPLAT(0.0f)',
           combine: (accumulator, value) => `${accumulator} += ${value};`,

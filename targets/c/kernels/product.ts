@@ -1,5 +1,7 @@
+import { isFloat } from '../../../compiler/graph/dtype.ts'
 import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
 import { type Domain, longestRun, regroup } from '../access.ts'
+import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeElement } from '../steps.ts'
@@ -7,12 +9,12 @@ import { type Lines, loop, sum } from '../text.ts'
 import { type Product, productLines } from './gemm.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
-const panelOf = (level: Level) => level.tile.vectors * lanesOf(level)
-const panelsBytes = (matrices: number, depth: number, columns: number, level: Level) =>
+export const panelOf = (level: Level) => level.tile.vectors * lanesOf(level)
+export const panelsBytes = (matrices: number, depth: number, columns: number, level: Level) =>
   4 * matrices * depth * Math.ceil(columns / panelOf(level)) * panelOf(level)
 
 /** Matrices `[depth, columns]` with given strides as panels `[columns / panel][depth][panel]`, the last one filled up with zeros. */
-function packPanels(
+export function packPanels(
   dense: Uint8Array,
   matrices: number,
   depth: number,
@@ -34,11 +36,23 @@ function packPanels(
   return new Uint8Array(to.buffer)
 }
 
+/** The left operand where it is not the kernel's first as it is: a pointer, and elements of a row. */
+interface SharedLeft {
+  readonly arithmetic?: Arithmetic
+  readonly left?: string
+  readonly depth?: number
+}
+
 /** Rows × columns with one right operand for all rows: leading dimensions become rows as far as the steps allow, loops outside that. */
-function sharedRight(kernel: AnchoredKernel, level: Level, right: Pick<Product, 'right' | 'rightLayout' | 'bias'>): Lines {
+export function sharedRight(
+  kernel: AnchoredKernel,
+  level: Level,
+  right: Pick<Product, 'right' | 'rightLayout' | 'bias'>,
+  from: SharedLeft = {},
+): Lines {
   const shape = kernel.domain
   const rank = shape.length
-  const depth = kernel.anchor.operands[0]!.shape.at(-1)!
+  const { arithmetic = singles, left = 'x0', depth = kernel.anchor.operands[0]!.shape.at(-1)! } = from
   const domain: Domain = { extents: shape, steps: kernel.steps }
   const start = longestRun(domain, 0, rank - 1)
   const axes = shape.map((_, axis) => axis)
@@ -48,6 +62,7 @@ function sharedRight(kernel: AnchoredKernel, level: Level, right: Pick<Product, 
   const outerStrides = denseStrides(shape.slice(0, rank - 1)).slice(0, start)
   const product = productLines(
     {
+      arithmetic,
       rows,
       columns: shape.at(-1)!,
       depth,
@@ -62,18 +77,21 @@ function sharedRight(kernel: AnchoredKernel, level: Level, right: Pick<Product, 
     level,
   )
   const leftOffset = sum(outer.map((variable, axis) => [variable, outerStrides[axis]! * depth] as const))
-  const body = [...(depth > 0 ? [`const f32 *left = x0 + ${leftOffset};`] : []), ...product]
+  const body = [...(depth > 0 ? [`const ${arithmetic.element} *left = ${left} + ${leftOffset};`] : []), ...product]
   return outer.reduceRight<Lines>((inner, variable, axis) => loop(variable, 0, shape[axis]!, 1, inner), body)
 }
 
-/** Sums in double, for element types without vector kernels: `left` and `right` are element indices with `k`. */
+/** Sums in double, or of integers as they wrap, for element types without vector kernels: `left` and `right` are element indices with `k`. */
 function scalarProduct(kernel: AnchoredKernel, depth: number, left: string, right: string, initial: string): Lines {
   const { dtype } = kernel.anchor.type
+  const held = isFloat(dtype) ? 'f64' : 'u64'
   const position = kernel.domain.map((_, axis) => `i${axis}`)
   const body = [
-    `f64 total = ${initial};`,
-    ...loop('k', 0, depth, 1, [`total += (f64)${loadText(dtype, `x0[${left}]`)} * (f64)${loadText(dtype, `x1[${right}]`)};`]),
-    `const ${computeType(dtype)} element = ${fromDouble(dtype, 'total')};`,
+    `${held} total = ${initial};`,
+    ...loop('k', 0, depth, 1, [
+      `total += (${held})${loadText(dtype, `x0[${left}]`)} * (${held})${loadText(dtype, `x1[${right}]`)};`,
+    ]),
+    `const ${computeType(dtype)} element = ${isFloat(dtype) ? fromDouble(dtype, 'total') : `(${computeType(dtype)})total`};`,
     ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
   ]
   return kernel.domain.reduceRight<Lines>((inner, extent, axis) => loop(`i${axis}`, 0, extent, 1, inner), body)
@@ -96,7 +114,7 @@ function matrixShapes({ anchor }: AnchoredKernel): MatrixShapes {
 }
 
 /** Offset of an operand's matrix as a sum over the batch variables; broadcast dimensions do not move. */
-function batchOffset(operand: readonly number[], rank: number, matrix: number): string {
+export function batchOffset(operand: readonly number[], rank: number, matrix: number): string {
   const batch = operand.slice(0, -2)
   const strides = denseStrides(batch)
   const shift = rank - 2 - batch.length
@@ -127,7 +145,7 @@ export const matmul: Template = {
         depth,
         `${leftOffset} + i${rank - 2} * ${depth} + k`,
         `${rightOffset} + k * ${columns} + i${rank - 1}`,
-        '0.0',
+        isFloat(kernel.anchor.type.dtype) ? '0.0' : '0',
       )
     }
     const packed = kernel.inputs[1]!.constant

@@ -4,6 +4,7 @@ import { storeElement } from '../steps.ts'
 import { block, type Lines, loop } from '../text.ts'
 import type { Method } from './method.ts'
 import { convolutionOf } from './method.ts'
+import { parenthesised, zeroPointText } from './pairs.ts'
 import { type AnchoredKernel, pointersOf } from './template.ts'
 import { positionOf, volume, type Windowed, windowedOf } from './windowed.ts'
 
@@ -43,25 +44,48 @@ function finish(kernel: AnchoredKernel, value: string): Lines {
   ]
 }
 
+/** Sums over channels and window in a type, added to the bias; `term` is what an element of the input and one of the weight add. */
+function convolutionLoops(
+  kernel: AnchoredKernel,
+  total: { readonly type: string; readonly none: string; readonly bias: string; readonly result: string },
+  term: (element: string, weight: string) => string,
+): Lines {
+  const convolution = convolutionOf(kernel)
+  const { groups, inputs, outputs, bias, window } = convolution
+  const weight = `((c * ${inputs} + i) * ${window[0]} + kz) * ${window[1] * window[2]} + ky * ${window[2]} + kx`
+  const image = inputIndex(convolution, `(c / ${outputs} * ${inputs} + i)`, groups * inputs)
+  return overResults(convolution, groups * outputs, [
+    `${total.type} total = ${bias ? total.bias : total.none};`,
+    ...loop('i', 0, inputs, 1, overWindow(convolution, [`total += ${term(`x0[${image}]`, `x1[${weight}]`)};`])),
+    ...finish(kernel, total.result),
+  ])
+}
+
 /** Plain loops with sums in double, for element types without vector kernels. */
 export const scalarConvolution: Method = {
   body(kernel) {
-    const convolution = convolutionOf(kernel)
-    const { groups, inputs, outputs, bias, window } = convolution
     const { dtype } = kernel.anchor.type
-    const weight = `((c * ${inputs} + i) * ${window[0]} + kz) * ${window[1] * window[2]} + ky * ${window[2]} + kx`
-    const image = inputIndex(convolution, `(c / ${outputs} * ${inputs} + i)`, groups * inputs)
-    return overResults(convolution, groups * outputs, [
-      `f64 total = ${bias ? loadText(dtype, 'x2[c]') : '0.0'};`,
-      ...loop(
-        'i',
-        0,
-        inputs,
-        1,
-        overWindow(convolution, [`total += (f64)${loadText(dtype, `x0[${image}]`)} * (f64)${loadText(dtype, `x1[${weight}]`)};`]),
+    return convolutionLoops(
+      kernel,
+      { type: 'f64', none: '0.0', bias: loadText(dtype, 'x2[c]'), result: fromDouble(dtype, 'total') },
+      (element, weight) => `(f64)${loadText(dtype, element)} * (f64)${loadText(dtype, weight)}`,
+    )
+  },
+}
+
+/** Plain loops over integers less their zero points; sums wrap. */
+export const scalarIntegerConvolution: Method = {
+  body(kernel) {
+    const { inputZeroPoint, weightZeroPoint } = kernel.anchor.attributes as { inputZeroPoint: number; weightZeroPoint: number[] }
+    const zeros = zeroPointText('zeros', weightZeroPoint, 'c')
+    return [
+      ...(convolutionOf(kernel).inputs > 0 ? zeros.table : []),
+      ...convolutionLoops(
+        kernel,
+        { type: 'u32', none: '0', bias: '(u32)x2[c]', result: '(i32)total' },
+        (element, weight) => `(u32)(${element} - ${parenthesised(inputZeroPoint)}) * (u32)(${weight} - ${zeros.at})`,
       ),
-      ...finish(kernel, fromDouble(dtype, 'total')),
-    ])
+    ]
   },
 }
 

@@ -1,6 +1,6 @@
 import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
-import { type Domain, regroup } from '../access.ts'
+import { type Domain, regroup, reorder } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeAfter, storeElement } from '../steps.ts'
@@ -107,16 +107,7 @@ function acrossRows(kernel: AnchoredKernel, { outer, length, inner }: Sizes, log
   const domain = groupedDomain(kernel)!
   const overOuter = inner === 1
   const order = overOuter ? [2, 1, 0] : [0, 1, 2]
-  const dense = [length * inner, inner, 1]
-  const permuted: Domain = {
-    extents: order.map((axis) => domain.extents[axis]!),
-    resultStrides: order.map((axis) => dense[axis]!),
-    steps: domain.steps.map((step) =>
-      step.kind === 'load'
-        ? { ...step, access: { ...step.access, strides: order.map((axis) => step.access.strides[axis]!) } }
-        : step,
-    ),
-  }
+  const permuted = reorder(domain, order)
   const laneStride = overOuter ? length : 1
   const count = overOuter ? outer : inner
   const body = (used: number) => {

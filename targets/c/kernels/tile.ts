@@ -1,3 +1,4 @@
+import { type Arithmetic, singles } from '../arithmetic.ts'
 import { block, type Lines } from '../text.ts'
 
 /** One multiply-add step for all accumulators: an element to broadcast for each row, a vector for each column of vectors. */
@@ -14,6 +15,8 @@ export interface TileStep {
 export interface Tile {
   readonly rows: number
   readonly vectors: number
+  /** Default: f32. */
+  readonly arithmetic?: Arithmetic
   readonly initial: (row: number, vector: number) => string
   /** The inner loop: statements around the written-out steps. */
   readonly inner: (steps: (list: readonly TileStep[]) => Lines) => Lines
@@ -23,6 +26,7 @@ export interface Tile {
 
 export function tileLines(tile: Tile): Lines {
   const sets = tile.sets ?? 1
+  const { vector: type, zero, splat, multiplyAdd } = tile.arithmetic ?? singles
   const name = (row: number, vector: number, set: number) => `c${row}_${vector}${set > 0 ? `_${set}` : ''}`
   const grid = Array.from(
     { length: tile.rows * tile.vectors },
@@ -30,16 +34,18 @@ export function tileLines(tile: Tile): Lines {
   )
   const setIndices = Array.from({ length: sets }, (_, set) => set)
   const declared = setIndices.flatMap((set) =>
-    grid.map(([row, vector]) => `${name(row, vector, set)} = ${set === 0 ? tile.initial(row, vector) : 'SPLAT(0.0f)'}`),
+    grid.map(([row, vector]) => `${name(row, vector, set)} = ${set === 0 ? tile.initial(row, vector) : zero}`),
   )
   const steps = (list: readonly TileStep[]) =>
     list.flatMap((step, i) => {
       const vectors = Array.from({ length: tile.vectors }, (_, vector) => `b${vector} = ${step.stream(vector)}`)
       return block('', [
-        `const vf ${vectors.join(', ')};`,
+        `const ${type} ${vectors.join(', ')};`,
         ...Array.from({ length: tile.rows }, (_, row) => {
-          const adds = Array.from({ length: tile.vectors }, (_, vector) => `MAC(${name(row, vector, i % sets)}, s, b${vector});`)
-          return `{ const vf s = SPLAT(${step.broadcast(row)}); ${adds.join(' ')} }`
+          const adds = Array.from({ length: tile.vectors }, (_, vector) =>
+            multiplyAdd(name(row, vector, i % sets), 's', `b${vector}`),
+          )
+          return `{ const ${type} s = ${splat(step.broadcast(row))}; ${adds.join(' ')} }`
         }),
       ])
     })
@@ -53,7 +59,7 @@ export function tileLines(tile: Tile): Lines {
         ]
       : [],
   )
-  return [`vf ${declared.join(', ')};`, ...tile.inner(steps), ...combined]
+  return [`${type} ${declared.join(', ')};`, ...tile.inner(steps), ...combined]
 }
 
 /** `total` as tiles of `size` and one smaller tile at the end: loop bounds for exact tails. */

@@ -21,6 +21,7 @@ typedef f32 vf __attribute__((vector_size(${level.vectorBytes})));
 typedef f32 vfu __attribute__((vector_size(${level.vectorBytes}), aligned(4), may_alias));
 typedef i32 vi __attribute__((vector_size(${level.vectorBytes})));
 typedef u32 vu __attribute__((vector_size(${level.vectorBytes})));
+typedef i16 vs __attribute__((vector_size(${level.vectorBytes})));
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 /* HOT: functions that loops call for every vector, where code may grow. KERNEL: one function each, or compilers make one large one of all */
@@ -34,13 +35,16 @@ typedef u32 vu __attribute__((vector_size(${level.vectorBytes})));
 #define LOAD(p) (*(const vfu *)(p))
 #define STORE(p, v) (*(vfu *)(p) = (v))
 ${some(level)}#define SPLAT(x) gp_splat(x)
+#define SPLAT_I(x) gp_splat_i(x)
 ${multiplyAdd(level)}
 ${shuffle}
-#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
+${apart(level)}
+${pairs(level)}
+${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
 #define ODD(a, b) SHUFFLE(a, b, ${every(1, 2)})
 ${halvings(lanes)}
 ${lanes === 4 ? transpose : ''}${instructions(level)}INLINE vf gp_splat(f32 x) { return (vf){${repeated('x')}}; }
-INLINE vi gp_splat_mask(i32 x) { return (vi){${repeated('x')}}; }
+INLINE vi gp_splat_i(i32 x) { return (vi){${repeated('x')}}; }
 INLINE vf gp_select_v(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
 /* gp_above_v, gp_below_v: a < b ? b : a, and b < a ? b : a, where b is a number: keep a where it is NaN; gp_max_v, gp_min_v: NaN where either is */
 #if defined(__wasm_simd128__) && LANES == 4
@@ -79,6 +83,27 @@ function instructions({ instructions: known }: Level): string {
   const define = (name: string, text: string) =>
     `#define GP_${name}(y, x) __asm__("${text}" : "=${constraint}"(y) : "${constraint}"(x))\n`
   return `${define('SQRT', sqrt)}${define('FLOOR', floor)}${define('CEIL', ceil)}${define('ROUND', round)}`
+}
+
+/** A value that the compiler cannot look behind, so that it merges no multiplication with an addition; wasm has no such instruction. */
+const apart = ({ instructions: known }: Level): string =>
+  known ? `#define APART(x) ({ __typeof__(x) x_ = (x); __asm__("" : "+${known.constraint}"(x_)); x_; })` : '#define APART(x) (x)'
+
+/** `WIDEN_u8(y, p)` and so on, where the compiler needs to be told. */
+function widen({ widen: known }: Level): string {
+  if (!known) return ''
+  const { constraints, ...texts } = known
+  const lines = Object.entries(texts).map(
+    ([type, text]) => `#define WIDEN_${type}(y, p) __asm__("${text}" : "${constraints[0]}"(y) : "${constraints[1]}"(*(p)))`,
+  )
+  return `#ifndef __clang__\n${lines.join('\n')}\n#endif\n`
+}
+
+/** `DOT(c, a, b)`: lanes of i32 to which the products of both halves of those of a and b are added. */
+function pairs({ pairs: statement }: Level): string {
+  const half = (v: string) => `(((vi)((vu)(${v}) << 16) >> 16) * `
+  const plain = `c += ${half('a')}((vi)((vu)(b) << 16) >> 16)) + ((a) >> 16) * ((b) >> 16)`
+  return `#define DOT(c, a, b) ${statement ?? plain}`
 }
 
 function extremes({ instructions: known }: Level): string {

@@ -1,11 +1,25 @@
+import { circleHelpers, circleLanes } from './circle.ts'
 import { doubleHelpers } from './double.ts'
 import type { Helper } from './helper.ts'
 import { movingHelpers } from './moving.ts'
 import { narrowHelpers } from './narrow.ts'
+import { orderHelpers } from './order.ts'
+import { pairHelpers } from './pairs.ts'
 import { singleHelpers } from './single.ts'
+import { wholeHelpers } from './whole.ts'
 
 export { baseText } from './base.ts'
 export { type Helper, neededHelpers } from './helper.ts'
 
 /** Every helper, each behind those it uses. */
-export const helpers: readonly Helper[] = [...narrowHelpers, ...doubleHelpers, ...singleHelpers, ...movingHelpers]
+export const helpers: readonly Helper[] = [
+  ...narrowHelpers,
+  ...doubleHelpers,
+  ...circleHelpers,
+  ...singleHelpers,
+  ...circleLanes,
+  ...wholeHelpers,
+  ...pairHelpers,
+  ...movingHelpers,
+  ...orderHelpers,
+]

@@ -1,6 +1,6 @@
 import type { Helper } from './helper.ts'
 
-const lanewise = (name: string, scalar: string): Helper => ({
+export const lanewise = (name: string, scalar: string): Helper => ({
   name: `gp_${name}_v`,
   about: 'lane by lane in double',
   text: `static vf gp_${name}_v(vf x) {

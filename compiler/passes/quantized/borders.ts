@@ -1,0 +1,61 @@
+// Where encoding meets decoding.
+import { type Builder, dtypeFacts, type Node } from '../../graph/index.ts'
+import { type Rule, rule } from '../rule.ts'
+import { type Decoded, decodedOf, encodingOf, limited, sameEncoding, withoutLimits } from './encoding.ts'
+
+/** Decoding and encoding again gives the integers back: the two roundings are far below half a step for 16 bits. */
+const identity = rule({
+  name: 'quantize-of-dequantize',
+  note: 'quantize(dequantize(q)) with equal parameters → q; quantize(relu(dequantize(q))) → max(q, zero point)',
+  root: 'quantize',
+  match: (node) => {
+    const { input, ...encoding } = encodingOf(node)
+    const limits = withoutLimits(input)
+    const decoded = decodedOf(limits.inner)
+    if (!decoded || !sameEncoding(decoded, encoding) || dtypeFacts[decoded.dtype].bytes > 2) return undefined
+    if (limits.through.length > 0 && encoding.quantization.axis !== undefined) return undefined
+    return { through: [...limits.through, decoded.node], stored: decoded.stored, limits, encoding }
+  },
+  apply: ({ stored, limits, encoding }, builder) =>
+    limits.through.length === 0 ? stored : limited(builder, stored, limits, encoding.quantization),
+})
+
+/** Sums less their zero points. */
+function centred(builder: Builder, { stored, quantization }: Decoded): Node {
+  const zero = quantization.zeroPoint[0]!
+  return zero === 0 ? stored : builder.add('sub', { left: stored, right: builder.scalar('i32', zero) })
+}
+
+/** One multiplication in place of a multiplication and a division: within one step. Limits act on the result. */
+const requantized = rule({
+  name: 'quantize-of-sums',
+  note: 'quantize(dequantize(q)) of i32 → requantize(q)',
+  root: 'quantize',
+  match: (node) => {
+    const { input, dtype, quantization } = encodingOf(node)
+    const limits = withoutLimits(input)
+    const decoded = decodedOf(limits.inner)
+    if (decoded?.dtype !== 'i32' || quantization.axis !== undefined) return undefined
+    const { scale, zeroPoint } = decoded.quantization
+    if (!zeroPoint.every((entry) => entry === zeroPoint[0])) return undefined
+    const representable = scale.every((entry) => Number.isFinite(Math.fround(entry / quantization.scale[0]!)))
+    return representable && { through: [...limits.through, decoded.node], decoded, limits, dtype, quantization }
+  },
+  apply: ({ decoded, limits, dtype, quantization }, builder) => {
+    const { scale, axis } = decoded.quantization
+    const result = builder.add(
+      'requantize',
+      { input: centred(builder, decoded) },
+      {
+        dtype,
+        inputScale: [...scale],
+        scale: quantization.scale[0]!,
+        zeroPoint: quantization.zeroPoint[0]!,
+        ...(axis === undefined ? {} : { axis }),
+      },
+    )
+    return limited(builder, result, limits, quantization)
+  },
+})
+
+export const borderRules: readonly Rule[] = [identity, requantized]

@@ -1,0 +1,28 @@
+/**
+ * What matrix-like kernels multiply and add: elements of four bytes, one in each lane of their operands, and accumulators with as many
+ * lanes. `pairs` are two integers of 16 bits each, whose two products with another pair are summed in i32.
+ */
+export interface Arithmetic {
+  /** C type of elements, and of the lanes of accumulators. */
+  readonly element: 'f32' | 'i32'
+  readonly vector: 'vf' | 'vi'
+  readonly zero: string
+  readonly splat: (element: string) => string
+  readonly multiplyAdd: (accumulator: string, a: string, b: string) => string
+}
+
+export const singles: Arithmetic = {
+  element: 'f32',
+  vector: 'vf',
+  zero: 'SPLAT(0.0f)',
+  splat: (element) => `SPLAT(${element})`,
+  multiplyAdd: (accumulator, a, b) => `MAC(${accumulator}, ${a}, ${b});`,
+}
+
+export const pairs: Arithmetic = {
+  element: 'i32',
+  vector: 'vi',
+  zero: 'SPLAT_I(0)',
+  splat: (element) => `SPLAT_I(${element})`,
+  multiplyAdd: (accumulator, a, b) => `DOT(${accumulator}, ${a}, ${b});`,
+}

@@ -1,0 +1,78 @@
+import type { Helper } from './helper.ts'
+
+/** With the even elements of twice as many as a vector has lanes, in vectors of i32: they are low halves of wider ones. */
+const factors = [
+  ['u8', 'gp_load_u16((const u16 *)p) & 0xff'],
+  ['i8', '(vi)((vu)gp_load_u16((const u16 *)p) << 24) >> 24'],
+  ['i16', '(vi)((vu)gp_load_i32((const i32 *)p) << 16) >> 16'],
+] as const
+
+/** Bytes less their zero point as halves of 4-byte elements: what products of integers read. */
+const pairsOf = ([type, even]: readonly [type: string, even: string]): Helper[] => [
+  {
+    name: `gp_load_even_${type}`,
+    about: 'every second element',
+    text: `INLINE vi gp_load_even_${type}(const ${type} *p) { return ${even}; }`,
+  },
+  {
+    name: `gp_pair_run_${type}`,
+    about: 'n pairs of the differences a[i] - zero and b[i] - zero',
+    text: `NOINLINE void gp_pair_run_${type}(i32 *to, const ${type} *a, const ${type} *b, i32 zero, long n) {
+  const long whole = n & -LANES;
+  for (long i = 0; i < whole; i += LANES) {
+    vi low = (gp_load_${type}(a + i) - SPLAT_I(zero)) & 0xffff;
+    gp_store_i32(to + i, low | (vi)((vu)(gp_load_${type}(b + i) - SPLAT_I(zero)) << 16));
+  }
+  for (long i = whole; i < n; i++) to[i] = (i32)((u32)(u16)(a[i] - zero) | (u32)(b[i] - zero) << 16);
+}`,
+  },
+  {
+    name: `gp_pair_steps_${type}`,
+    about: 'the same of every `step`-th element; the last one may be read with the `step - 1` behind it',
+    text: `NOINLINE void gp_pair_steps_${type}(i32 *to, const ${type} *a, const ${type} *b, i32 zero, long step, long n) {
+  const long whole = step == 2 ? n & -LANES : 0;
+  for (long i = 0; i < whole; i += LANES) {
+    vi low = (gp_load_even_${type}(a + 2 * i) - SPLAT_I(zero)) & 0xffff;
+    gp_store_i32(to + i, low | (vi)((vu)(gp_load_even_${type}(b + 2 * i) - SPLAT_I(zero)) << 16));
+  }
+  for (long i = whole; i < n; i++) to[i] = (i32)((u32)(u16)(a[i * step] - zero) | (u32)(b[i * step] - zero) << 16);
+}`,
+  },
+  {
+    name: `gp_wide_rows_${type}`,
+    about: 'rows of n differences in 16 bits, with a 0 behind them where n is odd',
+    text: `NOINLINE void gp_wide_rows_${type}(i16 *to, const ${type} *from, i32 zero, long rows, long n) {
+  if (n % 2 == 0) { n *= rows; rows = 1; }
+  for (; rows > 0; rows--, from += n) {
+    long i = 0;
+    for (; i + LANES <= n; i += LANES) gp_store_i16(to + i, gp_load_${type}(from + i) - SPLAT_I(zero));
+    for (; i < n; i++) to[i] = (i16)(from[i] - zero);
+    to += n;
+    if (n % 2) *to++ = 0;
+  }
+}`,
+  },
+]
+
+export const pairHelpers: readonly Helper[] = [
+  {
+    name: 'gp_copy_short',
+    about: 'few bytes, in words that may overlap',
+    text: `INLINE void gp_copy_short(char *to, const char *from, long n) {
+  if (n < 8) { for (long i = 0; i < n; i++) to[i] = from[i]; return; }
+  for (long i = 0; i < n - 8; i += 8) __builtin_memcpy(to + i, from + i, 8);
+  __builtin_memcpy(to + n - 8, from + n - 8, 8);
+}`,
+  },
+  {
+    name: 'gp_copy_inside',
+    about: 'a volume of d x h rows of n bytes into the middle of another, whose planes and rows are further apart',
+    text: `NOINLINE void gp_copy_inside(void *to, const void *from, long d, long h, long n, long plane, long pitch) {
+  char *out = to;
+  const char *in = from;
+  for (long z = 0; z < d; z++, out += plane)
+    for (long y = 0; y < h; y++, in += n) gp_copy_short(out + y * pitch, in, n);
+}`,
+  },
+  ...factors.flatMap(pairsOf),
+]

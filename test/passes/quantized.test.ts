@@ -1,0 +1,277 @@
+// fuseQuantized on networks as exporters write them, against the same networks in floats.
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  constantsOf,
+  elementsOf,
+  type Graph,
+  type Node,
+  parseGraph,
+  printGraph,
+  verifyGraph,
+} from '../../compiler/graph/index.ts'
+import { lowerGraph } from '../../compiler/lower/index.ts'
+import { passes } from '../../compiler/passes/index.ts'
+import { optimise, optimiseLowered, type PassList, runPasses } from '../../compiler/pipeline.ts'
+import { evaluate, runGraph } from '../../targets/interpreter/index.ts'
+import { draw } from '../support/draw.ts'
+import { createTestGraph, expression, type TestGraph } from '../support/expression.ts'
+import { arbitraryQuantizedGraph, integerInputs, layerNames, quantizedGraph } from '../support/quantizedGraph.ts'
+
+const context = { evaluate, assumeFinite: false, apply: () => true }
+
+function optimised(graph: Graph, list: PassList = optimise, phase = 'optimise'): Graph {
+  const budget = { applications: Number.POSITIVE_INFINITY }
+  return runPasses(graph, list, { phase, evaluate, verify: true, assumeFinite: false, budget, after: () => false }).graph
+}
+
+/** The pass alone, until it finds nothing more. */
+function fused(graph: Graph): Graph {
+  for (let current = graph, runs = 0; ; runs++) {
+    const next = passes.fuseQuantized.run(current, context)
+    if (next === current) return current
+    verifyGraph(next)
+    assert.ok(runs < 20, 'does not come to rest')
+    current = next
+  }
+}
+
+/** The largest difference of integers between the outputs of two graphs. */
+function steps(actual: Graph, expected: Graph, seed: number): number {
+  const inputs = integerInputs(expected, seed)
+  const [found, wanted] = [runGraph(actual, inputs), runGraph(expected, inputs)]
+  let most = 0
+  for (const { name, value } of expected.outputs) {
+    const [a, b] = [found, wanted].map((bytes) => elementsOf(value.type.dtype, bytes[name]!))
+    for (let i = 0; i < b!.length; i++) most = Math.max(most, Math.abs(a!.get(i) - b!.get(i)))
+  }
+  return most
+}
+
+const count = (graph: Graph, ...names: string[]): number => graph.nodes.filter(({ op }) => names.includes(op)).length
+
+/** No rounding but that of the result, or the same ones in the same order. */
+const exact = [
+  'add',
+  'mul',
+  'relu',
+  'clamp',
+  'sigmoid',
+  'silu',
+  'scaled',
+  'maxPool',
+  'concat',
+  'reshape',
+  'resize',
+  'gather',
+  'transpose',
+  'slice',
+  'pad',
+]
+for (const name of layerNames) {
+  test(`${name}: integers ${exact.includes(name) ? 'give exactly' : 'are at most one step from'} what floats give`, () => {
+    let changed = 0
+    for (let seed = 0; seed < 40; seed++) {
+      const graph = quantizedGraph([{ name, seed: seed * 977 }], seed)
+      const result = fused(graph)
+      if (result !== graph) changed++
+      assert.ok(steps(result, graph, seed) <= (exact.includes(name) ? 0 : 1), printGraph(graph))
+    }
+    const alwaysFloat = name === 'add' || name === 'mul'
+    assert.ok(alwaysFloat || changed >= 15, `only ${changed} of 40 changed`)
+  })
+}
+
+test('networks of many layers become integer, and a further run finds nothing', () => {
+  const property = fc.property(arbitraryQuantizedGraph(8), fc.nat(1000), (graph, seed) => {
+    const result = optimised(graph)
+    assert.is(
+      count(result, 'conv', 'linear', 'matmul', 'avgPool', 'reduceMean', 'sigmoid', 'tanh', 'softmax'),
+      0,
+      printGraph(result),
+    )
+    assert.is(printGraph(optimised(result)), printGraph(result))
+    const lowered = optimised(lowerGraph(result, new Set()), optimiseLowered, 'optimise-lowered')
+    verifyGraph(lowered)
+    assert.is(steps(lowered, result, seed), 0, 'lowering changes a value')
+    const text = printGraph(result)
+    assert.is(printGraph(parseGraph(text, constantsOf(result))), text)
+  })
+  fc.assert(property, draw(41, 50))
+})
+
+test('networks whose layers are exact compute the same through any number of them', () => {
+  const property = fc.property(arbitraryQuantizedGraph(8, exact), fc.nat(1000), (graph, seed) => {
+    assert.is(steps(optimised(graph), graph, seed), 0)
+  })
+  fc.assert(property, draw(42, 50))
+})
+
+// ---------------------------------------------------------------- single rewrites
+const byte = (scale: number, zeroPoint: number) => ({ dtype: 'u8' as const, scale: [scale], zeroPoint: [zeroPoint] })
+const decode = (g: TestGraph, input: Node, scale: number[], zeroPoint: number[], axis?: number) =>
+  g.op('dequantize', { input }, { scale, zeroPoint, ...(axis === undefined ? {} : { axis }) })
+const encode = (g: TestGraph, input: Node, scale: number, zeroPoint: number) =>
+  g.op('quantize', { input }, byte(scale, zeroPoint))
+
+function check(name: string, build: (g: TestGraph) => Node, expected: string | undefined, attributes = false): void {
+  test(name, () => {
+    const g = createTestGraph()
+    const graph = g.graph(build(g))
+    const result = fused(graph)
+    if (expected === undefined) assert.is(result, graph, expression(result.outputs[0]!.value, true))
+    else assert.is(expression(result.outputs[0]!.value, attributes), expected)
+  })
+}
+
+const input = (g: TestGraph, shape: number[], scale = 0.5, zeroPoint = 10) =>
+  decode(g, g.input('x', shape, 'u8'), [scale], [zeroPoint])
+const weights = (g: TestGraph, shape: number[], name = 'w') => g.weight(name, shape, (i) => ((i * 37) % 200) - 100, 'i8')
+const plain = { stride: [1, 1], before: [0, 0], after: [0, 0], dilation: [1, 1], groups: 1 }
+
+check('decoding and encoding with equal parameters vanish', (g) => encode(g, input(g, [3]), 0.5, 10), 'storageCast(x)', false)
+check('with other parameters they are a table', (g) => encode(g, input(g, [3]), 0.5, 11), 'lookup(x, table)')
+check('encoding and decoding stay: they round', (g) => decode(g, encode(g, g.input('x', [3]), 0.5, 10), [0.5], [10]), undefined)
+check(
+  'relu at equal parameters is a maximum with the zero point',
+  (g) => encode(g, g.op('relu', { input: input(g, [3]) }), 0.5, 10),
+  'storageCast(clamp(x, minimum: 10, maximum: 255), scale: [0.5], zeroPoint: [10])',
+  true,
+)
+check(
+  'limits that the range of the result sets anyway vanish',
+  (g) =>
+    encode(
+      g,
+      g.op('relu', {
+        input: g.op('conv', { input: input(g, [1, 1, 2, 2]), weight: decode(g, weights(g, [1, 1, 1, 1]), [0.1], [0]) }, plain),
+      }),
+      0.5,
+      0,
+    ),
+  'requantize(convInteger(x, @w))',
+)
+check(
+  'a bias in steps of the sums is part of the integer convolution',
+  (g) =>
+    g.op(
+      'conv',
+      {
+        input: input(g, [1, 1, 2, 2]),
+        weight: decode(g, weights(g, [2, 1, 1, 1]), [0.25, 0.5], [0, 0], 0),
+        bias: decode(
+          g,
+          g.weight('b', [2], (i) => i + 5, 'i32'),
+          [0.125, 0.25],
+          [0, 0],
+          0,
+        ),
+      },
+      plain,
+    ),
+  'dequantize(convInteger(x, @w, @b))',
+)
+check(
+  'a bias in other steps is added in floats',
+  (g) =>
+    g.op(
+      'conv',
+      {
+        input: input(g, [1, 1, 2, 2]),
+        weight: decode(g, weights(g, [2, 1, 1, 1]), [0.25, 0.5], [0, 0], 0),
+        bias: decode(
+          g,
+          g.weight('b', [2], (i) => i + 5, 'i32'),
+          [0.125, 0.26],
+          [0, 0],
+          0,
+        ),
+      },
+      plain,
+    ),
+  'add(dequantize(convInteger(x, @w)), dequantize(reshape(@b)))',
+)
+check(
+  'weights with a scale for each input channel stay floats',
+  (g) =>
+    g.op('conv', { input: input(g, [1, 2, 2, 2]), weight: decode(g, weights(g, [1, 2, 1, 1]), [0.25, 0.5], [0, 0], 1) }, plain),
+  undefined,
+)
+check(
+  'sums that could leave i32 stay floats',
+  (g) =>
+    g.op('matmul', {
+      left: input(g, [1, 40000]),
+      right: decode(g, weights(g, [40000, 1]), [0.25], [100]),
+    }),
+  undefined,
+)
+check(
+  'products of floats and decoded weights stay floats',
+  (g) => g.op('linear', { input: g.input('x', [2, 3]), weight: decode(g, weights(g, [4, 3]), [0.25], [0]) }),
+  undefined,
+)
+check(
+  'the axis of scales follows a transposition',
+  (g) => g.op('transpose', { input: decode(g, weights(g, [2, 3]), [0.25, 0.5], [0, 0], 0) }, { order: [1, 0] }),
+  'dequantize(transpose(@w, order: [1, 0]), scale: [0.25, 0.5], zeroPoint: [0, 0], axis: 1)',
+  true,
+)
+check(
+  'a padding value that has no integer stays outside',
+  (g) => g.op('pad', { input: input(g, [2]) }, { before: [0], after: [1], value: 0.3 }),
+  undefined,
+)
+check(
+  'a padding value that has one becomes it',
+  (g) => g.op('pad', { input: input(g, [2]) }, { before: [0], after: [1], value: -1.5 }),
+  'dequantize(pad(x, before: [0], after: [1], value: 7), scale: [0.5], zeroPoint: [10])',
+  true,
+)
+check(
+  'or the integer of what encodes it: 1.5 steps are 2',
+  (g) => encode(g, g.op('pad', { input: input(g, [2]) }, { before: [0], after: [1], value: 0.3 }), 0.2, 7),
+  'pad(lookup(x, table), before: [0], after: [1], value: 9)',
+  true,
+)
+check(
+  'the largest integer is where the largest number is',
+  (g) => g.op('argMax', { input: g.op('reshape', { input: input(g, [2, 2]) }, { shape: [4] }) }, { axis: 0, keepDims: false }),
+  'argMax(reshape(x))',
+)
+check(
+  'floats that are encoded stay: nothing says that they are no NaN',
+  (g) => encode(g, g.op('relu', { input: g.input('x', [3]) }), 0.5, 10),
+  undefined,
+)
+check(
+  'values that meet again through bytes are one table',
+  (g) => {
+    const x = input(g, [3])
+    const bytes = encode(g, g.op('sigmoid', { input: x }), 1 / 256, 0)
+    return encode(g, g.op('mul', { left: x, right: decode(g, bytes, [1 / 256], [0]) }), 0.4, 20)
+  },
+  'lookup(x, table)',
+)
+check(
+  'functions of two tensors are none of one byte',
+  (g) => encode(g, g.op('mul', { left: input(g, [3]), right: decode(g, g.input('y', [3], 'i8'), [0.5], [0]) }), 0.4, 20),
+  undefined,
+)
+
+test('weights stay integers until it is clear that nothing computes with them', () => {
+  const g = createTestGraph()
+  const graph = g.graph(
+    g.op('linear', { input: g.input('x', [2, 3]), weight: decode(g, weights(g, [4, 3]), [0.25], [0]) }),
+    g.op('linear', {
+      input: decode(g, g.input('y', [2, 3], 'u8'), [0.5], [3]),
+      weight: decode(g, weights(g, [4, 3], 'v'), [0.25], [0]),
+    }),
+  )
+  const lowered = optimised(lowerGraph(optimised(graph), new Set()), optimiseLowered, 'optimise-lowered')
+  const constants = lowered.nodes.flatMap(({ data, type }) => (data && type.shape.length === 2 ? [type.dtype] : []))
+  assert.equal(constants.sort(), ['f32', 'i8'])
+})
+
+test.run()
