@@ -96,6 +96,7 @@ const entries = {
   modelLoader: 'plugin/modelLoader.ts',
   assetLoader: 'plugin/assetLoader.ts',
   compiler: 'plugin/compile.ts',
+  onnx: 'dsl/onnx/index.ts',
   cli: 'plugin/cli.ts',
 }
 const loaders = { runtime: 'targets/runtime/index.ts', browser: 'targets/runtime/browser.ts' }

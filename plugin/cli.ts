@@ -1,6 +1,8 @@
 import { cac } from 'cac'
 import { build } from './cli/build.ts'
 import { check } from './cli/check.ts'
+import { exportModel } from './cli/export.ts'
+import { importModel } from './cli/import.ts'
 import { print } from './cli/print.ts'
 import { run } from './cli/run.ts'
 import { explain, nearest, UsageError } from './cli/terminal.ts'
@@ -52,6 +54,28 @@ function createCommands() {
     .option(...entry)
     .example('glowplug print face.model.ts --stage memory')
     .action(print)
+  commands
+    .command('import <file>', 'Turn an ONNX model into a model file and its weights')
+    .option('--out <folder>', 'Folder to write <name>.model.ts and <name>.safetensors to (default: where you are)')
+    .option('--name <name>', "Name of the files and of the model (default: the ONNX file's own)")
+    .option('--dim <name=size>', 'Size of a symbolic dimension; name=32,64 makes an entry for each; repeat it for each dimension')
+    .option('--constant <input=value>', 'Value of an input that callers shall not pass; repeat it for each input')
+    .option('--force', 'Overwrite files that are there')
+    .option(...json)
+    .example('glowplug import detector.onnx')
+    .example('glowplug import llama.onnx --out src/models --dim batch=1 --dim seq=64,256')
+    .example('glowplug import speech.onnx --constant sr=16000')
+    .action(importModel)
+  commands
+    .command('export <file>', 'Turn an entry of a model into an ONNX file that computes the same')
+    .option('--onnx <file>', 'File to write')
+    .option('--opset <version>', 'Version of the operators, 17 to 23 (default: 21)')
+    .option('--force', 'Overwrite the file when it is there')
+    .option(...model)
+    .option(...entry)
+    .option(...json)
+    .example('glowplug export face.model.ts --onnx face.onnx')
+    .action(exportModel)
   commands.help()
   commands.version(GLOWPLUG_VERSION)
   return commands
@@ -86,7 +110,7 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
       )
     if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
       throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
-    const single = name !== 'input'
+    const single = !['input', 'dim', 'constant'].includes(name)
     if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
   }
   const minimum = matchedCommand.args.filter(({ required }) => required).length

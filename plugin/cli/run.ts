@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { elementsOf, isDType, mainEntry } from '../../compiler/graph/index.ts'
 import { type Bundle, type Entry, type Model, open, type TensorArray, type TensorInfo } from '../../targets/runtime/index.ts'
 import { arrayOf } from '../../targets/runtime/tensor.ts'
+import { printSignature } from '../bundle/declaration.ts'
 import { writeBundle, writeWhole } from '../bundle/write.ts'
 import { compile } from '../compile.ts'
 import { modelPattern } from '../core.ts'
@@ -19,7 +20,7 @@ export interface RunOptions {
   readonly entry?: unknown
 }
 
-const describe = ({ name, dtype, shape, bytes }: TensorInfo): string => `${name}: ${dtype}[${shape.join(', ')}], ${bytes} bytes`
+const describe = (tensor: TensorInfo): string => `${tensor.name}: ${printSignature(tensor)}, ${tensor.bytes} bytes`
 
 /** The contents of each `name=file`, as the typed arrays of the model's inputs. */
 async function readInputs(given: readonly string[], expected: readonly TensorInfo[]): Promise<Record<string, TensorArray>> {
@@ -57,7 +58,7 @@ async function readInputs(given: readonly string[], expected: readonly TensorInf
   return arrays
 }
 
-function summarise({ name, dtype, shape }: TensorInfo, data: TensorArray) {
+function summarise({ name, dtype, shape, quantization }: TensorInfo, data: TensorArray) {
   if (!isDType(dtype)) throw new Failure(`output '${name}' has the unknown element type ${dtype}`)
   const elements = elementsOf(dtype, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
@@ -71,7 +72,15 @@ function summarise({ name, dtype, shape }: TensorInfo, data: TensorArray) {
   const empty = elements.length === 0
   // JSON has neither NaN nor infinities.
   const number = (value: number) => (empty ? null : Number.isFinite(value) ? value : String(value))
-  return { name, dtype, shape, min: number(min), max: number(max), mean: number(sum / elements.length) }
+  return {
+    name,
+    dtype,
+    shape,
+    ...(quantization && { quantization }),
+    min: number(min),
+    max: number(max),
+    mean: number(sum / elements.length),
+  }
 }
 
 interface Opened {

@@ -5,7 +5,7 @@ export interface TensorSignature {
   readonly name: string
   readonly dtype: string
   readonly shape: readonly number[]
-  /** What its integers stand for, where that is not themselves: (q − zeroPoint) · scale, for the whole tensor or each index of an axis. */
+  /** What its integers stand for, where that is not themselves: (q − zeroPoint) · scale, for the whole tensor or each index of an axis. Told by `info`; the loader computes nothing with it. */
   readonly quantization?: { readonly scale: readonly number[]; readonly zeroPoint: readonly number[]; readonly axis?: number }
 }
 

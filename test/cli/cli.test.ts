@@ -257,7 +257,7 @@ test('print shows each stage', async () => {
 
 test('wrong usage ends with 2 and says what was meant', async () => {
   const cases: [string[], string][] = [
-    [[], "error: no command was given; commands are build, run, check, print\nsee 'glowplug --help'\n"],
+    [[], "error: no command was given; commands are build, run, check, print, import, export\nsee 'glowplug --help'\n"],
     [['bulid'], "error: there is no command 'bulid', did you mean 'build'?\nsee 'glowplug --help'\n"],
     [
       ['build', 'tiny.model.ts', '--targt', 'wasm'],

@@ -48,6 +48,7 @@ test('npm pack builds the package and holds what users need, and nothing else', 
     'dist/runtime.js',
     'dist/esbuild.js',
     'dist/compiler.js',
+    'dist/onnx.js',
     'dist/cli.js',
     'plugin/bin.mjs',
     'README.md',
@@ -206,10 +207,13 @@ await xor.run({ bits: new Float64Array(8) })
     `import { build } from 'esbuild'
 import glowplug from 'glowplug/esbuild'
 import { compile } from 'glowplug/compiler'
+import { exportOnnx, importOnnx, type ImportReport } from 'glowplug/onnx'
 import { open } from 'glowplug/runtime'
 export const plugins = [glowplug(), glowplug({ targets: ['wasm', 'interpreter'], cache: false, report: ({ models }) => console.log(models.length) })]
 await build({ plugins })
 export const functions = [compile, open]
+const { graph, source, weights, report } = await importOnnx(new Uint8Array(0), { dims: { seq: [64, 256] } })
+export const told: [string, ImportReport, Iterable<Uint8Array>, Uint8Array] = [source, report, weights.chunks(), exportOnnx(graph, { opset: 21 })]
 // @ts-expect-error there is no such option
 glowplug({ target: ['wasm'] })
 `,

@@ -1,0 +1,198 @@
+import {
+  createBuilder,
+  elementCount,
+  type Graph,
+  hasTrait,
+  InvariantError,
+  inputName,
+  isPrimitive,
+  type ModelGraph,
+  ModelProblem,
+  mainEntry,
+  type Node,
+  nameOperands,
+  printLocation,
+} from '../../../compiler/graph/index.ts'
+import { lowerNode } from '../../../compiler/lower/index.ts'
+import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../model.ts'
+import { writeModel } from '../proto/write.ts'
+import { acceptedBy } from './accepted.ts'
+import { type ExportContext, Inexpressible, type Ref } from './context.ts'
+import { exportRules } from './rules/index.ts'
+import { createSheet, type Sheet } from './sheet.ts'
+
+export interface ExportOptions {
+  /** Which entry, of a model with several. Default: the only one, or `main`. */
+  readonly entry?: string
+  /** Version of the default operator domain, 17 to 23. Default: 21. */
+  readonly opset?: number
+}
+
+export const oldestOpset = 17
+export const newestOpset = 23
+/** Versions of the file format by operator version, from 17 on. */
+const irVersions = [8, 8, 9, 9, 10, 10, 11]
+
+/**
+ * One entry of a model as an ONNX file that computes the same. Inputs and outputs keep their names (an output that is called as an input
+ * gets `_2` behind it), weights theirs. What the version cannot say is made of simpler operators; what none of them can say is an error
+ * that lists all such ops with their places. Throws ModelProblem `onnx-unsupported`.
+ */
+export const exportOnnx = (model: ModelGraph, options: ExportOptions = {}): Uint8Array => writeModel(exportModel(model, options))
+
+/** The same as plain data. */
+export function exportModel(model: ModelGraph, { entry, opset = 21 }: ExportOptions = {}): OnnxModel {
+  if (!Number.isInteger(opset) || opset < oldestOpset || opset > newestOpset)
+    throw new ModelProblem('onnx-unsupported', `opset ${opset} cannot be written; it may be ${oldestOpset} to ${newestOpset}`)
+  const { graph } = chooseEntry(model, entry)
+  return {
+    irVersion: irVersions[opset - oldestOpset]!,
+    opsets: new Map([['', opset]]),
+    producer: 'glowplug',
+    graph: writeGraph(graph, opset),
+    functions: new Map(),
+  }
+}
+
+function chooseEntry({ name, entries }: ModelGraph, wanted: string | undefined): ModelGraph['entries'][number] {
+  const found =
+    wanted === undefined && entries.length === 1 ? entries[0] : entries.find((each) => each.name === (wanted ?? mainEntry))
+  if (found) return found
+  const names = entries.map((each) => `'${each.name}'`).join(', ')
+  throw new ModelProblem(
+    'onnx-unsupported',
+    wanted === undefined
+      ? `model '${name}' has the entries ${names}, an ONNX file holds one: say which with the option entry`
+      : `model '${name}' has no entry '${wanted}'; it has ${names}`,
+  )
+}
+
+function writeGraph(graph: Graph, opset: number): OnnxModel['graph'] {
+  const border = [...new Set([...graph.inputs.map(inputName), ...graph.outputs.map(({ name }) => name)])]
+  const sheet = createSheet(opset, border)
+  const problems = new Map<string, number>()
+  const refs = new Map<Node, Ref>()
+  for (const node of graph.nodes) {
+    const operands = node.operands.map((operand) => refs.get(operand)!)
+    try {
+      refs.set(node, writeNode(node, operands, sheet, opset))
+    } catch (error) {
+      if (!(error instanceof Inexpressible)) throw error
+      const places = (graph.locations.get(node) ?? []).map(printLocation)
+      const line = `- ${node.op}${places.length > 0 ? ` at ${places[0]}` : ''}: ${error.message}${error.remedy ? `; ${error.remedy}` : ''}`
+      problems.set(line, (problems.get(line) ?? 0) + 1)
+      // Stands for the value, so that what follows is looked at too.
+      refs.set(node, { name: sheet.unique(node.op), type: node.type })
+    }
+  }
+  for (const { name, value } of graph.outputs) requireType(name, refs.get(value)!, opset, problems)
+  for (const input of graph.inputs) requireType(inputName(input), refs.get(input)!, opset, problems)
+  if (problems.size > 0)
+    throw new ModelProblem('onnx-unsupported', ['the model cannot be written as ONNX:', ...problems.keys()].join('\n'))
+  const { nodes, outputs } = nameOutputs(graph, refs, sheet)
+  const live = liveOf(nodes, outputs)
+  return {
+    name: graph.name,
+    nodes: live,
+    inputs: graph.inputs.map((node) => valueOf(inputName(node), node)),
+    outputs,
+    initializers: usedOf(sheet.initializers, live),
+  }
+}
+
+function requireType(name: string, { type: { dtype } }: Ref, opset: number, problems: Map<string, number>): void {
+  if (!acceptedBy('Identity', opset)!.includes(dtype))
+    problems.set(`- '${name}': ONNX opset ${opset} has no element type ${dtype}; use opset 19 or later`, 1)
+}
+
+const valueOf = (name: string, { type: { dtype, shape } }: Node): OnnxValue => ({ name, dtype, shape })
+
+/** Without nodes that a later one made needless, such as a convolution that became one with what follows it. */
+function liveOf(nodes: readonly OnnxNode[], outputs: readonly OnnxValue[]): OnnxNode[] {
+  const wanted = new Set(outputs.map(({ name }) => name))
+  return nodes
+    .toReversed()
+    .filter((node) => {
+      const isWanted = node.outputs.some((name) => wanted.has(name))
+      if (isWanted) for (const name of node.inputs) wanted.add(name)
+      return isWanted
+    })
+    .reverse()
+}
+
+/** What attempts left behind and nothing uses is dropped. */
+function usedOf(initializers: ReadonlyMap<string, OnnxTensor>, nodes: readonly OnnxNode[]): Map<string, OnnxTensor> {
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs))
+  return new Map([...initializers].filter(([name]) => used.has(name)))
+}
+
+function writeNode(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
+  const ref = writeValue(node, operands, sheet, opset)
+  if (!hasTrait(node, 'storage') && !sheet.made.has(ref.name)) sheet.made.set(ref.name, { node, operands })
+  return ref
+}
+
+function writeValue(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
+  if (node.op === 'input') return { name: inputName(node), type: node.type }
+  if (node.data) return sheet.constant(node.type, node.data)
+  // Engines stumble over empty tensors; what they are computed from does not matter.
+  if (elementCount(node.type.shape) === 0 && !isPrimitive(node) && !hasTrait(node, 'checked'))
+    return writeLowered(node, operands, sheet, opset)
+  const before = sheet.nodes.length
+  const rule = exportRules[node.op as keyof typeof exportRules] as (
+    operands: unknown,
+    attributes: unknown,
+    c: ExportContext,
+  ) => Ref | undefined
+  try {
+    const made = rule(nameOperands(node.op, operands), node.attributes, sheet.contextOf(node))
+    if (made) return { name: made.name, type: node.type }
+  } catch (error) {
+    if (!(error instanceof Inexpressible) || isPrimitive(node)) throw error
+  }
+  sheet.nodes.length = before
+  if (isPrimitive(node)) throw new InvariantError(`nothing says the primitive ${node.op} in ONNX`)
+  return writeLowered(node, operands, sheet, opset)
+}
+
+/** A composite in terms of simpler ops, as the compiler would have it. */
+function writeLowered(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
+  const builder = createBuilder()
+  const refs = new Map<Node, Ref>()
+  const inputs = node.operands.map((operand, i) => {
+    if (operand.data) return builder.constant(operand.type, operand.data)
+    const input = builder.input(String(i), operand.type)
+    refs.set(input, operands[i]!)
+    return input
+  })
+  const value = lowerNode(node, builder, inputs)
+  for (const each of builder.finish(node.op, inputs, [{ name: '', value }]).nodes) {
+    if (refs.has(each)) continue
+    const parts = each.operands.map((operand) => refs.get(operand)!)
+    refs.set(each, writeNode(each, parts, sheet, opset))
+  }
+  return refs.get(value)!
+}
+
+/** Gives results the names of the outputs that they are; an output that is nothing's result, or is twice, is a copy. */
+function nameOutputs(graph: Graph, refs: ReadonlyMap<Node, Ref>, sheet: Sheet): { nodes: OnnxNode[]; outputs: OnnxValue[] } {
+  const inputs = new Set(graph.inputs.map(inputName))
+  const made = new Set(sheet.nodes.flatMap(({ outputs }) => outputs))
+  const renamed = new Map<string, string>()
+  const copies: OnnxNode[] = []
+  const outputs = graph.outputs.map(({ name, value }) => {
+    const own = inputs.has(name) ? sheet.unique(name) : name
+    const from = refs.get(value)!.name
+    if (made.has(from) && !renamed.has(from)) renamed.set(from, own)
+    else copies.push({ op: 'Identity', domain: '', name: own, inputs: [from], outputs: [own], attributes: new Map() })
+    return valueOf(own, value)
+  })
+  const rename = (name: string) => renamed.get(name) ?? name
+  const nodes = [...sheet.nodes, ...copies].map((node) => ({
+    ...node,
+    name: node.outputs.map(rename)[0]!,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }))
+  return { nodes, outputs }
+}

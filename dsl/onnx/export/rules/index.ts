@@ -1,0 +1,20 @@
+import type { ExportRules } from '../context.ts'
+import { activationRules } from './activation.ts'
+import { elementwiseRules } from './elementwise.ts'
+import { indexingRules } from './indexing.ts'
+import { movementRules } from './movement.ts'
+import { productRules } from './product.ts'
+import { quantizedRules } from './quantized.ts'
+import { reduceRules } from './reduce.ts'
+import { windowRules } from './window.ts'
+
+export const exportRules: ExportRules = {
+  ...elementwiseRules,
+  ...activationRules,
+  ...movementRules,
+  ...indexingRules,
+  ...windowRules,
+  ...productRules,
+  ...reduceRules,
+  ...quantizedRules,
+}

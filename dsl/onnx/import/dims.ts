@@ -1,0 +1,172 @@
+import { reject } from '../../../compiler/graph/index.ts'
+import type { OnnxGraph, OnnxValue } from '../model.ts'
+import { identifierOf } from './names.ts'
+import { printable } from './problem.ts'
+
+/** Sizes of symbolic dimensions by their name in the file, or by place where they have none: `'image.2'` is dimension 2 of input `image`. */
+export type Dims = Readonly<Record<string, number | readonly number[]>>
+
+/** One way to give every dimension a size. */
+export interface Binding {
+  /** Name of the entry: `main`, or the bucket. */
+  readonly entry: string
+  readonly sizeOf: (input: OnnxValue, axis: number) => number
+  /** The name under which the size is written, where nobody bound it. */
+  readonly nameOf: (input: OnnxValue, axis: number) => string | undefined
+  /** Dimensions that nobody bound, by the names under which they are written. */
+  readonly open: readonly { readonly name: string; readonly sizes: readonly number[] }[]
+}
+
+/** More buckets than this are a mistake: each is a graph of its own. */
+const maximumBuckets = 64
+/** Says batch wherever it stands: `batch`, `batch_size`, `image_batch`. */
+const batchName = /^bs$|batch/i
+/** What exporters call a dimension that they know nothing of: a batch where it stands first. */
+const namelessName = /^(n|b|s\d+|unk__\d+|unknown\w*|none|.*dynamic.*|\?|-1)$/i
+
+/**
+ * Sizes for the symbolic dimensions of a graph's inputs. What `dims` does not bind is guessed, with a note: a batch is 1, other dimensions
+ * get a usual size. Lists of sizes make a binding for each combination. Throws ModelProblem for names that the file does not have.
+ */
+export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: Dims, notes: string[]): readonly Binding[] {
+  const given = new Map(Object.entries(dims).map(([key, sizes]) => [key, typeof sizes === 'number' ? [sizes] : [...sizes]]))
+  const places = inputs.flatMap((input) =>
+    (input.shape ?? []).flatMap((size, axis) =>
+      typeof size === 'number' ? [] : [{ input, axis, name: size, key: keyOf(input, axis) }],
+    ),
+  )
+  checkGiven(given, places, graph)
+
+  const batch = new Set<string>()
+  const open = new Map<string, { name: string; sizes: number[] }>()
+  const bound = new Map<string, readonly number[]>()
+  for (const place of places) {
+    const { input, axis, name, key } = place
+    if (bound.has(key) || open.has(key)) continue
+    const sizes = given.get(key) ?? given.get(placeOf(input, axis))
+    if (sizes) {
+      bound.set(key, sizes)
+      continue
+    }
+    if (name !== undefined && expressionOf(name)) continue
+    const first = axis === 0 && input.shape!.length >= 2
+    // Four dimensions are images, and the first of an image is its batch whatever it is called.
+    const image = first && input.shape!.length === 4
+    if (name === undefined ? first : image || batchName.test(name) || (first && namelessName.test(name))) {
+      bound.set(key, [1])
+      batch.add(name ?? placeOf(input, axis))
+      continue
+    }
+    open.set(key, { name: identifierOf(name ?? `${input.name}_${axis}`, 'dim'), sizes: [usualSize(name ?? '', input, axis)] })
+  }
+  if (batch.size > 0)
+    notes.push(
+      `batch is 1 (${[...batch].map((name) => printable(name, 60)).join(', ')}); --dim ${printable([...batch][0]!, 60)}=8 makes it another`,
+    )
+  for (const [key, { sizes }] of open)
+    notes.push(
+      `dimension ${printable(key, 60)} has no size in the file, it is ${sizes[0]} here; --dim ${printable(key, 60)}=${sizes[0]} says that it shall be`,
+    )
+
+  const several = [...bound].filter(([, sizes]) => sizes.length > 1)
+  const buckets = several.reduce<Record<string, number>[]>(
+    (list, [key, sizes]) => list.flatMap((bucket) => sizes.map((size) => ({ ...bucket, [key]: size }))),
+    [{}],
+  )
+  const written = [...open.values()]
+  return buckets.map((bucket) => {
+    const sizes = (key: string): number | undefined =>
+      Object.hasOwn(bucket, key) ? bucket[key] : (bound.get(key)?.[0] ?? open.get(key)?.sizes[0])
+    const sizeOf = (input: OnnxValue, axis: number): number => {
+      const size = input.shape![axis]
+      if (typeof size === 'number') return size
+      const key = keyOf(input, axis)
+      return sizes(key) ?? evaluate(expressionOf(key)!, sizes, key)
+    }
+    const nameOf = (input: OnnxValue, axis: number) =>
+      typeof input.shape![axis] === 'number' ? undefined : open.get(keyOf(input, axis))?.name
+    return { entry: entryName(bucket), sizeOf, nameOf, open: written }
+  })
+}
+
+const placeOf = (input: OnnxValue, axis: number): string => `${input.name}.${axis}`
+const keyOf = (input: OnnxValue, axis: number): string => {
+  const size = input.shape![axis]
+  return typeof size === 'string' && size !== '' ? size : placeOf(input, axis)
+}
+
+const entryName = (bucket: Readonly<Record<string, number>>): string =>
+  Object.entries(bucket)
+    .map(([key, size]) => `${identifierOf(key, 'dim').slice(0, 24)}${size}`)
+    .join('_')
+    .slice(0, 64) || 'main'
+
+function checkGiven(
+  given: ReadonlyMap<string, readonly number[]>,
+  places: readonly { readonly input: OnnxValue; readonly axis: number; readonly key: string }[],
+  graph: OnnxGraph,
+): void {
+  const known = new Set(places.flatMap(({ input, axis, key }) => [key, placeOf(input, axis)]))
+  let buckets = 1
+  for (const [key, sizes] of given) {
+    if (!known.has(key)) {
+      const names = [...new Set(places.map((place) => place.key))].slice(0, 20).map((name) => `'${printable(name, 60)}'`)
+      reject(
+        'bad-attribute',
+        `dims: '${printable(key, 60)}' is no symbolic dimension of ${printable(graph.name || 'the graph', 60)}; ${names.length > 0 ? `these are: ${names.join(', ')}` : 'it has none'}`,
+      )
+    }
+    if (sizes.length === 0 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0 && size < 2 ** 31))
+      reject(
+        'bad-attribute',
+        `dims: '${printable(key, 60)}' needs whole numbers below 2^31, got ${sizes.map(String).join(', ').slice(0, 100) || 'none'}`,
+      )
+    if (new Set(sizes).size !== sizes.length)
+      reject('bad-attribute', `dims: '${printable(key, 60)}' names a size twice: ${sizes.join(', ').slice(0, 100)}`)
+    buckets *= sizes.length
+  }
+  if (buckets > maximumBuckets)
+    reject('bad-attribute', `dims: the sizes make ${buckets} combinations, the limit is ${maximumBuckets}`)
+}
+
+/** Sizes that models of the kind are commonly run with. */
+function usualSize(name: string, input: OnnxValue, axis: number): number {
+  const image = input.shape!.length === 4
+  if (/^c$|channels?$/i.test(name) || (image && axis === 1)) return 3
+  return /height|width|^(h|w)$/i.test(name) || (image && axis >= 2) ? 224 : 128
+}
+
+// ---------------------------------------------------------------- names such as `past_sequence_length + 1`
+interface Factor {
+  readonly name: string
+  readonly divides: boolean
+}
+type Term = { readonly sign: 1 | -1; readonly factors: readonly Factor[] }
+
+/** Sums and differences of products and quotients of names and numbers; undefined for a plain name. */
+function expressionOf(text: string): readonly Term[] | undefined {
+  if (text.length > 200 || !/^\s*\w+(\s*[-+*/]\s*\w+)+\s*$/.test(text)) return undefined
+  const parts = text.split(/\s*([-+])\s*/)
+  return parts.flatMap((part, i) =>
+    i % 2 === 1 ? [] : [{ sign: parts[i - 1] === '-' ? -1 : 1, factors: factorsOf(part) } as const],
+  )
+}
+
+function factorsOf(text: string): Factor[] {
+  const parts = text.trim().split(/\s*([*/])\s*/)
+  return parts.flatMap((name, i) => (i % 2 === 1 ? [] : [{ name, divides: parts[i - 1] === '/' }]))
+}
+
+function evaluate(terms: readonly Term[], sizes: (key: string) => number | undefined, text: string): number {
+  const size = (name: string) =>
+    (/^\d+$/.test(name) ? Number(name) : sizes(name)) ??
+    reject(
+      'bad-attribute',
+      `dims: dimension '${printable(text, 60)}' follows from '${name}', which no input has; bind it: --dim '${printable(text, 60)}'=128`,
+    )
+  const product = (factors: readonly Factor[]) =>
+    factors.reduce((value, { name, divides }) => (divides ? Math.floor(value / size(name)) : value * size(name)), 1)
+  const sum = terms.reduce((total, { sign, factors }) => total + sign * product(factors), 0)
+  if (sum >= 0 && sum < 2 ** 31) return sum
+  return reject('bad-attribute', `dims: dimension '${printable(text, 60)}' comes out as ${sum}; bind its parts to other sizes`)
+}

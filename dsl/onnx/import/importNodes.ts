@@ -1,0 +1,221 @@
+import { byteSize, type DType, InvariantError, ModelProblem, sameShape, type TensorType } from '../../../compiler/graph/index.ts'
+import { isTensor, type Tracer, withTracer } from '../../tracer.ts'
+import type { OnnxGraph, OnnxModel, OnnxNode } from '../model.ts'
+import { createRecorder, type Recorder } from '../record/recorder.ts'
+import type { Known, OpRule, Value } from './context.ts'
+import {
+  constantFor,
+  createScope,
+  createWeightStore,
+  type Entry,
+  initializerEntry,
+  knownEntry,
+  materialize,
+  type Scope,
+  type WeightStore,
+} from './environment.ts'
+import { createConstancy, evaluateNodes, foldedBytes, isSmall, nodeBehind, type RunGraph, scratchTracer } from './fold.ts'
+import { neededNodes } from './needed.ts'
+import { createContext, type Site } from './opContext.ts'
+import { printable, Stop, type Unsupported } from './problem.ts'
+import { remedyFor, ruleFor, staysUnfolded } from './rules/index.ts'
+
+/** An import of the nodes of one entry. */
+export interface NodeImporter {
+  readonly problems: Unsupported[]
+  importNodes(graph: OnnxGraph, scope: Scope): void
+  tensorOf(entry: Entry): Value
+}
+
+/** Elements of intermediate tensors while something small is folded. */
+const foldedWork = 1 << 20
+
+const noCounterpart = 'there is no counterpart for this operator'
+
+export function createNodeImporter(
+  model: OnnxModel,
+  tracer: Tracer,
+  recorder: Recorder,
+  store: WeightStore,
+  run: RunGraph,
+  notes: Set<string>,
+): NodeImporter {
+  const problems: Unsupported[] = []
+  const isConstant = createConstancy()
+  const evaluated = new Map<Value, Known | undefined>()
+  const scratch = createRecorder()
+
+  const tensorOf = (entry: Entry): Value => {
+    if (entry.kind === 'poisoned' || entry.kind === 'unusable') throw new Stop('a value before it cannot be imported', undefined)
+    return entry.kind === 'tensor' ? entry.tensor : materialize(entry, recorder, store)
+  }
+  const typeOf = (entry: Entry): TensorType => {
+    if (entry.kind === 'known') return entry.known.type
+    return nodeBehind(tracer, tensorOf(entry)).type
+  }
+  function knownElements(entry: Entry): Known | undefined {
+    if (entry.kind !== 'tensor') return entry.kind === 'known' ? entry.known : undefined
+    if (!evaluated.has(entry.tensor)) {
+      const node = nodeBehind(tracer, entry.tensor)
+      evaluated.set(entry.tensor, isConstant(node) ? evaluateNodes([node], run)?.[0] : undefined)
+    }
+    return evaluated.get(entry.tensor)
+  }
+
+  const opsetOf = (node: OnnxNode): number => node.opset ?? model.opsets.get(node.domain) ?? 1
+
+  function report(node: OnnxNode, what: string, remedy?: string): void {
+    const name = node.name || node.outputs.find((output) => output !== '') || node.op
+    problems.push({ op: node.op, domain: node.domain, opset: opsetOf(node), node: name, what, remedy })
+  }
+
+  function importNodes(graph: OnnxGraph, scope: Scope): void {
+    for (const [name, tensor] of graph.initializers) scope.set(name, initializerEntry(name, tensor))
+    const { nodes, values } = neededNodes(graph)
+    for (const node of nodes) {
+      const results = importNode(node, scope, values)
+      for (const [i, output] of node.outputs.entries()) if (output !== '') scope.set(output, results?.[i] ?? { kind: 'poisoned' })
+    }
+  }
+
+  /** Undefined where the node, or one before it, cannot be imported. */
+  function importNode(node: OnnxNode, scope: Scope, values: ReadonlySet<string>): readonly (Entry | undefined)[] | undefined {
+    const entries = node.inputs.map((name) => (name === '' ? undefined : scope.get(name)))
+    const missing = node.inputs.find((name, i) => name !== '' && !entries[i])
+    if (missing !== undefined) return void report(node, `it takes '${printable(missing, 80)}', which nothing makes`)
+    if (entries.some((entry) => entry?.kind === 'poisoned')) {
+      // What is wrong with its inputs has been told; that the operator has no counterpart is told now, not after those are mended.
+      const isKnown = (node.op === 'If' && node.domain === '') || ruleFor(node.domain, node.op)
+      return isKnown ? undefined : void report(node, noCounterpart, remedyFor(node.domain, node.op))
+    }
+    const unusable = entries.find((entry) => entry?.kind === 'unusable')
+    if (unusable?.kind === 'unusable')
+      return void report(node, `it takes a tensor of type ${unusable.type}, which is not supported`)
+    try {
+      return importSound(node, entries, scope, (i) => {
+        const name = node.outputs[i]
+        return name !== undefined && name !== '' && values.has(name)
+      })
+    } catch (problem) {
+      if (problem instanceof Stop) return void report(node, problem.message, problem.remedy)
+      if (problem instanceof ModelProblem) return void report(node, problem.message)
+      throw new InvariantError(
+        `importing ${node.op} '${printable(node.name || (node.outputs[0] ?? ''), 80)}' failed: ${problem}`,
+        {
+          cause: problem,
+        },
+      )
+    }
+  }
+
+  function importSound(
+    node: OnnxNode,
+    entries: readonly (Entry | undefined)[],
+    scope: Scope,
+    wants: (i: number) => boolean,
+  ): readonly (Entry | undefined)[] | undefined {
+    if (node.op === 'If' && node.domain === '') return importIf(node, entries, scope)
+    const rule = ruleFor(node.domain, node.op)
+    if (!rule) throw new Stop(noCounterpart, remedyFor(node.domain, node.op))
+    recorder.for(node.name || `${node.op} ${node.outputs[0] ?? ''}`)
+    const site: Site = {
+      node,
+      opset: opsetOf(node),
+      recorder,
+      entry: (i) => entries[i],
+      tensorOf,
+      constantFor: (name, known) => constantFor(name, known, recorder, store),
+      typeOf,
+      isConstant: (entry) => entry.kind === 'known' || (entry.kind === 'tensor' && isConstant(nodeBehind(tracer, entry.tensor))),
+      knownOf: knownElements,
+      wants,
+    }
+    const folded = fold(rule, site, entries)
+    const results = folded ?? listOf(withTracer(tracer, () => rule(createContext(site))))
+    return node.outputs.map((name, i) => {
+      const result = results[i]
+      if (result) return entryFor(name, result, entries)
+      if (wants(i)) throw new Stop(`its output ${i} '${printable(name, 80)}' is not supported`, undefined)
+      return undefined
+    })
+  }
+
+  /** The results of a node over small constants, computed. Undefined where it has other inputs, or must stay as it is. */
+  function fold(rule: OpRule, site: Site, entries: readonly (Entry | undefined)[]): readonly (Known | undefined)[] | undefined {
+    const given = entries.filter((entry) => entry !== undefined)
+    const known = given.flatMap((entry) => (entry.kind === 'known' ? [entry.known] : []))
+    if (given.length === 0 || known.length < given.length || staysUnfolded(site.node.domain, site.node.op)) return undefined
+    if (known.reduce((sum, { type }) => sum + byteSize(type), 0) > foldedBytes) return undefined
+    const inner = scratchTracer()
+    const weights = createWeightStore()
+    const make = (name: string, value: Known) => constantFor(name, value, scratch, weights)
+    return withTracer(inner, () => {
+      const results = listOf(
+        rule(
+          createContext({
+            ...site,
+            recorder: scratch,
+            tensorOf: (entry) => make('constant', (entry as Extract<Entry, { kind: 'known' }>).known),
+            constantFor: make,
+          }),
+        ),
+      )
+      const traced = results.flatMap((result) => (isTensor(result) ? [nodeBehind(inner, result)] : []))
+      if (!isSmall(traced)) return undefined
+      const values = evaluateNodes(traced, run, foldedWork)
+      if (!values) return undefined
+      let next = 0
+      return results.map((result) => (isTensor(result) ? values[next++] : (result as Known | undefined)))
+    })
+  }
+
+  /** A branch is chosen where the condition is known; else both are computed and the condition picks. */
+  function importIf(
+    node: OnnxNode,
+    entries: readonly (Entry | undefined)[],
+    scope: Scope,
+  ): readonly (Entry | undefined)[] | undefined {
+    const [condition] = entries
+    if (!condition) throw new Stop('its condition is missing', undefined)
+    const branch = (name: string): readonly (Entry | undefined)[] => {
+      const attribute = node.attributes.get(name)
+      if (attribute?.kind !== 'graph') throw new Stop(`attribute ${name} is missing`, undefined)
+      const inner = createScope(scope)
+      importNodes(attribute.value, inner)
+      return node.outputs.map((_, i) => inner.get(attribute.value.outputs[i]?.name ?? ''))
+    }
+    const known = knownElements(condition)
+    if (known) return branch(known.bytes.some((byte) => byte !== 0) ? 'then_branch' : 'else_branch')
+    const [yes, no] = [branch('then_branch'), branch('else_branch')]
+    if ([...yes, ...no].some((entry) => !entry || entry.kind === 'poisoned')) return undefined
+    notes.add('an If whose condition depends on data computes both branches')
+    return withTracer(tracer, () => {
+      recorder.for(node.name || `If ${node.outputs[0] ?? ''}`)
+      const picked = recorder.d.reshape(tensorOf(condition), [])
+      return yes.map((entry, i): Entry => {
+        const [a, b] = [tensorOf(entry!), tensorOf(no[i]!)]
+        if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape))
+          throw new Stop(
+            `its condition depends on data and output ${i} is ${typeText(a)} in one branch and ${typeText(b)} in the other`,
+            'export the model with the condition fixed',
+          )
+        return { kind: 'tensor', tensor: recorder.d.where(picked as Value, a, b) as Value }
+      })
+    })
+  }
+
+  return { problems, importNodes, tensorOf }
+}
+
+/** What a node gives through keeps the name under which it is known. */
+function entryFor(name: string, result: Value | Known, entries: readonly (Entry | undefined)[]): Entry {
+  if (!isTensor(result)) return knownEntry(name, result as Known)
+  return entries.find((entry) => entry?.kind === 'known' && entry.tensor === result) ?? { kind: 'tensor', tensor: result }
+}
+
+const typeText = ({ dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] }): string =>
+  `${dtype}[${shape.join(', ')}]`
+
+type Results = ReturnType<OpRule>
+const listOf = (results: Results): readonly (Value | Known | undefined)[] =>
+  Array.isArray(results) ? results : [results as Value | Known]
