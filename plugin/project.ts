@@ -1,8 +1,11 @@
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { type Cache, defaultFolder, folderCache, memoryCache } from './cache/index.ts'
 import { type Host, loadModelFile, type Outcome } from './core.ts'
 import { findOptionProblems, type Options } from './options.ts'
 import { formatReport, type ModelSummary } from './report.ts'
+
+/** Milliseconds after which a model that is being compiled is named. */
+const patience = 15_000
 
 /** One use of the plugin: what all bundlers do with options, cache and report. */
 export interface Project {
@@ -35,7 +38,11 @@ export async function openProject(options: Options, root: string): Promise<Proje
     problems,
     place: (owner, name, bytes) => openCache().place(owner, name, bytes),
     async load(file, host) {
-      const outcome = await loadModelFile(file, host, options, openCache())
+      const shown = relative(root, file).replaceAll('\\', '/')
+      const notice = () =>
+        process.stderr.write(`glowplug is compiling ${shown}; large and recurrent models take a while the first time\n`)
+      const timer = report === 'table' ? setTimeout(notice, patience).unref() : undefined
+      const outcome = await loadModelFile(file, host, options, openCache()).finally(() => clearTimeout(timer))
       // A bundler may load a module more than once in a build; the first time says what it cost.
       const key = `${host.platform} ${file}`
       if (outcome.loaded && !summaries.has(key)) summaries.set(key, outcome.loaded.summaries)

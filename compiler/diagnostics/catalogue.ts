@@ -71,7 +71,11 @@ export const catalogue = {
   ),
   'onnx-unsupported': error(
     'An ONNX file holds something that has no counterpart here',
-    'export the model in another way, or replace these parts of it; the message lists them all',
+    'state sizes with --dim and known inputs with --constant, export the model in another way, or replace these parts of it',
+  ),
+  'onnx-option': error(
+    'An option of an import or export does not fit the model',
+    "correct the option; 'glowplug import --help' and 'glowplug export --help' list them",
   ),
 
   // ---------------------------------------------------------------- models

@@ -18,6 +18,7 @@ export type ProblemCode =
   | 'outside-forward'
   | 'onnx-malformed'
   | 'onnx-unsupported'
+  | 'onnx-option'
 
 /** A mistake of the model's author. Thrown without a source location by ops, builder and DSL; the caller knows the location. */
 export class ModelProblem extends Error {

@@ -74,6 +74,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
     return await readFile(file)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
+    if (code === 'EISDIR') throw new Failure(`${file} is a folder, not an ONNX file`)
     if (code === 'ENOENT') throw new Failure(`there is no file ${file}`)
     if (code === 'ERR_FS_FILE_TOO_LARGE')
       throw new Failure(`${file} is larger than 2 GiB, which the format does not hold; write its weights as external data`)

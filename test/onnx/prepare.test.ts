@@ -89,7 +89,7 @@ test('a branch counts as a use of what it takes from outside', () => {
 test('values that are made never, twice, or by themselves', () => {
   fails({ inputs: x, nodes: [onnxNode('A', 'z', 'y')], outputs: ['y'] }, /A "y" uses the value "z", which nothing makes/)
   fails({ inputs: x, nodes: [onnxNode('A', 'x', 'y')], outputs: ['z'] }, /nothing makes the output "z"/)
-  fails({ inputs: x, nodes: [onnxNode('A', 'x', 'y')], outputs: ['y', 'y'] }, /two outputs of one name/)
+  fails({ inputs: x, nodes: [onnxNode('A', 'x', 'y')], outputs: ['y', 'y'] }, /two outputs called "y"/)
   fails({ inputs: x, nodes: [], outputs: [] }, /no outputs/)
   fails(
     { inputs: x, nodes: [onnxNode('A', 'x', 'y', {}, 'n'), onnxNode('B', 'x', 'y')], outputs: ['y'] },

@@ -13,8 +13,8 @@ export interface Binding {
   readonly sizeOf: (input: OnnxValue, axis: number) => number
   /** The name under which the size is written, where nobody bound it. */
   readonly nameOf: (input: OnnxValue, axis: number) => string | undefined
-  /** Dimensions that nobody bound, by the names under which they are written. */
-  readonly open: readonly { readonly name: string; readonly sizes: readonly number[] }[]
+  /** Dimensions that nobody bound, by what binds them and the names under which they are written. */
+  readonly open: readonly { readonly key: string; readonly name: string; readonly sizes: readonly number[] }[]
 }
 
 /** More buckets than this are a mistake: each is a graph of its own. */
@@ -29,16 +29,24 @@ const namelessName = /^(n|b|s\d+|unk__\d+|unknown\w*|none|.*dynamic.*|\?|-1)$/i
  * get a usual size. Lists of sizes make a binding for each combination. Throws ModelProblem for names that the file does not have.
  */
 export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: Dims, notes: string[]): readonly Binding[] {
-  const given = new Map(Object.entries(dims).map(([key, sizes]) => [key, typeof sizes === 'number' ? [sizes] : [...sizes]]))
   const places = inputs.flatMap((input) =>
     (input.shape ?? []).flatMap((size, axis) =>
       typeof size === 'number' ? [] : [{ input, axis, name: size, key: keyOf(input, axis) }],
     ),
   )
-  checkGiven(given, places, graph)
+  // The names under which dimensions are written in the source bind them as well.
+  const written = new Map(places.map(({ input, axis, name, key }) => [writtenName(name, input, axis), key]))
+  const known = new Set(places.flatMap(({ input, axis, key }) => [key, placeOf(input, axis)]))
+  const given = new Map(
+    Object.entries(dims).map(([key, sizes]) => [
+      known.has(key) ? key : (written.get(key) ?? key),
+      typeof sizes === 'number' ? [sizes] : [...sizes],
+    ]),
+  )
+  checkGiven(given, places)
 
   const batch = new Set<string>()
-  const open = new Map<string, { name: string; sizes: number[] }>()
+  const open = new Map<string, { key: string; name: string; sizes: number[] }>()
   const bound = new Map<string, readonly number[]>()
   for (const place of places) {
     const { input, axis, name, key } = place
@@ -57,7 +65,7 @@ export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: D
       batch.add(name ?? placeOf(input, axis))
       continue
     }
-    open.set(key, { name: identifierOf(name ?? `${input.name}_${axis}`, 'dim'), sizes: [usualSize(name ?? '', input, axis)] })
+    open.set(key, { key, name: writtenName(name, input, axis), sizes: [usualSize(name ?? '', input, axis)] })
   }
   if (batch.size > 0)
     notes.push(
@@ -65,7 +73,7 @@ export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: D
     )
   for (const [key, { sizes }] of open)
     notes.push(
-      `dimension ${printable(key, 60)} has no size in the file, it is ${sizes[0]} here; --dim ${printable(key, 60)}=${sizes[0]} says that it shall be`,
+      `dimension ${printable(key, 60)} has no size in the file, it is ${sizes[0]} here; another size is another import: --dim ${printable(key, 60)}=${sizes[0]}`,
     )
 
   const several = [...bound].filter(([, sizes]) => sizes.length > 1)
@@ -73,7 +81,7 @@ export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: D
     (list, [key, sizes]) => list.flatMap((bucket) => sizes.map((size) => ({ ...bucket, [key]: size }))),
     [{}],
   )
-  const written = [...open.values()]
+  const guessed = [...open.values()]
   return buckets.map((bucket) => {
     const sizes = (key: string): number | undefined =>
       Object.hasOwn(bucket, key) ? bucket[key] : (bound.get(key)?.[0] ?? open.get(key)?.sizes[0])
@@ -85,10 +93,12 @@ export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: D
     }
     const nameOf = (input: OnnxValue, axis: number) =>
       typeof input.shape![axis] === 'number' ? undefined : open.get(keyOf(input, axis))?.name
-    return { entry: entryName(bucket), sizeOf, nameOf, open: written }
+    return { entry: entryName(bucket), sizeOf, nameOf, open: guessed }
   })
 }
 
+const writtenName = (name: string | undefined, input: OnnxValue, axis: number): string =>
+  identifierOf(name ?? `${input.name}_${axis}`, 'dim')
 const placeOf = (input: OnnxValue, axis: number): string => `${input.name}.${axis}`
 const keyOf = (input: OnnxValue, axis: number): string => {
   const size = input.shape![axis]
@@ -97,14 +107,13 @@ const keyOf = (input: OnnxValue, axis: number): string => {
 
 const entryName = (bucket: Readonly<Record<string, number>>): string =>
   Object.entries(bucket)
-    .map(([key, size]) => `${identifierOf(key, 'dim').slice(0, 24)}${size}`)
+    .map(([key, size]) => `${identifierOf(key, 'dim').slice(0, 24).replace(/\d$/, '$&_')}${size}`)
     .join('_')
     .slice(0, 64) || 'main'
 
 function checkGiven(
   given: ReadonlyMap<string, readonly number[]>,
   places: readonly { readonly input: OnnxValue; readonly axis: number; readonly key: string }[],
-  graph: OnnxGraph,
 ): void {
   const known = new Set(places.flatMap(({ input, axis, key }) => [key, placeOf(input, axis)]))
   let buckets = 1
@@ -112,21 +121,21 @@ function checkGiven(
     if (!known.has(key)) {
       const names = [...new Set(places.map((place) => place.key))].slice(0, 20).map((name) => `'${printable(name, 60)}'`)
       reject(
-        'bad-attribute',
-        `dims: '${printable(key, 60)}' is no symbolic dimension of ${printable(graph.name || 'the graph', 60)}; ${names.length > 0 ? `these are: ${names.join(', ')}` : 'it has none'}`,
+        'onnx-option',
+        `dims: '${printable(key, 60)}' is no symbolic dimension; ${names.length > 0 ? `these are: ${names.join(', ')}` : 'all dimensions are fixed in the file'}`,
       )
     }
     if (sizes.length === 0 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0 && size < 2 ** 31))
       reject(
-        'bad-attribute',
+        'onnx-option',
         `dims: '${printable(key, 60)}' needs whole numbers below 2^31, got ${sizes.map(String).join(', ').slice(0, 100) || 'none'}`,
       )
     if (new Set(sizes).size !== sizes.length)
-      reject('bad-attribute', `dims: '${printable(key, 60)}' names a size twice: ${sizes.join(', ').slice(0, 100)}`)
+      reject('onnx-option', `dims: '${printable(key, 60)}' names a size twice: ${sizes.join(', ').slice(0, 100)}`)
     buckets *= sizes.length
   }
   if (buckets > maximumBuckets)
-    reject('bad-attribute', `dims: the sizes make ${buckets} combinations, the limit is ${maximumBuckets}`)
+    reject('onnx-option', `dims: the sizes make ${buckets} combinations, the limit is ${maximumBuckets}`)
 }
 
 /** Sizes that models of the kind are commonly run with. */
@@ -161,12 +170,12 @@ function evaluate(terms: readonly Term[], sizes: (key: string) => number | undef
   const size = (name: string) =>
     (/^\d+$/.test(name) ? Number(name) : sizes(name)) ??
     reject(
-      'bad-attribute',
+      'onnx-option',
       `dims: dimension '${printable(text, 60)}' follows from '${name}', which no input has; bind it: --dim '${printable(text, 60)}'=128`,
     )
   const product = (factors: readonly Factor[]) =>
     factors.reduce((value, { name, divides }) => (divides ? Math.floor(value / size(name)) : value * size(name)), 1)
   const sum = terms.reduce((total, { sign, factors }) => total + sign * product(factors), 0)
   if (sum >= 0 && sum < 2 ** 31) return sum
-  return reject('bad-attribute', `dims: dimension '${printable(text, 60)}' comes out as ${sum}; bind its parts to other sizes`)
+  return reject('onnx-option', `dims: dimension '${printable(text, 60)}' comes out as ${sum}; bind its parts to other sizes`)
 }

@@ -2,6 +2,7 @@ import { type Graph, type ModelGraph, mainEntry } from '../../../compiler/graph/
 import { createTracer } from '../../trace.ts'
 import { nodeOf, tensorOf, withTracer } from '../../tracer.ts'
 import type { OnnxModel, OnnxValue } from '../model.ts'
+import { newestOpset } from '../prepare/index.ts'
 import { liveStatements } from '../record/live.ts'
 import { createRecorder } from '../record/recorder.ts'
 import type { RecordedInput, Recording } from '../record/statement.ts'
@@ -11,7 +12,7 @@ import { createScope, createWeightStore, type ImportedWeight, type WeightStore }
 import type { RunGraph } from './fold.ts'
 import { createNodeImporter } from './importNodes.ts'
 import { createNames, identifierOf } from './names.ts'
-import { printable, UnsupportedOperators } from './problem.ts'
+import { printable, type Unsupported, UnsupportedOperators } from './problem.ts'
 
 export interface ImportGraphOptions {
   /** Name of the model; made an identifier. Default: the name of the graph. */
@@ -48,11 +49,13 @@ export async function importGraph(model: OnnxModel, options: ImportGraphOptions 
   const { graph } = model
   const name = identifierOf(options.name ?? graph.name, 'model')
   const given = graph.inputs.filter((input) => !graph.initializers.has(input.name))
-  checkInputs(given)
   const notes = new Set<string>()
   const found: string[] = []
   const bindings = bindDims(graph, given, options.dims ?? {}, found)
   for (const note of found) notes.add(note)
+  const opset = model.opsets.get('')
+  if (opset !== undefined && opset > newestOpset)
+    notes.add(`the file is of opset ${opset}, it was read as if it were of ${newestOpset}`)
 
   const store = createWeightStore()
   const [inputName, outputName] = [createNames('input'), createNames('output')]
@@ -73,24 +76,15 @@ export async function importGraph(model: OnnxModel, options: ImportGraphOptions 
   }
 }
 
-function checkInputs(given: readonly OnnxValue[]): void {
-  const faults = given.flatMap((input) => {
-    if (!input.dtype) return [{ input, what: 'it is no tensor of a type that can be computed with' }]
-    return input.shape ? [] : [{ input, what: 'the file does not say how many dimensions it has' }]
+/** Inputs that cannot be imported; what takes them is not looked at, all else is. */
+function unusableInputs(given: readonly OnnxValue[]): Unsupported[] {
+  return given.flatMap(({ name, dtype, shape }) => {
+    if (dtype && shape) return []
+    const [what, remedy] = dtype
+      ? ['the file does not say how many dimensions it has', 'give it a shape, such as with onnx.tools.update_model_dims']
+      : ['it is no tensor of a type that can be computed with', 'export the model with tensors as inputs']
+    return [{ op: 'graph input', domain: '', opset: 0, node: name, what, remedy }]
   })
-  if (faults.length > 0)
-    throw new UnsupportedOperators(
-      faults.map(({ input, what }) => ({
-        op: 'graph input',
-        domain: '',
-        opset: 0,
-        node: input.name,
-        what,
-        remedy: input.dtype
-          ? 'give it a shape, such as with onnx.tools.update_model_dims'
-          : 'export the model with tensors as inputs',
-      })),
-    )
 }
 
 interface EntryJob {
@@ -116,12 +110,17 @@ function importEntry({ model, name, given, inputs, outputs, binding, store, run,
   const recorder = createRecorder()
   const importer = createNodeImporter(model, tracer, recorder, store, run, notes)
   const scope = createScope()
-  const recorded = given.map((input, i): RecordedInput => {
-    const type = { dtype: input.dtype!, shape: input.shape!.map((_, axis) => binding.sizeOf(input, axis)) }
+  importer.problems.push(...unusableInputs(given))
+  const recorded = given.flatMap((input, i): RecordedInput[] => {
+    if (!input.dtype || !input.shape) {
+      scope.set(input.name, { kind: 'poisoned' })
+      return []
+    }
+    const type = { dtype: input.dtype, shape: input.shape.map((_, axis) => binding.sizeOf(input, axis)) }
     const tensor = withTracer(tracer, () => tensorOf(tracer.builder.input(inputs[i]!.name, type)))
     recorder.input(inputs[i]!.name, tensor)
     scope.set(input.name, { kind: 'tensor', tensor: tensor as Value })
-    return { name: inputs[i]!.name, tensor, type, dims: input.shape!.map((_, axis) => binding.nameOf(input, axis)) }
+    return [{ name: inputs[i]!.name, tensor, type, dims: input.shape.map((_, axis) => binding.nameOf(input, axis)) }]
   })
   importer.importNodes(model.graph, scope)
   if (importer.problems.length > 0) throw new UnsupportedOperators(importer.problems, hintOf(binding))
@@ -160,8 +159,8 @@ function importEntry({ model, name, given, inputs, outputs, binding, store, run,
 /** Sizes that were guessed may be what does not fit. */
 function hintOf({ open }: Binding): string | undefined {
   if (open.length === 0) return undefined
-  const guessed = open.map(({ name, sizes }) => `${name} = ${sizes[0]}`)
-  return `sizes that nobody stated were guessed: ${guessed.join(', ')}; --dim name=size sets them`
+  const guessed = open.map(({ key, sizes }) => `--dim ${printable(key, 60)}=${sizes[0]}`)
+  return `sizes that nobody stated were guessed; these would say the same: ${guessed.join(' ')}`
 }
 
 function headerOf(model: OnnxModel, names: readonly NamePair[]): string[] {

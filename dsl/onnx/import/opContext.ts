@@ -55,7 +55,7 @@ export function createContext(site: Site): OpContext {
   const dependsOnData = (i: number): never =>
     stop(
       `input ${i} '${printable(node.inputs[i]!, 80)}' depends on data, it must follow from constants and shapes`,
-      'export the model with fixed shapes, or simplify it with onnxsim',
+      '--constant fixes an input of the graph; else export the model with fixed shapes, or simplify it with onnxsim',
     )
 
   const context: OpContext = {

@@ -5,7 +5,7 @@ export interface Unsupported {
   readonly op: string
   /** `''` is ai.onnx. */
   readonly domain: string
-  /** Version of the domain that the file imports. */
+  /** Version of the domain that the file imports; 0 where it is an input or output of the graph. */
   readonly opset: number
   /** Name of the node, or of its first output where it has none. As in the file. */
   readonly node: string
@@ -35,10 +35,12 @@ function textOf(list: readonly Unsupported[]): string {
     const shown = group.slice(0, 3).map(({ node }) => `'${printable(node)}'`)
     const more = group.length > 3 ? ` and ${group.length - 3} more` : ''
     const name = domain === '' ? op : `${domain}.${op}`
-    return `- ${printable(name)} (opset ${opset}), node ${shown.join(', ')}${more}: ${printable(what)}${remedy ? `; ${printable(remedy)}` : ''}`
+    const place = opset === 0 ? printable(name) : `${printable(name)} (opset ${opset}), node`
+    return `- ${place} ${shown.join(', ')}${more}: ${printable(what)}${remedy ? `; ${printable(remedy)}` : ''}`
   })
-  const nodes = list.length === 1 ? 'one node' : `${list.length} nodes`
-  return [`${nodes} cannot be imported:`, ...lines].join('\n')
+  const noun = list.every(({ opset }) => opset > 0) ? 'node' : 'thing'
+  const things = list.length === 1 ? `one ${noun}` : `${list.length} ${noun}s`
+  return [`${things} cannot be imported:`, ...lines].join('\n')
 }
 
 /** Text of a file in a message: one line, bounded. */

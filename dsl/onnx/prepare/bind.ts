@@ -13,7 +13,7 @@ export function bindConstants(model: OnnxModel, constants: Constants): OnnxModel
     const input = graph.inputs.find((each) => each.name === name)
     if (!input) {
       const names = graph.inputs.slice(0, 20).map((each) => `'${each.name.slice(0, 60)}'`)
-      reject('bad-attribute', `constants: '${name.slice(0, 60)}' is no input of the graph; inputs are ${names.join(', ')}`)
+      reject('onnx-option', `constants: '${name.slice(0, 60)}' is no input of the graph; inputs are ${names.join(', ')}`)
     }
     initializers.set(name, tensorOf(input, [value].flat()))
   }
@@ -22,19 +22,16 @@ export function bindConstants(model: OnnxModel, constants: Constants): OnnxModel
 
 function tensorOf({ name, dtype, shape }: OnnxValue, values: readonly number[]): OnnxTensor {
   const what = `constants: input '${name.slice(0, 60)}'`
-  if (!dtype || !shape) return reject('bad-attribute', `${what} has no element type and shape in the file`)
+  if (!dtype || !shape) return reject('onnx-option', `${what} has no element type and shape in the file`)
   // A list gives the one dimension that the file leaves open.
   const open = shape.filter((extent) => typeof extent !== 'number').length
   const known = elementCount(shape.map((extent) => (typeof extent === 'number' ? extent : 1)))
   const sizes = shape.map((extent) => (typeof extent === 'number' ? extent : open === 1 ? values.length / known : 1))
   const count = elementCount(sizes)
   if (values.length !== count && values.length !== 1)
-    reject(
-      'bad-attribute',
-      `${what} is ${dtype}[${shape.map((extent) => extent ?? '?').join(', ')}], got ${values.length} values`,
-    )
+    reject('onnx-option', `${what} is ${dtype}[${shape.map((extent) => extent ?? '?').join(', ')}], got ${values.length} values`)
   const wrong = values.find((value) => !isElement(dtype, value))
-  if (wrong !== undefined) reject('bad-attribute', `${what}: ${wrong} is not a value of ${dtype}`)
+  if (wrong !== undefined) reject('onnx-option', `${what}: ${wrong} is not a value of ${dtype}`)
   return { name, dtype, shape: sizes, read: () => bytesOf(dtype, sizes, values) }
 }
 

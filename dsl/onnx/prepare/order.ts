@@ -24,7 +24,8 @@ export function orderGraph(graph: OnnxGraph, known: (name: string) => boolean = 
         reject('onnx-malformed', `${describeNode(node)} uses the value ${quote(name)}, which nothing makes`)
   const outputs = graph.outputs.map(({ name }) => name)
   for (const name of outputs) if (!here(name)) reject('onnx-malformed', `nothing makes the output ${quote(name)}`)
-  if (new Set(outputs).size < outputs.length) reject('onnx-malformed', 'the graph has two outputs of one name')
+  const twice = outputs.find((name, i) => outputs.indexOf(name) < i)
+  if (twice !== undefined) reject('onnx-malformed', `the graph has two outputs called ${quote(twice)}`)
 
   const order = sortNodes(graph.nodes, (i) => usesOf[i]!.flatMap((name) => makers.get(name) ?? []))
   const needed = new Set<number>()

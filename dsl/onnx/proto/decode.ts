@@ -25,7 +25,8 @@ export function decode<M extends MessageName>(name: M, bytes: Uint8Array): Messa
 
   const malformed = (what: string): never => {
     const place = path.length > 8 ? ['…', ...path.slice(-8)] : path
-    return reject('onnx-malformed', `${place.length > 0 ? `${place.join('.')}, ` : ''}near byte ${reader.pos}: ${what}`)
+    const doubt = messages === 1 && reader.pos < 64 ? '; is this an ONNX model?' : ''
+    return reject('onnx-malformed', `${place.length > 0 ? `${place.join('.')}, ` : ''}near byte ${reader.pos}: ${what}${doubt}`)
   }
   const expect = (wire: WireType, wanted: WireType): void => {
     if (wire !== wanted) malformed(`the field has wire type ${wire}, expected ${wanted}`)
