@@ -19,9 +19,6 @@ export interface Compiled {
   readonly fault?: Error
 }
 
-/** Milliseconds after which a build says what it is doing. */
-const patience = 15_000
-
 /** The way of a model file that the cache does not know: read it, compile each model in it, write the module that takes its place. */
 export async function compileModelFile(file: string, host: Host, options: Options): Promise<Compiled> {
   let mark = performance.now()

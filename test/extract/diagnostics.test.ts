@@ -10,7 +10,13 @@ const root = join(process.env.GLOWPLUG_ROOT!, 'fixtures/diagnostics')
 const update = process.env.GLOWPLUG_UPDATE === '1'
 
 /** Raised behind the extractor, by code that has tests of its own. */
-const raisedElsewhere: readonly DiagnosticCode[] = ['unsupported-op', 'target-unavailable', 'onnx-malformed', 'onnx-unsupported', 'onnx-option']
+const raisedElsewhere: readonly DiagnosticCode[] = [
+  'unsupported-op',
+  'target-unavailable',
+  'onnx-malformed',
+  'onnx-unsupported',
+  'onnx-option',
+]
 
 const folders = readdirSync(root).sort()
 

@@ -1,5 +1,5 @@
 import { reject } from '../../../compiler/graph/index.ts'
-import type { OnnxGraph, OnnxValue } from '../model.ts'
+import type { OnnxValue } from '../model.ts'
 import { identifierOf } from './names.ts'
 import { printable } from './problem.ts'
 
@@ -28,7 +28,7 @@ const namelessName = /^(n|b|s\d+|unk__\d+|unknown\w*|none|.*dynamic.*|\?|-1)$/i
  * Sizes for the symbolic dimensions of a graph's inputs. What `dims` does not bind is guessed, with a note: a batch is 1, other dimensions
  * get a usual size. Lists of sizes make a binding for each combination. Throws ModelProblem for names that the file does not have.
  */
-export function bindDims(graph: OnnxGraph, inputs: readonly OnnxValue[], dims: Dims, notes: string[]): readonly Binding[] {
+export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string[]): readonly Binding[] {
   const places = inputs.flatMap((input) =>
     (input.shape ?? []).flatMap((size, axis) =>
       typeof size === 'number' ? [] : [{ input, axis, name: size, key: keyOf(input, axis) }],

@@ -51,7 +51,7 @@ export async function importGraph(model: OnnxModel, options: ImportGraphOptions 
   const given = graph.inputs.filter((input) => !graph.initializers.has(input.name))
   const notes = new Set<string>()
   const found: string[] = []
-  const bindings = bindDims(graph, given, options.dims ?? {}, found)
+  const bindings = bindDims(given, options.dims ?? {}, found)
   for (const note of found) notes.add(note)
   const opset = model.opsets.get('')
   if (opset !== undefined && opset > newestOpset)

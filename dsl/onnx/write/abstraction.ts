@@ -1,4 +1,14 @@
-import { type Factory, type Item, isKnown, numberOf, type Parameter, parameterOf, type Scalar, samePadding, textOf } from './program.ts'
+import {
+  type Factory,
+  type Item,
+  isKnown,
+  numberOf,
+  type Parameter,
+  parameterOf,
+  type Scalar,
+  samePadding,
+  textOf,
+} from './program.ts'
 import { deriveColumns, familyOf } from './relations.ts'
 
 /** Scalars of repeated calls, written with parameters where they differ. */
@@ -28,7 +38,7 @@ export function abstractScalars(windows: readonly (readonly Item[])[], factory: 
   const columns = new Map<string, Column>()
   const holes: { readonly column: Column; readonly write: (scalar: Scalar) => Scalar }[][] = []
   const add = (kind: Column['kind'], cells: readonly Scalar[], role: string): Column => {
-    const key = `${kind} ${kind === 'number' ? familyOf(role) : ''} ${cells.map((cell) => cell.key).join('\n')}`
+    const key = `${kind} ${kind === 'number' ? familyOf(role, windows.length) : ''} ${cells.map((cell) => cell.key).join('\n')}`
     const column: Column = columns.get(key) ?? { kind, cells, roles: [] }
     if (!column.roles.includes(role)) column.roles.push(role)
     columns.set(key, column)
@@ -100,7 +110,9 @@ function atomsOf(scalar: Scalar): readonly Atom[] {
 
 const split = (scalar: Scalar): Atom[] =>
   scalar.kind === 'text'
-    ? scalar.parts.flatMap((part): Atom[] => (typeof part === 'string' ? [...(part.match(/\d+|[A-Za-z]+|[^A-Za-z0-9]/g) ?? [])] : [part]))
+    ? scalar.parts.flatMap((part): Atom[] =>
+        typeof part === 'string' ? [...(part.match(/\d+|[A-Za-z]+|[^A-Za-z0-9]/g) ?? [])] : [part],
+      )
     : [scalar]
 
 const isNumeric = (atom: Atom | undefined): boolean =>

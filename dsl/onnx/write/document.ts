@@ -93,7 +93,8 @@ export function layout(doc: Doc): string {
 
   for (let frame = stack.pop(); frame; frame = stack.pop()) {
     const { indentation, isBroken, doc: current } = frame
-    const push = (next: Doc, within = indentation, breaks = isBroken) => stack.push({ indentation: within, isBroken: breaks, doc: next })
+    const push = (next: Doc, within = indentation, breaks = isBroken) =>
+      stack.push({ indentation: within, isBroken: breaks, doc: next })
     if (typeof current === 'string') {
       write(current)
       continue
@@ -124,7 +125,9 @@ export function layout(doc: Doc): string {
         const chosen =
           column + current.flatWidth + behind <= lineWidth
             ? 0
-            : current.options.findIndex((option, i) => i === last || (i > 0 && column + upToLine(option, true).width <= lineWidth))
+            : current.options.findIndex(
+                (option, i) => i === last || (i > 0 && column + upToLine(option, true).width <= lineWidth),
+              )
         push(current.options[chosen]!, indentation, chosen > 0)
         break
       }
@@ -175,7 +178,9 @@ function upToLine(doc: Doc, isBroken: boolean): { readonly width: number; readon
     case 'group':
       return doc.flatWidth === Number.POSITIVE_INFINITY ? upToLine(doc.content, true) : { width: doc.flatWidth, ends: false }
     case 'choice':
-      return doc.flatWidth === Number.POSITIVE_INFINITY ? upToLine(doc.options.at(-1)!, true) : { width: doc.flatWidth, ends: false }
+      return doc.flatWidth === Number.POSITIVE_INFINITY
+        ? upToLine(doc.options.at(-1)!, true)
+        : { width: doc.flatWidth, ends: false }
     case 'fill':
       return { width: widthOf(doc), ends: false }
     case 'whenBroken':

@@ -86,7 +86,9 @@ function shapeOf({ inputs, outputs, items }: Body): string {
 
 /** `seq` where the entries are `seq32`, `seq64` and the numbers 32 and 64. */
 function bucketWord(bodies: readonly Body[], keys: readonly string[]): string | undefined {
-  const words = bodies.map(({ entry }, b) => entry.split('_').flatMap((part) => (part.endsWith(keys[b]!) ? [part.slice(0, -keys[b]!.length)] : [])))
+  const words = bodies.map(({ entry }, b) =>
+    entry.split('_').flatMap((part) => (part.endsWith(keys[b]!) ? [part.slice(0, -keys[b]!.length)] : [])),
+  )
   const common = words[0]!.find((word) => word !== '' && !/\d$/.test(word) && words.every((others) => others.includes(word)))
   return common === undefined ? undefined : camelCase(common)
 }

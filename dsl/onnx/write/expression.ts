@@ -1,5 +1,19 @@
+import { InvariantError } from '../../../compiler/graph/index.ts'
+import {
+  broken,
+  choice,
+  type Doc,
+  fill,
+  group,
+  indent,
+  join,
+  line,
+  separated,
+  softLine,
+  whenBroken,
+  widthOf,
+} from './document.ts'
 import type { Value } from './program.ts'
-import { broken, choice, type Doc, fill, group, indent, join, line, separated, softLine, whenBroken, widthOf } from './document.ts'
 
 /** An expression of the written module. */
 export type Expression =
@@ -33,12 +47,14 @@ export function docOf(expression: Expression): Doc {
     case 'member':
       return join(docOf(expression.of), expression.access)
     case 'reference':
-      throw new Error('a tensor is printed before it has a name')
+      throw new InvariantError('a tensor is printed before it has a name')
     case 'list':
       return listDoc(expression)
     case 'object':
       if (expression.entries.length === 0) return '{}'
-      return group(join('{', indent(join(line, separated(expression.entries.map(entryDoc), join(',', line)))), whenBroken(','), line, '}'))
+      return group(
+        join('{', indent(join(line, separated(expression.entries.map(entryDoc), join(',', line)))), whenBroken(','), line, '}'),
+      )
     case 'call':
       return callDoc(expression.callee, expression.parts)
   }
@@ -69,10 +85,15 @@ function callDoc(callee: string, parts: readonly Expression[]): Doc {
     !(parts.length > 1 && isNumberList(last))
   if (!isHugged || docs.slice(0, -1).some((doc) => widthOf(doc) === Number.POSITIVE_INFINITY)) return group(apart)
   const heads = docs.slice(0, -1).flatMap((doc) => [doc, ', '])
-  return choice(join(`${callee}(`, ...heads, docs.at(-1)!, ')'), join(`${callee}(`, ...heads, broken(contentOf(docs.at(-1)!)), ')'), broken(apart))
+  return choice(
+    join(`${callee}(`, ...heads, docs.at(-1)!, ')'),
+    join(`${callee}(`, ...heads, broken(contentOf(docs.at(-1)!)), ')'),
+    broken(apart),
+  )
 }
 
-const contentOf = (doc: Doc): Doc => (typeof doc === 'object' && (doc.kind === 'group' || doc.kind === 'broken') ? doc.content : doc)
+const contentOf = (doc: Doc): Doc =>
+  typeof doc === 'object' && (doc.kind === 'group' || doc.kind === 'broken') ? doc.content : doc
 
 /** Characters on one line. */
 export const widthOfExpression = (expression: Expression): number => {

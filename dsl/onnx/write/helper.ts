@@ -25,15 +25,27 @@ export interface Option {
 const optional = new Set(['kernel', 'stride', 'padding', 'dilation', 'groups', 'epsilon', 'window'])
 
 /** Names and layout of a helper, from what it does and from what its calls give. */
-export function describeHelper(template: Template, calls: readonly Item[], module: Scope, names: ReadonlyMap<Template, string>, inputs: ReadonlyMap<Value, string>): Helper {
+export function describeHelper(
+  template: Template,
+  calls: readonly Item[],
+  module: Scope,
+  names: ReadonlyMap<Template, string>,
+  inputs: ReadonlyMap<Value, string>,
+): Helper {
   const name = module.take(...(template.role ? [template.role] : []), ...helperWords(template, names))
   const scope = createScope(module)
   const operands = new Map<Value, string>()
-  for (const [i, value] of template.operands.entries()) operands.set(value, scope.take(...inputWord(calls.map(({ values }) => inputs.get(values[i]!))), ...operandWords(template, value, i)))
+  for (const [i, value] of template.operands.entries())
+    operands.set(
+      value,
+      scope.take(...inputWord(calls.map(({ values }) => inputs.get(values[i]!))), ...operandWords(template, value, i)),
+    )
 
   const texts = template.parameters.filter(({ kind }) => kind === 'text')
-  const numbers = template.parameters.filter(({ kind }) => kind === 'number')
-  const optionLike = numbers.filter(({ roles }) => roles.some((role) => optional.has(role)) && !roles.some((role) => role === 'to' || role === 'from'))
+  const numbers = template.parameters.filter(({ kind }) => kind !== 'text')
+  const optionLike = numbers.filter(
+    ({ roles }) => roles.some((role) => optional.has(role)) && !roles.some((role) => role === 'to' || role === 'from'),
+  )
   const inOptions = template.parameters.length > 3 && optionLike.length > 1 ? optionLike : []
   const rank = (parameter: Parameter) =>
     parameter.kind === 'text' || parameter.roles.some((role) => role.startsWith('index:'))
@@ -43,9 +55,12 @@ export function describeHelper(template: Template, calls: readonly Item[], modul
         : parameter.roles.includes('from')
           ? 1
           : 3
-  const positional = [...texts, ...numbers.filter((parameter) => !inOptions.includes(parameter))].sort((a, b) => rank(a) - rank(b))
+  const positional = [...texts, ...numbers.filter((parameter) => !inOptions.includes(parameter))].sort(
+    (a, b) => rank(a) - rank(b),
+  )
   const labels = new Map<Parameter, string>()
-  for (const parameter of [...positional, ...inOptions]) labels.set(parameter, scope.take(...parameterWords(parameter, texts.length)))
+  for (const parameter of [...positional, ...inOptions])
+    labels.set(parameter, scope.take(...parameterWords(parameter, texts.length)))
   return {
     template,
     name,
@@ -71,7 +86,7 @@ function usual(index: number, calls: readonly Item[]): Scalar | undefined {
   const counts = new Map<string, { readonly scalar: Scalar; count: number }>()
   for (const { scalars } of calls) {
     const scalar = scalars[index]!
-    if (scalar.kind !== 'number') continue
+    if (scalar.kind !== 'number' && scalar.kind !== 'same') continue
     const entry = counts.get(scalar.key) ?? { scalar, count: 0 }
     entry.count++
     counts.set(scalar.key, entry)

@@ -1,12 +1,25 @@
-import { type DType, elementCount } from '../../../compiler/graph/index.ts'
+import { type DType, elementCount, InvariantError } from '../../../compiler/graph/index.ts'
 import { isPlainObject } from '../../check.ts'
 import type { Tensor } from '../../tensor.ts'
 import { isTensor } from '../../tracer.ts'
 import { partsOf } from '../record/recorder.ts'
 import type { Argument, Recording, Statement } from '../record/statement.ts'
-import { type Body, type Factory, type Form, type Item, impliedNumber, numberOf, type Scalar, samePadding, textOf, type Value } from './program.ts'
-import { isSamePadding, simplified } from './simplify.ts'
+import { withLeavesInside } from './leaves.ts'
+import {
+  type Body,
+  type Factory,
+  type Form,
+  type Item,
+  impliedNumber,
+  numberOf,
+  type Scalar,
+  samePadding,
+  textOf,
+  type Value,
+} from './program.ts'
+import { costOf, createReading, type Reading } from './reading.ts'
 import { constants } from './scalars.ts'
+import { isSamePadding, simplified } from './simplify.ts'
 import { printNumber, quoted } from './text.ts'
 import { defaultsOf, isStructural, layerWord, optionsAt, roleAt, takesNumbers, weightRole } from './vocabulary.ts'
 
@@ -65,60 +78,12 @@ export function bodyOf(recording: Recording, factory: Factory): Body {
     items.push({ pattern, values: [], scalars: reading.scalars, results: [value], origins: [] })
     return { name, value, shape }
   })
-  return { entry: recording.entry, inputs, outputs, items: withLeavesInside(items, new Set(outputs.map(({ value }) => value)), factory) }
-}
-
-/**
- * Calls of weights and literals alone that one other call uses, such as the `dequantize` of a weight, written inside of that call: they are
- * part of what it does.
- */
-function withLeavesInside(items: readonly Item[], outputs: ReadonlySet<Value>, factory: Factory): readonly Item[] {
-  const uses = new Map<Value, number>()
-  for (const { values } of items) for (const value of values) uses.set(value, (uses.get(value) ?? 0) + 1)
-  const leaves = new Map<Value, Item>()
-  const kept: Item[] = []
-  for (const item of items) {
-    const merged = item.values.some((value) => leaves.has(value)) ? withInner(item, leaves, factory) : item
-    const [result] = merged.results
-    const isLeaf = merged.values.length === 0 && merged.pattern.returns === 'one' && merged.scalars.length <= maximumInside
-    if (isLeaf && uses.get(result!) === 1 && !outputs.has(result!)) leaves.set(result!, merged)
-    else kept.push(merged)
+  return {
+    entry: recording.entry,
+    inputs,
+    outputs,
+    items: withLeavesInside(items, new Set(outputs.map(({ value }) => value)), factory),
   }
-  return kept
-}
-
-/** Numbers and names that a call may bring along into another. */
-const maximumInside = 12
-
-function withInner(item: Item, leaves: ReadonlyMap<Value, Item>, factory: Factory): Item {
-  const reading = createReading()
-  const origins = [...item.origins]
-  const copy = (form: Form, from: Item): Form => {
-    switch (form.kind) {
-      case 'text':
-        return form
-      case 'value': {
-        const value = from.values[form.index]!
-        const leaf = leaves.get(value)
-        if (!leaf) return reading.value(value)
-        origins.push(...leaf.origins)
-        return copy(leaf.pattern.form, leaf)
-      }
-      case 'scalar':
-        return reading.scalar(from.scalars[form.index]!, from.pattern.roles[form.index]!)
-      case 'call':
-        return { ...form, parts: form.parts.map((part) => copy(part, from)) }
-      case 'list':
-        return { ...form, items: form.items.map((inner) => copy(inner, from)) }
-      case 'object':
-        return { ...form, entries: form.entries.map((entry) => ({ ...entry, form: copy(entry.form, from) })) }
-    }
-  }
-  const form = copy(item.pattern.form, item)
-  const { call, results, returns } = item.pattern
-  const operands = reading.values.map(({ dtype }) => dtype)
-  const pattern = factory.pattern({ call, form, roles: reading.roles, operands, results, returns, cost: costOf(form), template: undefined })
-  return { pattern, values: reading.values, scalars: reading.scalars, results: item.results, origins }
 }
 
 /** Statements that the outputs reach, in the order of calling. */
@@ -136,33 +101,6 @@ function neededStatements({ statements, outputs, sourceOf }: Recording): Stateme
     else if (isPlainObject(argument)) for (const inner of Object.values(argument)) pending.push(inner as Argument)
   }
   return statements.filter((statement) => needed.has(statement))
-}
-
-interface Reading {
-  readonly form: Form
-  readonly values: readonly Value[]
-  readonly scalars: readonly Scalar[]
-  readonly roles: readonly string[]
-}
-
-function createReading() {
-  const values: Value[] = []
-  const scalars: Scalar[] = []
-  const roles: string[] = []
-  return {
-    values,
-    scalars,
-    roles,
-    value(value: Value): Form {
-      values.push(value)
-      return { kind: 'value', index: values.length - 1 }
-    },
-    scalar(scalar: Scalar, role: string): Form {
-      scalars.push(scalar)
-      roles.push(role)
-      return { kind: 'scalar', index: scalars.length - 1 }
-    },
-  }
 }
 
 function readStatement(statement: Statement, recording: Recording, valueOf: (tensor: Tensor) => Value): Reading {
@@ -198,7 +136,13 @@ function readStatement(statement: Statement, recording: Recording, valueOf: (ten
       if (call === 'slice') sliced = Number(argument.axis)
       const keys = [...Object.keys(argument)]
       for (const [key, fallback] of Object.entries(fallbacks))
-        if (typeof fallback === 'number' && !isStructural(call, key) && !keys.includes(key) && isTop && index === given.length - 1)
+        if (
+          typeof fallback === 'number' &&
+          !isStructural(call, key) &&
+          !keys.includes(key) &&
+          isTop &&
+          index === given.length - 1
+        )
           keys.push(key)
       const order = Object.keys(fallbacks)
       keys.sort((a, b) => order.indexOf(a) - order.indexOf(b))
@@ -252,7 +196,7 @@ function tensorForm(
     const sizes = shape.map((size, axis) => reading.scalar(numberOf(size), weightRole(call, index, axis)))
     return { kind: 'call', callee: 'w.get', parts: [name, dtype, { kind: 'list', items: sizes }] }
   }
-  if (source.kind !== 'literal') throw new Error('only weights and literals are written where they are used')
+  if (source.kind !== 'literal') throw new InvariantError('only weights and literals are written where they are used')
   const sizes: Form = { kind: 'list', items: shape.map((size) => ({ kind: 'text', text: String(size) })) }
   const role = roleAt(call, index)
   const element = (value: number | bigint): Form =>
@@ -262,22 +206,4 @@ function tensorForm(
   if (isRepeated && elementCount(shape) === values.length)
     return { kind: 'call', callee: 'full', parts: [dtype, sizes, element(values[0]!)] }
   return { kind: 'call', callee: 'constant', parts: [dtype, sizes, { kind: 'list', items: values.map(element) }] }
-}
-
-/** Characters of source, roughly. */
-function costOf(form: Form): number {
-  switch (form.kind) {
-    case 'value':
-      return 3
-    case 'scalar':
-      return 5
-    case 'text':
-      return form.text.length + 2
-    case 'call':
-      return form.callee.length + 4 + form.parts.reduce((sum, part) => sum + costOf(part), 0) + (form.callee === 'w.get' ? 20 : 8)
-    case 'list':
-      return form.items.reduce((sum, item) => sum + costOf(item), 2)
-    case 'object':
-      return form.entries.reduce((sum, { key, form: inner, fallback }) => sum + (fallback === undefined ? key.length + costOf(inner) : 2), 2)
-  }
 }

@@ -17,7 +17,9 @@ function partWord(segment: string): string | undefined {
   const word = camelCase(segment.replace(/[\d.]+$/, '').replace(/^[\d._]+/, ''))
   if (word === undefined || word.length < 2) return undefined
   const one = singular(word)
-  return parts.has(one.toLowerCase()) || [...parts].some((part) => part.length > 3 && one.toLowerCase().endsWith(part)) ? one : undefined
+  return parts.has(one.toLowerCase()) || [...parts].some((part) => part.length > 3 && one.toLowerCase().endsWith(part))
+    ? one
+    : undefined
 }
 
 /** Names for a helper, the best first. */
@@ -77,11 +79,12 @@ function contentWord(template: Template, calls: readonly string[], names: Readon
 }
 
 const hasGroups = (template: Template): boolean =>
-  template.body.some(
-    (item) =>
-      item.pattern.roles.some((role, i) => role === 'groups' && item.scalars[i]?.key !== '1') ||
-      (item.pattern.template !== undefined && item.pattern.template.parameters.some(({ roles }, i) => roles.includes('groups') && item.scalars[i]?.key !== '1')),
-  )
+  template.body.some(({ pattern, scalars }) => {
+    const roles = pattern.template
+      ? pattern.template.parameters.map((parameter) => parameter.roles)
+      : pattern.roles.map((role) => [role])
+    return roles.some((own, i) => own.includes('groups') && scalars[i]?.key !== '1')
+  })
 
 /** Names for a tensor that a helper is given. */
 export function operandWords({ body }: Template, value: Value, index: number): string[] {
@@ -93,7 +96,8 @@ export function operandWords({ body }: Template, value: Value, index: number): s
     if (pattern.call === 'where' && place === 0) return ['mask', 'condition']
     if (pattern.call === 'gather' || pattern.call === 'embedding') return place === 0 ? ['table'] : ['indices']
     const [result] = item.results
-    if (pattern.call === 'add' && body.some((next) => next.pattern.call === 'softmax' && next.values[0] === result)) return ['mask']
+    if (pattern.call === 'add' && body.some((next) => next.pattern.call === 'softmax' && next.values[0] === result))
+      return ['mask']
     if (pattern.call === 'lstm' || pattern.call === 'gru') return ['state', 'other']
   }
   if (value.dtype === 'bool') return ['mask']

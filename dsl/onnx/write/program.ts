@@ -30,7 +30,13 @@ export type Scalar =
   | { readonly kind: 'same'; readonly key: "'same'" }
   | { readonly kind: 'text'; readonly parts: readonly (string | Scalar)[]; readonly key: string }
   | { readonly kind: 'parameter'; readonly parameter: Parameter; readonly key: string }
-  | { readonly kind: 'arithmetic'; readonly left: Scalar; readonly operator: '*' | '/' | '+' | '-'; readonly right: Scalar; readonly key: string }
+  | {
+      readonly kind: 'arithmetic'
+      readonly left: Scalar
+      readonly operator: '*' | '/' | '+' | '-'
+      readonly right: Scalar
+      readonly key: string
+    }
 
 export const numberOf = (value: number | bigint): Scalar => ({ kind: 'number', value, key: printNumber(value) })
 export const impliedNumber = (value: number): Scalar => ({ ...numberOf(value), isImplied: true }) as Scalar
@@ -50,7 +56,11 @@ export function textOf(...parts: readonly (string | Scalar)[]): Scalar {
     else if (plain !== '') merged.push(plain)
   }
   for (const part of parts) add(part)
-  return { kind: 'text', parts: merged, key: `'${merged.map((part) => (typeof part === 'string' ? escaped(part) : `\${${part.key}}`)).join('')}'` }
+  return {
+    kind: 'text',
+    parts: merged,
+    key: `'${merged.map((part) => (typeof part === 'string' ? escaped(part) : `\${${part.key}}`)).join('')}'`,
+  }
 }
 export const parameterOf = (parameter: Parameter): Scalar => ({ kind: 'parameter', parameter, key: `#${parameter.id}` })
 export const arithmetic = (left: Scalar, operator: '*' | '/' | '+' | '-', right: Scalar): Scalar => ({
@@ -62,7 +72,9 @@ export const arithmetic = (left: Scalar, operator: '*' | '/' | '+' | '-', right:
 })
 
 export const isKnown = (scalar: Scalar): boolean =>
-  scalar.kind === 'number' || scalar.kind === 'same' || (scalar.kind === 'text' && scalar.parts.every((part) => typeof part === 'string'))
+  scalar.kind === 'number' ||
+  scalar.kind === 'same' ||
+  (scalar.kind === 'text' && scalar.parts.every((part) => typeof part === 'string'))
 
 /** A scalar with parameters replaced. */
 export function substitute(scalar: Scalar, given: ReadonlyMap<Parameter, Scalar>): Scalar {
@@ -76,7 +88,8 @@ export function substitute(scalar: Scalar, given: ReadonlyMap<Parameter, Scalar>
       return textOf(...scalar.parts.map((part) => (typeof part === 'string' ? part : substitute(part, given))))
     case 'arithmetic': {
       const [left, right] = [substitute(scalar.left, given), substitute(scalar.right, given)]
-      if (left.kind === 'number' && right.kind === 'number') return numberOf(compute(Number(left.value), scalar.operator, Number(right.value)))
+      if (left.kind === 'number' && right.kind === 'number')
+        return numberOf(compute(Number(left.value), scalar.operator, Number(right.value)))
       return arithmetic(left, scalar.operator, right)
     }
   }
@@ -93,7 +106,10 @@ export type Form =
   | { readonly kind: 'call'; readonly callee: string; readonly parts: readonly Form[] }
   | { readonly kind: 'list'; readonly items: readonly Form[] }
   /** An entry whose scalar is its fallback is left out. */
-  | { readonly kind: 'object'; readonly entries: readonly { readonly key: string; readonly form: Form; readonly fallback?: number }[] }
+  | {
+      readonly kind: 'object'
+      readonly entries: readonly { readonly key: string; readonly form: Form; readonly fallback?: number }[]
+    }
 
 /** What calls have in common that differ in tensors and scalars alone. Equal patterns are one object. */
 export interface Pattern {

@@ -20,7 +20,9 @@ export function deriveColumns(columns: readonly Column[]): {
   const numbers = new Map<Column, readonly number[]>()
   for (const column of columns) {
     if (column.kind !== 'number') continue
-    const values = column.cells.map((cell) => (cell.kind === 'number' && typeof cell.value === 'number' ? cell.value : Number.NaN))
+    const values = column.cells.map((cell) =>
+      cell.kind === 'number' && typeof cell.value === 'number' ? cell.value : Number.NaN,
+    )
     if (values.every(Number.isSafeInteger)) numbers.set(column, values)
   }
   const kept: Column[] = []
@@ -96,5 +98,11 @@ const families: Readonly<Record<string, string>> = Object.fromEntries([
   ['window', 'kernel'],
 ])
 
-/** Numbers of different families are different things, even where they are equal. */
-export const familyOf = (role: string): string => (role.startsWith('index:') ? 'index' : Object.hasOwn(families, role) ? families[role]! : role)
+/**
+ * Numbers of different families are different things, even where they are equal. The place of a part in a tensor and the number in its name
+ * are one where `rows` of them agree, as the layer of a cache.
+ */
+export function familyOf(role: string, rows: number): string {
+  const family = role.startsWith('index:') ? 'index' : Object.hasOwn(families, role) ? families[role]! : role
+  return rows > 2 && (family === 'position' || family === 'value') ? 'index' : family
+}

@@ -36,6 +36,9 @@ function loopAt(items: readonly Item[], start: number): Loop | undefined {
     return from < 0 ? ('each' as const) : from
   })
   if (!carried.some((from) => typeof from === 'number')) return undefined
+  // Operands that a turn takes from one result start from one tensor, or the first turn is none of the loop.
+  if (!carried.every((from, a) => typeof from !== 'number' || first.values[carried.indexOf(from)] === first.values[a]))
+    return undefined
   const made = new Set<Value>()
   const goesOn = (before: Item, next: Item | undefined) =>
     next?.pattern === first.pattern &&
@@ -66,7 +69,9 @@ export const isCountable = ({ roles }: Parameter): boolean => roles.some((role) 
 
 /** Tables stand outside of all functions, where there are no parameters. */
 const isWritable = (scalar: Scalar): boolean =>
-  scalar.kind === 'number' || scalar.kind === 'same' || (scalar.kind === 'text' && scalar.parts.every((part) => typeof part === 'string'))
+  scalar.kind === 'number' ||
+  scalar.kind === 'same' ||
+  (scalar.kind === 'text' && scalar.parts.every((part) => typeof part === 'string'))
 
 /** Start and distance of whole numbers that grow evenly; a distance of 0 where all are the same, whatever they are. */
 export function progression(cells: readonly Scalar[]): { readonly start: number; readonly distance: number } | undefined {

@@ -1,4 +1,4 @@
-import { type Expression, atom } from './expression.ts'
+import { atom, type Expression } from './expression.ts'
 import type { Parameter, Scalar } from './program.ts'
 import { escaped, printNumber, quoted } from './text.ts'
 

@@ -1,5 +1,5 @@
-import { stepsOf } from './runs.ts'
 import { type Body, type Factory, type Item, isKnown, type Template, type Value } from './program.ts'
+import { stepsOf } from './runs.ts'
 
 /** A forward of more calls than this is cut into functions. */
 const longest = 70
@@ -14,7 +14,12 @@ export function cutIntoSections(body: Body, factory: Factory): Template[] {
   const steps = stepsOf(body.items).map((step) => (step.kind === 'call' ? [step.item] : step.items))
   if (steps.length <= longest) return []
   const items = steps.flat()
-  const ends = steps.map(((end) => (step) => (end += step.length))(0))
+  const ends = steps.map(
+    (
+      (end) => (step) =>
+        (end += step.length)
+    )(0),
+  )
   const last = new Map<Value, number>()
   for (const [i, item] of items.entries()) for (const value of item.values) last.set(value, i)
   for (const { value } of body.outputs) last.set(value, Number.POSITIVE_INFINITY)

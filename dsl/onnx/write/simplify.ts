@@ -14,14 +14,21 @@ const perAxis = (argument: Argument): Argument =>
   isNumbers(argument) && argument.every((entry) => entry === argument[0]) ? argument[0]! : argument
 
 /** What a padding of `'same'` adds on each side. */
-function samePadding(args: readonly Argument[], axes: number, isPool: boolean, options: Options): { readonly before: Shape; readonly after: Shape } {
+function samePadding(
+  args: readonly Argument[],
+  axes: number,
+  isPool: boolean,
+  options: Options,
+): { readonly before: Shape; readonly after: Shape } {
   const list = (side: Argument): Shape => (typeof side === 'number' ? new Array<number>(axes).fill(side) : (side as Shape))
   const kernel = isPool ? list(args[1]) : shapeOf(args[1]).slice(2)
   const stride = list(options.stride ?? (isPool ? args[1] : 1))
   const dilation = list(options.dilation ?? 1)
   const total = shapeOf(args[0])
     .slice(2)
-    .map((extent, i) => Math.max(0, (Math.ceil(extent / stride[i]!) - 1) * stride[i]! + dilation[i]! * (kernel[i]! - 1) + 1 - extent))
+    .map((extent, i) =>
+      Math.max(0, (Math.ceil(extent / stride[i]!) - 1) * stride[i]! + dilation[i]! * (kernel[i]! - 1) + 1 - extent),
+    )
   return { before: total.map((sum) => Math.floor(sum / 2)), after: total.map((sum) => Math.ceil(sum / 2)) }
 }
 
@@ -63,8 +70,15 @@ function withoutDefaults({ call, arguments: given }: Statement, options: Options
   return entries.length > 0 ? Object.fromEntries(entries) : undefined
 }
 
-function windowOptions({ call, arguments: args }: Statement, given: readonly Argument[], options: Options, axes: number): Options {
-  const result: Record<string, Argument> = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, perAxis(value)]))
+function windowOptions(
+  { call, arguments: args }: Statement,
+  given: readonly Argument[],
+  options: Options,
+  axes: number,
+): Options {
+  const result: Record<string, Argument> = Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [key, perAxis(value)]),
+  )
   const isPool = call.includes('Pool')
   if (isPool && String(result.stride) === String(given[1])) delete result.stride
   const { padding } = result
@@ -82,7 +96,8 @@ function windowOptions({ call, arguments: args }: Statement, given: readonly Arg
 
 /** Ranges with both ends as positions from the front, where they walk forwards in steps of one. What is implied is left out when printing. */
 function explicitRange(extents: Shape, range: Argument): Argument {
-  if (Array.isArray(range)) return range.length === 1 ? explicitRange(extents, range[0]) : range.map((one) => explicitRange(extents, one))
+  if (Array.isArray(range))
+    return range.length === 1 ? explicitRange(extents, range[0]) : range.map((one) => explicitRange(extents, one))
   const { axis, start = 0, stop, step = 1 } = range as Readonly<Record<string, number | undefined>>
   if (step !== 1) return range
   const extent = extents[axis! < 0 ? axis! + extents.length : axis!]!

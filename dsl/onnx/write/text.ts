@@ -22,11 +22,11 @@ export function escaped(text: string): string {
 /** Longest line of a comment that repeats text of a file. */
 const maximumComment = 200
 
-/** Text as part of a comment: one line of printable characters that neither end the comment nor command a tool. */
+/** Text as part of a comment: one line of letters, digits and ASCII that neither end the comment nor command a tool. */
 export function commented(text: string): string {
   const line = text
     .slice(0, maximumComment * 2)
-    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replace(/[^\x20-\x7e\p{L}\p{M}\p{N}]+/gu, ' ')
     .replace(/\*\/|\/\*|<\/|<!|-->/g, (found) => [...found].join(' '))
     .trim()
   const cut = line.length > maximumComment ? `${line.slice(0, maximumComment - 3)}...` : line

@@ -66,7 +66,8 @@ export const windowAxes: Readonly<Record<string, number>> = {
 
 /** Numbers that say how dimensions are arranged: calls that differ in them are different calls. */
 const structural = new Set(['axis', 'axes', 'order', 'dims', 'count', 'step', 'batchDims', 'direction'])
-export const isStructural = (call: string, role: string): boolean => structural.has(role) || (call === 'transpose' && role === 'order')
+export const isStructural = (call: string, role: string): boolean =>
+  structural.has(role) || (call === 'transpose' && role === 'order')
 
 /** Names of positional arguments that are no tensors. */
 const positions: Readonly<Record<string, Readonly<Record<number, string>>>> = {

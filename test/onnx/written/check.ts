@@ -14,7 +14,10 @@ export function checkSources(sources: ReadonlyMap<string, string>): void {
     cpSync(join(root, 'biome.json'), join(folder, 'biome.json'))
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
     const compilerOptions = { paths: { glowplug: [join(root, 'dsl/index.ts')] }, typeRoots: [join(root, 'node_modules/@types')] }
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.model.ts'], exclude: [] }))
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.model.ts'], exclude: [] }),
+    )
     for (const [name, source] of sources) writeFileSync(join(folder, `${name}.model.ts`), source)
     const run = (tool: string, ...args: string[]): string => {
       try {
@@ -24,7 +27,12 @@ export function checkSources(sources: ReadonlyMap<string, string>): void {
         return String((error as { stdout?: unknown }).stdout) + String((error as { stderr?: unknown }).stderr)
       }
     }
-    const found = run('@biomejs/biome/bin/biome', 'check', '--max-diagnostics=3', ...[...sources.keys()].map((name) => `${name}.model.ts`))
+    const found = run(
+      '@biomejs/biome/bin/biome',
+      'check',
+      '--max-diagnostics=3',
+      ...[...sources.keys()].map((name) => `${name}.model.ts`),
+    )
     if (found) throw new Error(found)
     // Files of the repository itself are checked elsewhere.
     const errors = run('typescript/bin/tsc', '-p', '.')

@@ -236,7 +236,9 @@ const cells: Network = {
 }
 
 const quantised: Network = {
-  inputs: { image: { dtype: 'u8', shape: [1, 3, 32, 32] } },
+  inputs: {
+    image: { dtype: 'u8', shape: [1, 3, 32, 32], quantization: { scale: [Math.fround(0.0078125)], zeroPoint: [128] } },
+  },
   make({ d, typed }, { image: x }) {
     const scales = [0.0123, 0.0234, 0.0345, 0.0456, 0.0567]
     x = d.dequantize(x, { scale: 0.0078125, zeroPoint: 128 } as any)
@@ -270,6 +272,19 @@ const small: Network = {
   },
 }
 
+const open: Network = {
+  dims: [{ name: 'sequence_length', sizes: [24] }],
+  inputs: {
+    features: { dtype: 'f32', shape: [1, 24, 8], dims: [undefined, 'sequence_length', undefined] },
+    mask: { dtype: 'bool', shape: [1, 24, 1], dims: [undefined, 'sequence_length', undefined] },
+  },
+  make: ({ d, weight }, { features, mask }) => ({
+    pooled: d.max(d.where(mask, d.linear(features, weight('proj.weight', 4, 8), weight('proj.bias', 4)), -Infinity), {
+      axes: [1],
+    }),
+  }),
+}
+
 /** Networks by name; each is a model, with the entries that stand here. */
 export const networks: Readonly<Record<string, Readonly<Record<string, Network>>>> = {
   resnet: { main: resnet },
@@ -281,6 +296,7 @@ export const networks: Readonly<Record<string, Readonly<Record<string, Network>>
   unet: { main: unet },
   cells: { main: cells },
   quantised: { main: quantised },
+  open: { main: open },
   small: { main: small },
   several: { main: small, other: vgg },
 }

@@ -26,7 +26,7 @@ function convolution(x: Tensor<'f32'>, index: number, from: number, to: number, 
 
 export default model({
   name: 'quantised',
-  inputs: { image: tensor('u8', [1, 3, 32, 32]) },
+  inputs: { image: tensor('u8', [1, 3, 32, 32], { scale: 0.0078125, zeroPoint: 128 }) },
   forward({ image }) {
     let x: Tensor<'f32'> = dequantize(image, { scale: 0.0078125, zeroPoint: 128 })
     for (const { index, from, to, scale, scale2, scale3 } of convolutions) {

@@ -6,7 +6,7 @@ export const hostileNames = [
   "'",
   '"',
   '`',
-  '${process.exit(1)}',
+  `\${process.exit(1)}`,
   '\\',
   "\\'",
   '*/ process.exit(1) /*',
@@ -23,7 +23,6 @@ export const hostileNames = [
   '// x',
   'ä.1.é',
   '💥',
-  '\ud800',
   'x'.repeat(300),
 ]
 
@@ -45,13 +44,19 @@ const ops: readonly Op[] = [
   ({ d }, s, random) => s.images.push(d.add(last(s), other(s, random))),
   ({ d }, s, random) => s.images.push(d.mul(last(s), Math.fround(Math.floor(random() * 100) / 10))),
   ({ d }, s, random) => s.images.push(d.clamp(last(s), { minimum: 0, maximum: Math.floor(random() * 3) * 3 + 1 })),
-  ({ d, weight }, s) => s.images.push(d.conv2d(last(s), weight(s.name(), 4, 4, 3, 3), weight(s.name(), 4), { padding: [1, 1] } as any)),
+  ({ d, weight }, s) =>
+    s.images.push(d.conv2d(last(s), weight(s.name(), 4, 4, 3, 3), weight(s.name(), 4), { padding: [1, 1] } as any)),
   ({ d, weight }, s, random) => {
     const kernel = pick([1, 3, 5], random)
     const padding = (kernel - 1) / 2
-    s.images.push(d.conv2d(last(s), weight(s.name(), 4, 4, kernel, kernel), undefined, { padding: { before: padding, after: padding } } as any))
+    s.images.push(
+      d.conv2d(last(s), weight(s.name(), 4, 4, kernel, kernel), undefined, {
+        padding: { before: padding, after: padding },
+      } as any),
+    )
   },
-  ({ d, weight }, s) => s.images.push(d.conv2d(last(s), weight(s.name(), 4, 1, 3, 3), undefined, { padding: 'same', groups: 4 } as any)),
+  ({ d, weight }, s) =>
+    s.images.push(d.conv2d(last(s), weight(s.name(), 4, 1, 3, 3), undefined, { padding: 'same', groups: 4 } as any)),
   ({ d, weight }, s) => {
     const [scale, shift, mean, variance] = [1, 2, 3, 4].map(() => weight(s.name(), 4)) as any[]
     s.images.push(d.batchNorm(last(s), scale, shift, mean, variance, { epsilon: 1e-3 }))
@@ -64,12 +69,16 @@ const ops: readonly Op[] = [
     const part = d.slice(last(s), { axis: 2, start: 0, stop: 4 })
     s.images.push(d.concat([part, d.slice(last(s), { axis: 2, start: 4 })], { axis: 2 } as any))
   },
-  ({ d, literal }, s, random) => s.images.push(d.add(last(s), literal('f32', [1, 4, 1, 1], [random(), 0.5, -1, 1e-7].map(Math.fround)))),
+  ({ d, literal }, s, random) =>
+    s.images.push(d.add(last(s), literal('f32', [1, 4, 1, 1], [random(), 0.5, -1, 1e-7].map(Math.fround)))),
   ({ d }, s) => s.images.push(d.reshape(d.transpose(d.reshape(last(s), [1, 4, 64]), [0, 2, 1]), [1, 4, 8, 8])),
-  ({ d, weight }, s) => s.images.push(d.reshape(d.linear(d.reshape(last(s), [1, 4, 64]), weight(s.name(), 64, 64)), [1, 4, 8, 8])),
+  ({ d, weight }, s) =>
+    s.images.push(d.reshape(d.linear(d.reshape(last(s), [1, 4, 64]), weight(s.name(), 64, 64)), [1, 4, 8, 8])),
   ({ d }, s) => s.images.push(d.softmax(last(s), { axis: pick([1, 3], () => 0.6) })),
   ({ d }, s, random) => s.images.push(d.where(d.greater(last(s), 0.5), last(s), other(s, random))),
-  ({ d }, s, random) => s.images.push(d.stack([last(s), other(s, random)], { axis: 1 } as any)) && s.images.push(d.max(s.images.pop(), { axes: [1] })),
+  ({ d }, s, random) =>
+    s.images.push(d.stack([last(s), other(s, random)], { axis: 1 } as any)) &&
+    s.images.push(d.max(s.images.pop(), { axes: [1] })),
 ]
 
 /** A network of blocks that are called again and again, with names that no exporter gives; the same for the same seed. */
@@ -78,7 +87,9 @@ export function randomNetwork(seed: number, size: number, names: readonly string
     inputs: { x: image(1, 4, 8, 8), other_input: image(1, 4, 8, 8) },
     make(kit, { x, other_input }) {
       const random = mulberry(seed)
-      const blocks = Array.from({ length: 1 + Math.floor(random() * 3) }, () => Array.from({ length: 1 + Math.floor(random() * 7) }, () => pick(ops, random)))
+      const blocks = Array.from({ length: 1 + Math.floor(random() * 3) }, () =>
+        Array.from({ length: 1 + Math.floor(random() * 7) }, () => pick(ops, random)),
+      )
       const state: State = { images: [x, kit.d.add(x, other_input)], name: () => '' }
       const prefixes = ['layers', 'net/block', pick(names, random)]
       for (let i = 0; i < size; i++) {

@@ -61,8 +61,7 @@ export function record(name: string, entries: Readonly<Record<string, Network>>,
       },
     }
     return withTracer(tracer, () => {
-      const nodes = Object.entries(network.inputs).map(([label, { dtype, shape, dims }]) => {
-        const type = { dtype, shape }
+      const nodes = Object.entries(network.inputs).map(([label, { dims, ...type }]) => {
         const node = tracer.builder.input(label, type)
         const tensor = tensorOf(node)
         recorder.input(label, tensor)
