@@ -97,6 +97,7 @@ export function entryDoc(
   const written = writeBlock(body.items, outputs, names, scope, () => 'undefined', around)
   const inputs = recording.inputs.map(({ name, type, dims }): readonly [string, Expression] => {
     const sizes = type.shape.map((size, axis) => atom(dimNames.get(dims?.[axis] ?? '') ?? String(size)))
+    around.use('tensor')
     const stored = type.quantization ? [quantizationOf(type.quantization)] : []
     return [keyOf(name), callOf('tensor', atom(quoted(type.dtype)), listOf(sizes), ...stored)]
   })
@@ -109,10 +110,15 @@ export function entryDoc(
     if (isUnknown) around.use('expectShape')
     return [keyOf(name), isUnknown ? callOf('expectShape', value, listOf(shape.map((size) => atom(String(size))))) : value]
   })
-  const labels = body.inputs.map(({ name, value }) => (names.get(value) === name ? name : `${keyOf(name)}: ${names.get(value)}`))
-  const parameters = group(
-    join('forward({', indent(join(line, separated(labels, join(',', line)))), whenBroken(','), line, '}) {'),
-  )
+  const read = new Set([...body.items.flatMap(({ values }) => values), ...body.outputs.map(({ value }) => value)])
+  const labels = body.inputs.flatMap(({ name, value }) => {
+    if (!read.has(value)) return []
+    return names.get(value) === name ? [name] : [`${keyOf(name)}: ${names.get(value)}`]
+  })
+  const parameters =
+    labels.length === 0
+      ? 'forward() {'
+      : group(join('forward({', indent(join(line, separated(labels, join(',', line)))), whenBroken(','), line, '}) {'))
   return [
     join('inputs: ', docOf(objectOf(inputs))),
     join(

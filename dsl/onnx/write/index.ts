@@ -2,7 +2,7 @@ import type { Recording } from '../record/statement.ts'
 import type { Surroundings } from './calls.ts'
 import { type Doc, join, layout, lines } from './document.ts'
 import { shareNetwork } from './entries.ts'
-import { docOf } from './expression.ts'
+import { atom, callOf, docOf } from './expression.ts'
 import { block, comma, entryDoc, functionDoc, keyOf, sentence } from './functions.ts'
 import { describeHelper, type Helper } from './helper.ts'
 import { importsOf } from './imports.ts'
@@ -52,7 +52,7 @@ function writeOrdered(
   const tables: Doc[] = []
   const helpers = new Map<Template, Helper>()
   const names = new Map<Template, string>()
-  const used = new Set(['model', 'tensor'])
+  const used = new Set(['model'])
   const around: Surroundings = {
     use: (called) => void used.add(called),
     helperOf: (template) => helpers.get(template)!,
@@ -95,7 +95,9 @@ function writeOrdered(
   if (hasWeights) used.add('weights')
   if (main!.dims.length > 0) used.add('dim')
   const preamble = [
-    ...(hasWeights ? [`const w = weights(new URL(${quoted(weightsFile)}, import.meta.url))`] : []),
+    ...(hasWeights
+      ? [join('const w = ', docOf(callOf('weights', callOf('new URL', atom(quoted(weightsFile)), atom('import.meta.url')))))]
+      : []),
     ...main!.dims.map(({ name: dim, sizes }) => `const ${dimNames.get(dim)!} = dim(${quoted(dim)}, [${sizes.join(', ')}])`),
   ]
   const parts = [
