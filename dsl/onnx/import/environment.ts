@@ -89,8 +89,8 @@ function sameElements(a: Known, b: Known): boolean {
 
 /** Constants up to this size may be written in the model. */
 const inlineElements = 16
-/** Characters of a list, and of an element in it: a list of unround floats is no reading. */
-const [inlineText, inlineElement] = [64, 6]
+/** Characters of a list, and of an element in it: a list of unround floats, or of trained integers, is no reading. */
+const [inlineText, inlineFloat, inlineInteger] = [64, 6, 3]
 
 /** The constant of the model for a known value: in the text where it is small and reads well, else in the weights file. */
 export function materialize(entry: Extract<Entry, { kind: 'known' }>, recorder: Recorder, store: WeightStore): Value {
@@ -113,7 +113,8 @@ function isInline(known: Known): boolean {
   if (count > inlineElements) return false
   if (count <= 1) return true
   const texts = writtenValues(dtype, known.bytes).map(String)
-  return texts.join(', ').length <= inlineText && (!isFloat(dtype) || texts.every((text) => text.length <= inlineElement))
+  const longest = isFloat(dtype) ? inlineFloat : inlineInteger
+  return texts.join(', ').length <= inlineText && (dtype === 'bool' || texts.every((text) => text.length <= longest))
 }
 
 /** Elements of a tensor that is one value repeated may be this many. */
