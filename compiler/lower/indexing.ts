@@ -3,7 +3,7 @@ import { resolveAxis } from '../graph/ops/shared.ts'
 import { along, type LoweringRule, type Scope } from './scope.ts'
 
 /** 0, step, 2 · step, … along an axis of a tensor of `rank` dimensions. */
-export const ramp = (g: Scope, axis: number, rank: number, length: number, step = 1): Node =>
+const ramp = (g: Scope, axis: number, rank: number, length: number, step = 1): Node =>
   g.constant(
     { dtype: 'i64', shape: along(axis, rank, length) },
     Array.from({ length }, (_, i) => i * step),

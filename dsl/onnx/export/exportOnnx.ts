@@ -15,6 +15,7 @@ import {
 } from '../../../compiler/graph/index.ts'
 import { lowerNode } from '../../../compiler/lower/index.ts'
 import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../model.ts'
+import { newestOpset } from '../prepare/index.ts'
 import { writeModel } from '../proto/write.ts'
 import { acceptedBy } from './accepted.ts'
 import { type ExportContext, Inexpressible, type Ref } from './context.ts'
@@ -29,7 +30,6 @@ export interface ExportOptions {
 }
 
 export const oldestOpset = 17
-export const newestOpset = 23
 /** Versions of the file format by operator version, from 17 on. */
 const irVersions = [8, 8, 9, 9, 10, 10, 11]
 

@@ -19,7 +19,7 @@ export interface Copier {
   readonly finish: (node: OnnxNode) => OnnxNode
 }
 
-export function lookUp(scope: Scope, name: string, free: (name: string) => string): string {
+function lookUp(scope: Scope, name: string, free: (name: string) => string): string {
   if (name === '') return ''
   for (let each: Scope | undefined = scope; each; each = each.outer) {
     const found = each.names.get(name)

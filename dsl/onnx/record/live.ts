@@ -3,7 +3,7 @@ import { isTensor } from '../../tracer.ts'
 import type { Argument, Source, Statement } from './statement.ts'
 
 /** The tensors among the arguments of a statement, in the order of writing. */
-export function tensorsIn(argument: Argument): Tensor[] {
+function tensorsIn(argument: Argument): Tensor[] {
   if (isTensor(argument)) return [argument]
   if (Array.isArray(argument)) return argument.flatMap(tensorsIn)
   return typeof argument === 'object' ? Object.values(argument).flatMap(tensorsIn) : []

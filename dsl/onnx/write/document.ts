@@ -16,7 +16,7 @@ export type Doc =
   /** Broken whatever fits. */
   | { readonly kind: 'broken'; readonly content: Doc }
 
-export const lineWidth = 130
+const lineWidth = 130
 
 export const join = (...parts: readonly Doc[]): Doc => ({ kind: 'join', parts })
 export const indent = (content: Doc): Doc => ({ kind: 'indent', content })

@@ -46,7 +46,7 @@ const reserved = new Set(
 const allowedWords = new Set(['name', 'length'])
 
 /** Whether a name can stand for something of the module: an ASCII identifier that means nothing else there. */
-export const isFree = (name: string): boolean =>
+const isFree = (name: string): boolean =>
   /^[a-zA-Z][a-zA-Z0-9]{0,40}$/.test(name) &&
   (!reserved.has(name) || allowedWords.has(name)) &&
   !Object.hasOwn(vocabulary, name) &&

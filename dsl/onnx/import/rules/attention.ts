@@ -2,7 +2,7 @@ import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
 import { dimsOf, dtypeAttribute, range, reshaped, transposed } from './shared.ts'
 
 /** A tensor `[batch, length, heads · size]` with its heads apart, as `[batch, heads, length, size]`; one with four dimensions as it is. */
-export function headsApart(c: OpContext, value: Value, heads: number): Value {
+function headsApart(c: OpContext, value: Value, heads: number): Value {
   const shape = dimsOf(value)
   if (shape.length === 4) return value
   const [batch, length, width] = shape as readonly [number, number, number]

@@ -67,7 +67,7 @@ const isPlain = (c: OpContext): boolean =>
   c.numbers(1)!.every((scale) => scale > 0 && Number.isFinite(Math.fround(scale)))
 
 /** ONNX QuantizeLinear 10 to 23. Scales that depend on data, blocks and 8-bit floats are written out. */
-export const quantizeLinear: OpRule = (c) => {
+const quantizeLinear: OpRule = (c) => {
   const { d } = c
   const x = c.input(0)
   const wanted = dtypeAttribute(c, 'output_dtype', c.has(2) ? c.typeOf(2).dtype : 'u8')
@@ -100,10 +100,7 @@ export const dequantizeLinear: OpRule = (c) => {
 }
 
 /** The function body of ONNX DynamicQuantizeLinear 11: 8 bits over the range of the input, 0 included. */
-export function dynamicallyQuantized(
-  c: OpContext,
-  x: Value,
-): { readonly y: Value; readonly scale: Value; readonly zeroPoint: Value } {
+function dynamicallyQuantized(c: OpContext, x: Value): { readonly y: Value; readonly scale: Value; readonly zeroPoint: Value } {
   const { d } = c
   const low = d.minimum(d.min(x) as Value, 0) as Value
   const high = d.maximum(d.max(x) as Value, 0) as Value

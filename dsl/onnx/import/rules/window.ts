@@ -40,7 +40,7 @@ export function padsOf(c: OpContext, axes: number): { readonly before: readonly 
   return { before: pads.slice(0, axes), after: pads.slice(axes) }
 }
 
-export const autoPads = ['NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'] as const
+const autoPads = ['NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'] as const
 
 export function autoPadOf(c: OpContext): (typeof autoPads)[number] {
   const given = c.text('auto_pad', 'NOTSET') || 'NOTSET'
