@@ -1,0 +1,7 @@
+export { type ChooseOptions, chooseCuts } from './choose.ts'
+export { type CoreHints, resolveCores } from './cores.ts'
+export { type NodePart, partOf } from './part.ts'
+export { type Division, lengthOf, type Range, rangesOf } from './range.ts'
+export { isRefusal, type Need, type Refusal } from './rule.ts'
+export { bytesAtMost, type Constraint, findDivision, type SearchOptions } from './search.ts'
+export { type Cut, type Cuts, SplitError, type SplitGraph, splitGraph } from './split.ts'

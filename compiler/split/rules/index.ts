@@ -1,0 +1,29 @@
+import type { CompositeName } from '../../graph/index.ts'
+import type { SplitName, SplitRule } from '../rule.ts'
+import { refuse } from '../rule.ts'
+import { elementwiseRules } from './elementwise.ts'
+import { indexingRules } from './indexing.ts'
+import { movementRules } from './movement.ts'
+import { keptNormalizationRules } from './normalization.ts'
+import { keptProductRules, productRules } from './product.ts'
+import { reduceRules } from './reduce.ts'
+import { windowRules } from './window.ts'
+
+/**
+ * How each op is computed in parts. A primitive without a row does not compile; composites have one where a target may keep them and
+ * they can be divided. Elementwise composites need none: they are divided as all elementwise ops are.
+ */
+export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonly [K in CompositeName]?: SplitRule<K> } = {
+  ...elementwiseRules,
+  ...movementRules,
+  ...indexingRules,
+  ...reduceRules,
+  ...productRules,
+  ...keptProductRules,
+  ...keptNormalizationRules,
+  ...windowRules,
+  storageCast: ({ attributes }, axis, range) =>
+    attributes.axis === undefined
+      ? { needs: { input: { axis, range } } }
+      : refuse('its elements are quantised differently along a dimension'),
+}
