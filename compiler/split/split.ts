@@ -3,6 +3,7 @@ import {
   type Builder,
   castStorage,
   copyNode,
+  countUses,
   createBuilder,
   type Graph,
   hasTrait,
@@ -47,7 +48,7 @@ export function splitGraph(graph: Graph, cuts: Cuts): SplitGraph {
   const builder = createBuilder()
   const whole = new Map<Node, Node>()
   const parts = new Map<Node, readonly Node[]>()
-  const users = countUsers(graph)
+  const users = countUses(graph)
   const known = new Map<string, Node>()
 
   const wholeOf = (node: Node): Node => {
@@ -121,13 +122,4 @@ function sliceOf(builder: Builder, input: Node, axis: number, range: Range): Nod
     step: shape.map(() => 1),
   }
   return builder.add('slice', { input }, attributes)
-}
-
-/** How often each value is read; being an output counts. */
-function countUsers(graph: Graph): ReadonlyMap<Node, number> {
-  const users = new Map<Node, number>()
-  const use = (node: Node) => users.set(node, (users.get(node) ?? 0) + 1)
-  for (const node of graph.nodes) node.operands.forEach(use)
-  for (const { value } of graph.outputs) use(value)
-  return users
 }
