@@ -1,0 +1,140 @@
+import { byteSize, dtypeFacts, elementCount, hasTrait, type Node, type OpName, type TensorType } from '../graph/index.ts'
+
+/** What a node does when it runs by itself: each operand is read once, the result written once. */
+export interface Work {
+  /** Arithmetic operations, a multiplication and its addition counting two; an exponential counts as many as it takes to compute one. */
+  readonly operations: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+/** Just enough of a node to say what it does; kernels have this of ops whose nodes are gone. */
+export type Worker = Pick<Node, 'op' | 'attributes' | 'type'> & { readonly operands: readonly { readonly type: TensorType }[] }
+
+type Count = (worker: Worker) => number
+
+const elements = (type: TensorType): number => elementCount(type.shape)
+const operand = (worker: Worker, index: number): number => elements(worker.operands[index]!.type)
+const results = (worker: Worker): number => elements(worker.type)
+
+/** Terms of the sum that each result element is: the right operand's elements of one output channel. */
+const productOf =
+  (innerOf: (worker: Worker) => number): Count =>
+  (worker) =>
+    2 * innerOf(worker) * results(worker)
+const innermost = (worker: Worker): number => worker.operands[0]!.type.shape.at(-1) ?? 1
+const perOutput = (worker: Worker): number => operand(worker, 1) / Math.max(1, worker.operands[1]!.type.shape[0] ?? 1)
+const windowed: Count = (worker) =>
+  results(worker) * (worker.attributes.window as readonly number[]).reduce((product, extent) => product * extent, 1)
+const perInput =
+  (each: number): Count =>
+  (worker) =>
+    each * operand(worker, 0)
+
+/** Two products over each score, and its exponential. */
+const attended: Count = (worker) => {
+  const [query, key, value] = worker.operands.map(({ type }) => type.shape as [number, number, number, number])
+  const [batch, heads, length, size] = query!
+  return batch * heads * length * key![2] * (2 * (size + value![3]) + 14)
+}
+
+/** Ops that are neither one operation for each result element nor, as reductions are, one for each operand element. */
+const counts: Partial<Record<OpName, Count>> = {
+  matmul: productOf(innermost),
+  matmulInteger: productOf(innermost),
+  linear: productOf(innermost),
+  conv: productOf(perOutput),
+  convInteger: productOf(perOutput),
+  convTranspose: (worker) => 2 * operand(worker, 0) * perOutput(worker),
+  maxPool: windowed,
+  avgPool: windowed,
+  lpPool: windowed,
+  attention: attended,
+  rotaryEmbedding: perInput(3),
+  softmax: perInput(14),
+  logSoftmax: perInput(14),
+  layerNorm: perInput(8),
+  rmsNorm: perInput(5),
+  groupNorm: perInput(8),
+  batchNorm: perInput(2),
+  cumSum: perInput(1),
+  argMax: perInput(1),
+  argMin: perInput(1),
+  topKIndices: (worker) => operand(worker, 0) * Math.log2(2 + (worker.operands[0]!.type.shape.at(-1) ?? 1)),
+}
+
+/** Operations that one element of an elementwise op takes, where not one: roughly what the vector form of it compiles to. */
+const elementOperations: Partial<Record<OpName, number>> = {
+  div: 4,
+  mod: 8,
+  fmod: 8,
+  pow: 30,
+  sqrt: 4,
+  rsqrt: 4,
+  reciprocal: 4,
+  exp: 12,
+  log: 16,
+  sin: 20,
+  cos: 20,
+  tan: 24,
+  asin: 24,
+  acos: 24,
+  atan: 24,
+  sinh: 20,
+  cosh: 20,
+  asinh: 24,
+  acosh: 24,
+  atanh: 24,
+  erf: 20,
+  tanh: 18,
+  sigmoid: 16,
+  silu: 17,
+  mish: 40,
+  softplus: 28,
+  softsign: 6,
+  elu: 14,
+  celu: 18,
+  selu: 15,
+  gelu: 24,
+  hardSwish: 5,
+  hardSigmoid: 4,
+  clamp: 2,
+  leakyRelu: 3,
+  prelu: 3,
+}
+
+/** Operations of one element of an elementwise op. */
+export const operationsPerElement = (op: string): number => elementOperations[op as OpName] ?? 1
+
+function operationsOf(worker: Worker): number {
+  const node = worker as Node
+  const count = counts[worker.op as OpName]
+  if (count) return count(worker)
+  if (hasTrait(node, 'elementwise')) return results(worker) * operationsPerElement(worker.op)
+  if (hasTrait(node, 'movement') || hasTrait(node, 'storage')) return 0
+  return Math.max(results(worker), ...worker.operands.map(({ type }) => elements(type)))
+}
+
+/**
+ * Operations and bytes of a node that runs by itself. Views and storage do nothing; movements and look-ups read no more elements of an
+ * operand than they have results.
+ */
+export function workOf(worker: Worker): Work {
+  const node = worker as Node
+  if (hasTrait(node, 'storage') || hasTrait(node, 'view')) return { operations: 0, bytesRead: 0, bytesWritten: 0 }
+  const picks = hasTrait(node, 'movement') || hasTrait(node, 'checked')
+  const bytesRead = worker.operands.reduce((sum, { type }) => {
+    const bytes = byteSize(type)
+    return sum + (picks ? Math.min(bytes, results(worker) * dtypeFacts[type.dtype].bytes) : bytes)
+  }, 0)
+  return { operations: operationsOf(worker), bytesRead, bytesWritten: byteSize(worker.type) }
+}
+
+/** Two pieces of work done one after the other. */
+export const addWork = (a: Work, b: Work): Work => ({
+  operations: a.operations + b.operations,
+  bytesRead: a.bytesRead + b.bytesRead,
+  bytesWritten: a.bytesWritten + b.bytesWritten,
+})
+
+export const noWork: Work = { operations: 0, bytesRead: 0, bytesWritten: 0 }
