@@ -3,13 +3,12 @@ import { softmax } from './activation.ts'
 import { maximumValues, readBoolean, readChoice, readDType, readInteger, readNumber, readOptions } from './check.ts'
 import { and, lessOrEqual, notEqual, where } from './comparison.ts'
 import { constant } from './constant.ts'
-import { add, cast, div, mul, sub, tanh } from './elementwise.ts'
-import { concat, stack } from './join.ts'
-import { gather, slice } from './parts.ts'
+import { add, cast, div, mul, tanh } from './elementwise.ts'
+import { gather } from './parts.ts'
 import { matmul } from './product.ts'
 import { reshape, transpose, unsqueeze } from './reshape.ts'
 import type { DType, Tensor } from './tensor.ts'
-import { nodeOf } from './tracer.ts'
+import { call, nodeOf } from './tracer.ts'
 import type { FloatProblem, Guard } from './types/shape.ts'
 
 type Any = Tensor<any, any>
@@ -31,13 +30,17 @@ export interface AttentionOptions {
   readonly softcap?: number
   /** Element type in which softmax is computed. Default that of the query. */
   readonly precision?: DType
+  /** Score of a key that a bool mask hides. Default −∞. */
+  readonly hidden?: number
+  /** What a query gets that a mask lets look nowhere: 'zero' (default), or 'nan' as softmax gives. */
+  readonly blind?: 'zero' | 'nan'
 }
 export interface AttentionScoresOptions extends AttentionOptions {
   /** How far the scores are taken: 'product' of query and key, 'capped', 'masked', or 'weights' (default), after softmax. */
   readonly stage?: 'product' | 'capped' | 'masked' | 'weights'
 }
 
-const optionNames = ['heads', 'keyHeads', 'mask', 'causal', 'past', 'scale', 'softcap', 'precision']
+const optionNames = ['heads', 'keyHeads', 'mask', 'causal', 'past', 'scale', 'softcap', 'precision', 'hidden', 'blind']
 
 /** Query, key or value with its heads apart: `[batch, heads, length, size]`. */
 function readHeads(op: string, name: string, value: unknown, heads: number | undefined): Any {
@@ -111,15 +114,26 @@ function readCausal(op: string, { query, key, given }: Setting): Any | undefined
   return lessOrEqual(constant('i32', [keys], positions(keys, 0)), last) as Any
 }
 
+/** The options that are numbers and choices. */
+function readSetup(op: string, { query, given }: Setting) {
+  const size = query.shape[3] as number
+  const softcap = readNumber(op, 'softcap', given.softcap, 0)
+  if (!(softcap >= 0)) reject('bad-attribute', `${op}: softcap must not be negative, got ${softcap}`)
+  return {
+    softcap,
+    scale: readNumber(op, 'scale', given.scale, 1 / Math.sqrt(size)),
+    hidden: readNumber(op, 'hidden', given.hidden, Number.NEGATIVE_INFINITY),
+    precision: given.precision === undefined ? query.dtype : readDType(op, given.precision),
+    blind: readChoice(op, 'blind', given.blind, ['zero', 'nan'] as const, 'zero'),
+  }
+}
+
 function scores(op: string, setting: Setting, stage: 'product' | 'capped' | 'masked' | 'weights'): Any {
   const { query, key, given, heads, groups } = setting
   const { dtype } = query
-  const [batch, , length, size] = query.shape as readonly [number, number, number, number]
+  const [batch, , length] = query.shape as readonly [number, number, number]
   const keys = key.shape[2] as number
-  const scale = readNumber(op, 'scale', given.scale, 1 / Math.sqrt(size))
-  const softcap = readNumber(op, 'softcap', given.softcap, 0)
-  if (!(softcap >= 0)) reject('bad-attribute', `${op}: softcap must not be negative, got ${softcap}`)
-  const precision = given.precision === undefined ? dtype : readDType(op, given.precision)
+  const { scale, softcap, precision, hidden, blind } = readSetup(op, setting)
   const causal = readCausal(op, setting)
 
   const product = matmul(group(scale === 1 ? query : mul(query, scale), groups), transpose(key, [0, 1, 3, 2]) as Any) as Any
@@ -127,12 +141,23 @@ function scores(op: string, setting: Setting, stage: 'product' | 'capped' | 'mas
   if (stage === 'product') return apart
   const capped = softcap === 0 ? apart : mul(tanh(div(apart, softcap)), softcap)
   if (stage === 'capped') return capped
-  const { masked, open } = applyMask(op, capped, given.mask, causal, [batch, heads, length, keys])
+  const { masked, open } = applyMask(op, capped, given.mask, causal, [batch, heads, length, keys], hidden)
   if (stage === 'masked') return masked
   const weights = softmax(precision === dtype ? masked : cast(masked, precision)) as Any
   const rounded = precision === dtype ? weights : (cast(weights, dtype) as Any)
   // A query that may look nowhere has no weights: softmax would divide zero by zero.
-  return open ? (where(open, rounded, 0) as Any) : rounded
+  return open && blind === 'zero' ? (where(open, rounded, 0) as Any) : rounded
+}
+
+/** A mask that fits scores of this type and shape. */
+function readMask(op: string, mask: unknown, dtype: DType, shape: readonly number[]): Any {
+  const { type } = nodeOf(mask, op, 'mask')
+  const fits =
+    type.shape.length <= 4 && type.shape.every((extent, i) => extent === 1 || extent === shape[i + 4 - type.shape.length])
+  if (!fits) reject('shape-mismatch', `${op}: mask [${type.shape.join(', ')}] does not broadcast to [${shape.join(', ')}]`)
+  if (type.dtype !== 'bool' && type.dtype !== dtype)
+    reject('dtype-mismatch', `${op}: mask must be bool or ${dtype} as the query, got ${type.dtype}; convert it with cast()`)
+  return mask as Any
 }
 
 /** Scores where a query may look and −∞ elsewhere; `open` says where, if there may be a query that looks nowhere. */
@@ -142,22 +167,39 @@ function applyMask(
   mask: unknown,
   causal: Any | undefined,
   shape: readonly number[],
+  hidden: number,
 ): { masked: Any; open?: Any } {
   const { dtype } = value
   if (mask === undefined) return { masked: causal ? (where(causal, value, Number.NEGATIVE_INFINITY) as Any) : value }
-  const { type } = nodeOf(mask, op, 'mask')
-  const fits =
-    type.shape.length <= 4 && type.shape.every((extent, i) => extent === 1 || extent === shape[i + 4 - type.shape.length])
-  if (!fits) reject('shape-mismatch', `${op}: mask [${type.shape.join(', ')}] does not broadcast to [${shape.join(', ')}]`)
-  const given = mask as Any
-  if (type.dtype === 'bool') {
+  const given = readMask(op, mask, dtype, shape)
+  if (given.dtype === 'bool') {
     const open = causal ? (and(given, causal) as Any) : given
-    return { masked: where(open, value, Number.NEGATIVE_INFINITY) as Any, open }
+    if (hidden === Number.NEGATIVE_INFINITY) return { masked: where(open, value, hidden) as Any, open }
+    const seen = where(given, value, hidden) as Any
+    return { masked: causal ? (where(causal, seen, Number.NEGATIVE_INFINITY) as Any) : seen }
   }
-  if (type.dtype !== dtype)
-    reject('dtype-mismatch', `${op}: mask must be bool or ${dtype} as the query, got ${type.dtype}; convert it with cast()`)
   const bias = causal ? (where(causal, given, Number.NEGATIVE_INFINITY) as Any) : given
   return { masked: add(value, bias) as Any, open: notEqual(bias, Number.NEGATIVE_INFINITY) as Any }
+}
+
+/** As one op. */
+function attended(op: string, setting: Setting, value: Any): Any {
+  const { query, key, given } = setting
+  const { scale, softcap, hidden, blind } = readSetup(op, setting)
+  const causal = readBoolean(op, 'causal', given.causal, false)
+  const past = given.past === undefined ? 0 : readInteger(op, 'past', given.past, 0)
+  const [batch, heads, length] = query.shape as readonly [number, number, number]
+  const shape = [batch, heads, length, key.shape[2] as number]
+  const mask = given.mask === undefined ? undefined : readMask(op, given.mask, query.dtype, shape)
+  return call(op, { query, key, value, mask }, { scale, causal, past, softcap, hidden, blind })
+}
+
+/** In steps, whose softmax may be of another type. */
+function averaged(op: string, setting: Setting, value: Any): Any {
+  const product = matmul(group(scores(op, setting, 'weights'), setting.groups), value) as Any
+  const [batch, , length] = setting.query.shape as readonly [number, number, number]
+  const apart = [batch, setting.heads, length, value.shape[3] as number]
+  return setting.heads === setting.groups ? product : (reshape(product, apart) as Any)
 }
 
 type AttentionShape<Q, V> = Q extends readonly [infer N, infer L, any]
@@ -175,7 +217,7 @@ type AttentionShape<Q, V> = Q extends readonly [infer N, infer L, any]
  * @param query `[batch, heads, length, size]`, or `[batch, length, heads · size]`, float
  * @param key `[batch, keyHeads, keys, size]`, or `[batch, keys, keyHeads · size]`, the same element type
  * @param value `[batch, keyHeads, keys, size of a result]`, or `[batch, keys, keyHeads · size of a result]`, the same element type
- * @param options heads, keyHeads, mask, causal, past, scale, softcap, precision
+ * @param options heads, keyHeads, mask, causal, past, scale, softcap, precision, hidden, blind
  */
 export function attention<Q extends Tensor, K extends Tensor, V extends Tensor>(
   query: Guard<FloatProblem<'attention', Q>, Q>,
@@ -191,11 +233,8 @@ export function attention<Q extends Tensor, K extends Tensor, V extends Tensor>(
     const shown = `key [${keys.join(', ')}] and value [${values.shape.join(', ')}], as [batch, heads, length, size],`
     reject('shape-mismatch', `${op}: ${shown} differ in batch or length`)
   }
-  const weights = group(scores(op, setting, 'weights'), setting.groups)
-  const product = matmul(weights, values) as Any
-  const [batch, , length] = setting.query.shape as readonly [number, number, number]
-  const size = values.shape[3] as number
-  const apart = setting.heads === setting.groups ? product : (reshape(product, [batch, setting.heads, length, size]) as Any)
+  const { precision } = readSetup(op, setting)
+  const apart = precision === setting.query.dtype ? attended(op, setting, values) : averaged(op, setting, values)
   return (nodeOf(query, op, 'query').type.shape.length === 3 ? joinHeads(apart) : apart) as never
 }
 
@@ -236,7 +275,8 @@ export interface RotaryOptions {
  *
  * A pair (a, b) becomes (a · cos − b · sin, a · sin + b · cos) (ONNX RotaryEmbedding 23).
  * @param input `[batch, heads, length, size]`, or `[batch, length, heads · size]`, float
- * @param cos cosines of the angles: `[batch, length, dims / 2]`, or `[rows, dims / 2]` with positions, the same element type
+ * @param cos cosines of the angles: `[batch, length, dims / 2]`, or `[rows, dims / 2]` with positions, the same element type; with an input of
+ *   four dimensions also `[batch, heads, length, dims / 2]`, where each of the first three may be 1
  * @param sin sines of the angles, shaped as cos
  * @param options positions, heads, dims, interleaved
  */
@@ -263,23 +303,15 @@ export function rotaryEmbedding<X extends Tensor>(
     nodeOf(value, op, name)
     const rows = given.positions === undefined ? (value as Any) : (gather(value as Any, given.positions as Any) as Any)
     const found = rows.shape as readonly number[]
+    const each = [...(apart.shape as readonly number[]).slice(0, 3), dims / 2]
+    // A dimension of heads may be given.
+    if (!flat && found.length === 4 && found.every((extent, i) => extent === each[i] || (i < 3 && extent === 1))) return rows
     const wanted = [batch!, length!, dims / 2]
     if (found.length !== 3 || found.some((extent, i) => extent !== wanted[i] && (i > 0 || extent !== 1)))
       reject('shape-mismatch', `${op}: ${name} must give [${wanted.join(', ')}], got [${found.join(', ')}]`)
     return unsqueeze(rows, { axes: flat ? 2 : 1 }) as Any
   }
-  const [c, s] = [table(cos, 'cos'), table(sin, 'sin')]
-  const turned = dims === size ? apart : (slice(apart, { axis: 3, stop: dims }) as Any)
-  const half = (i: 0 | 1): Any =>
-    (interleaved
-      ? slice(turned, { axis: 3, start: i, step: 2 })
-      : slice(turned, { axis: 3, start: (i * dims) / 2, stop: ((i + 1) * dims) / 2 })) as Any
-  const [a, b] = [half(0), half(1)]
-  const pair = [sub(mul(a, c), mul(b, s)), add(mul(a, s), mul(b, c))] as Any[]
-  const rest = dims === size ? [] : [slice(apart, { axis: 3, start: dims }) as Any]
-  const joined = interleaved ? [reshape(stack(pair, { axis: 4 }) as Any, turned.shape as number[]) as Any] : pair
-  const parts = [...joined, ...rest]
-  const result = parts.length === 1 ? parts[0]! : (concat(parts, { axis: 3 }) as Any)
+  const result = call(op, { input: apart, cos: table(cos, 'cos'), sin: table(sin, 'sin') }, { interleaved }) as Any
   return (flat ? reshape(result, [...shape]) : result) as never
 }
 

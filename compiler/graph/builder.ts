@@ -5,7 +5,7 @@ import type { Attributes, AttributeValue, ConstantData, Graph, Node, Output } fr
 import { type AttributesIn, definitionOf, nameOperands, type OperandsOf, type OpName, type StorageName } from './ops/index.ts'
 import { InvariantError, reject } from './problem.ts'
 import { scalarBytes } from './scalar.ts'
-import { byteSize, elementCount, maximumElements, maximumRank, printType, type TensorType } from './type.ts'
+import { byteSize, elementCount, maximumElements, maximumRank, printType, sameType, type TensorType } from './type.ts'
 
 /** Makes nodes: checks them against their definitions and shares equal pure ones, so that common subexpressions never arise. */
 export interface Builder {
@@ -25,6 +25,8 @@ export interface Builder {
   ): Node
   /** The same, for code that handles all ops alike: operands in order, attributes complete. */
   addFlat(op: string, operands: readonly Node[], attributes: Readonly<Record<string, unknown>>, location?: Location): Node
+  /** A node that some builder made, over operands of this builder. What it was checked for is checked again only where operand types differ. */
+  copy(node: Node, operands: readonly Node[]): Node
   /** Unions the locations of nodes that were replaced into their replacement. */
   attribute(node: Node, locations: readonly Location[]): void
   locationsOf(node: Node): readonly Location[]
@@ -36,14 +38,13 @@ export function createBuilder(): Builder {
   const shared = new Map<string, Node>()
   const dataIds = new Map<ConstantData, number>()
   const interned = new Map<string, ConstantData>()
-  const locations = new Map<Node, Location[]>()
+  /** Sets: a constant that a helper uses may come from thousands of places. */
+  const locations = new Map<Node, Set<Location>>()
   let nextId = 0
 
   function attribute(node: Node, added: readonly Location[]): void {
-    const known = locations.get(node) ?? []
-    for (const location of added) {
-      if (location.kind !== 'unknown' && !known.includes(location)) known.push(location)
-    }
+    const known = locations.get(node) ?? new Set()
+    for (const location of added) if (location.kind !== 'unknown') known.add(location)
     locations.set(node, known)
   }
 
@@ -91,27 +92,35 @@ export function createBuilder(): Builder {
     given: Readonly<Record<string, unknown>>,
     location: Location = unknownLocation,
   ): Node {
-    const definition = definitionOf(op)
     const attributes = readAttributes(op, given)
-    const type = inferType(op, operands, attributes)
-    const key = `${op} ${operands.map((o) => o.id).join(' ')} ${printAttributes(attributes)}`
-    if (!definition.traits.includes('pure')) return make(`${key} #${nextId}`, { op, operands, attributes, type }, location)
-    return make(key, { op, operands, attributes, type }, location)
+    return makeOp(op, operands, attributes, inferType(op, operands, attributes), location)
+  }
+
+  function makeOp(op: string, operands: readonly Node[], attributes: Attributes, type: TensorType, location: Location): Node {
+    const key = `${op} ${operands.map((o) => o.id).join(' ')} ${attributesKey(attributes)}`
+    const pure = definitionOf(op).traits.includes('pure')
+    return make(pure ? key : `${key} #${nextId}`, { op, operands, attributes, type }, location)
+  }
+
+  function copy({ op, operands: before, attributes, type }: Node, operands: readonly Node[]): Node {
+    const alike = operands.length === before.length && operands.every((operand, i) => sameType(operand.type, before[i]!.type))
+    return alike ? makeOp(op, operands, attributes, type, unknownLocation) : addFlat(op, operands, attributes)
   }
 
   return {
     constant,
     literal,
     addFlat,
+    copy,
     attribute,
     input: (name, type, location = unknownLocation) =>
       make(`input ${JSON.stringify(name)}`, { op: 'input', operands: [], attributes: { name }, type }, location),
     scalar: (dtype, value, location) => literal({ dtype, shape: [] }, scalarBytes(dtype, value), String(value), location),
     add: (op, operands, attributes, location) => addFlat(op, flattenOperands(op, operands), attributes ?? {}, location),
-    locationsOf: (node) => locations.get(node) ?? [],
+    locationsOf: (node) => [...(locations.get(node) ?? [])],
     finish(name, inputs, outputs) {
       const nodes = reachableNodes([...inputs, ...outputs.map((o) => o.value)])
-      return { name, inputs, outputs, nodes, locations: new Map(nodes.map((n) => [n, locations.get(n) ?? []])) }
+      return { name, inputs, outputs, nodes, locations: new Map(nodes.map((n) => [n, [...(locations.get(n) ?? [])]])) }
     },
   }
 }
@@ -187,6 +196,15 @@ export function printAttribute(value: AttributeValue): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'object') return `[${value.map(printAttribute).join(', ')}]`
   return Object.is(value, -0) ? '-0' : String(value)
+}
+
+const attributeKeys = new WeakMap<Attributes, string>()
+
+/** Their print, remembered: nodes are copied far more often than made. */
+function attributesKey(attributes: Attributes): string {
+  const known = attributeKeys.get(attributes) ?? printAttributes(attributes)
+  attributeKeys.set(attributes, known)
+  return known
 }
 
 /** `{axis: 1, value: -Infinity}`; keys in the order of the definition's schema. */

@@ -52,6 +52,12 @@ export function printGraphDot(graph: Graph): string {
   const edges = graph.nodes.flatMap((node) =>
     node.operands.map((operand): DotEdge => ({ from: ids.get(operand)!, to: ids.get(node)!, label: printType(operand.type) })),
   )
-  const results = graph.outputs.map(({ name, value }): DotEdge => ({ from: ids.get(value)!, to: `output ${name}` }))
+  const results = graph.outputs.map(
+    ({ name, value }): DotEdge => ({
+      from: ids.get(value)!,
+      to: `output ${name}`,
+      label: printType(value.type),
+    }),
+  )
   return printDot(graph.name, [...nodes, ...outputs], [...edges, ...results])
 }

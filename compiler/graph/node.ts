@@ -49,8 +49,39 @@ export interface ModelGraph {
   readonly name: string
   /** In the order of declaration, at least one. The graphs bear the model's name. */
   readonly entries: readonly { readonly name: string; readonly graph: Graph }[]
+  /** Present where several of the entries stand for one that callers see, each for other sizes of its dimensions. */
+  readonly buckets?: readonly BucketedEntry[]
+}
+
+/** How much of a dimension a request fills, where it gives dimension `dim` the size n: ⌊(n · times + plus) / over⌋. */
+export interface Extent {
+  readonly dim: string
+  readonly times: number
+  readonly plus: number
+  readonly over: number
+}
+
+/** A tensor as callers see it: each dimension has a size, or is as long as the request makes it. */
+export interface BucketedTensor {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly (number | Extent)[]
+}
+
+/** One entry to callers, several to the compiler: one for each combination of the sizes that its dimensions are compiled for. */
+export interface BucketedEntry {
+  readonly name: string
+  /** Sizes ascend; `least` is the smallest that callers may pass. */
+  readonly dims: readonly { readonly name: string; readonly sizes: readonly number[]; readonly least: number }[]
+  /** Entries of the model, one for each combination of sizes; those of the last dimension change fastest. */
+  readonly entries: readonly string[]
+  readonly inputs: readonly BucketedTensor[]
+  readonly outputs: readonly BucketedTensor[]
 }
 
 export const mainEntry = 'main'
 
 export const inputName = (node: Node): string => node.attributes.name as string
+
+/** The input of a graph through which it learns what size a request gives a dimension. Callers do not see it; no name of theirs has a dot. */
+export const sizeInput = (dim: string): string => `${dim}.size`

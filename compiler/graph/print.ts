@@ -9,6 +9,8 @@ import { byteSize, elementCount, printType, type TensorType } from './type.ts'
 export interface PrintOptions {
   /** Ends each line with the source locations of its node, as a comment. Default: false. */
   readonly locations?: boolean
+  /** Names of nodes, such as `%7`, in place of their numbers in this graph. */
+  readonly names?: ReadonlyMap<Node, string>
 }
 
 /** Constants of at most this many elements are printed with their values. */
@@ -26,15 +28,12 @@ export const inlineElements = 16
  *       return "scores" = %4
  */
 export function printGraph(graph: Graph, options: PrintOptions = {}): string {
-  const names = new Map(graph.nodes.map((node, i) => [node, `%${i}`]))
+  const names = options.names ?? numberNodes(graph)
   const labels = constantLabels(graph)
   const reference = (node: Node) => names.get(node) ?? `<outside the graph: ${node.op}>`
   const lines = graph.nodes.map((node) => {
-    const operands = node.operands.length > 0 ? `(${node.operands.map(reference).join(', ')})` : ''
-    const attributes = Object.keys(node.attributes).length > 0 ? ` ${printAttributes(node.attributes)}` : ''
-    const payload = node.data ? ` ${printPayload(node.type, node.data, labels.get(node.data)!)}` : ''
     const places = options.locations ? printLocations(graph.locations.get(node) ?? []) : ''
-    return `  ${reference(node)} = ${node.op}${operands}${attributes}${payload} : ${printType(node.type)}${places}`
+    return `  ${printNode(node, reference, labels)}${places}`
   })
   const outputs = graph.outputs.map(({ name, value }) => `${JSON.stringify(name)} = ${reference(value)}`)
   return [
@@ -43,6 +42,21 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
     `  return ${outputs.join(', ')}`,
     '',
   ].join('\n')
+}
+
+/** The names that nodes bear in the text of a graph: `%0` for the first. */
+export const numberNodes = (graph: Graph): Map<Node, string> => new Map(graph.nodes.map((node, i) => [node, `%${i}`]))
+
+/** The line of one node; `labels` has the names of constants where they are not their own. */
+export function printNode(
+  node: Node,
+  reference: (node: Node) => string,
+  labels: ReadonlyMap<ConstantData, string> = new Map(),
+): string {
+  const operands = node.operands.length > 0 ? `(${node.operands.map(reference).join(', ')})` : ''
+  const attributes = Object.keys(node.attributes).length > 0 ? ` ${printAttributes(node.attributes)}` : ''
+  const payload = node.data ? ` ${printPayload(node.type, node.data, labels.get(node.data) ?? node.data.label)}` : ''
+  return `${reference(node)} = ${node.op}${operands}${attributes}${payload} : ${printType(node.type)}`
 }
 
 /** The payloads of a graph by the label its text gives them: what `parseGraph` needs beside the text. */

@@ -16,6 +16,8 @@ export type ProblemCode =
   | 'bad-name'
   | 'bad-model'
   | 'outside-forward'
+  | 'padding-mixed'
+  | 'size-dependent'
   | 'onnx-malformed'
   | 'onnx-unsupported'
   | 'onnx-option'

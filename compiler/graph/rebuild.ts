@@ -8,7 +8,7 @@ import { type Quantization, sameQuantization } from './type.ts'
 export function copyNode(node: Node, builder: Builder, operands: readonly Node[]): Node {
   if (node.data) return builder.constant(node.type, node.data)
   if (hasTrait(node, 'storage')) return builder.input(inputName(node), node.type)
-  return builder.addFlat(node.op, operands, node.attributes)
+  return builder.copy(node, operands)
 }
 
 /** A builder that gives every node it is asked for these locations too. */
@@ -25,6 +25,7 @@ export function locatedBuilder(builder: Builder, locations: readonly Location[])
     scalar: (...given) => located(builder.scalar(...given)),
     add: (...given) => located(builder.add(...given)),
     addFlat: (...given) => located(builder.addFlat(...given)),
+    copy: (...given) => located(builder.copy(...given)),
   }
 }
 
@@ -42,11 +43,39 @@ export function rebuildGraph(graph: Graph, replace: (node: Node, operands: reado
     replaced.set(node, result)
   }
   const outputs = graph.outputs.map(({ name, value }) => ({ name, value: replaced.get(value)! }))
-  return builder.finish(
+  const result = builder.finish(
     graph.name,
     graph.inputs.map((input) => replaced.get(input)!),
     outputs,
   )
+  origins.set(result, { from: graph, became: replaced })
+  return result
+}
+
+interface Origin {
+  readonly from: Graph
+  readonly became: ReadonlyMap<Node, Node>
+}
+
+/** Beside the graphs, since where a graph comes from is no part of what it is. */
+const origins = new WeakMap<Graph, Origin>()
+
+/**
+ * What each node of the graph that this one was rebuilt from became, over several rebuildings too; undefined for a graph that was not
+ * rebuilt. Told once: the earlier graph need not live as long as this one.
+ */
+export function takeOrigin(graph: Graph): ReadonlyMap<Node, Node> | undefined {
+  const last = origins.get(graph)
+  if (!last) return undefined
+  origins.delete(graph)
+  const earlier = takeOrigin(last.from)
+  if (!earlier) return last.became
+  const became = new Map<Node, Node>()
+  for (const [node, between] of earlier) {
+    const now = last.became.get(between)
+    if (now) became.set(node, now)
+  }
+  return became
 }
 
 /** A value's stored elements with another quantization, none for plain ones; the value itself where it has that already. */

@@ -17,6 +17,7 @@ import {
   sameType,
 } from '../graph/index.ts'
 import { activationRules } from './activation.ts'
+import { attentionRules } from './attention.ts'
 import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { normalizationRules } from './normalization.ts'
@@ -24,6 +25,7 @@ import { productRules } from './product.ts'
 import { quantizedRules } from './quantized.ts'
 import { reduceRules } from './reduce.ts'
 import { resizeRules } from './resize.ts'
+import { rotaryEmbeddingRules } from './rotaryEmbedding.ts'
 import { createScope, type LoweringRule, type Scope } from './scope.ts'
 import { transposedRules } from './transposed.ts'
 import { windowRules } from './window.ts'
@@ -31,6 +33,7 @@ import { windowRules } from './window.ts'
 /** What each composite means. A composite without a row does not compile. */
 export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } = {
   ...activationRules,
+  ...attentionRules,
   ...indexingRules,
   ...movementRules,
   ...normalizationRules,
@@ -38,17 +41,21 @@ export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } =
   ...quantizedRules,
   ...reduceRules,
   ...resizeRules,
+  ...rotaryEmbeddingRules,
   ...transposedRules,
   ...windowRules,
 }
 
-const keepNothing: ReadonlySet<CompositeName> = new Set()
+/** Which composites stay: all of an op, or those nodes of which it says so. */
+export type Keeps = ReadonlySet<CompositeName> | ((node: Node) => boolean)
+
+const keepNothing: Keeps = new Set()
 
 /**
  * The same graph in primitives and the composites in `keeps`; every new node has the locations of the composite it comes from. What
  * integers stand for matters no longer: inputs and outputs alone keep their quantization.
  */
-export function lowerGraph(graph: Graph, keeps: ReadonlySet<CompositeName>): Graph {
+export function lowerGraph(graph: Graph, keeps: Keeps): Graph {
   const returned = new Set(graph.outputs.map(({ value }) => value))
   if (graph.nodes.every((node) => isFinal(node, keeps) && isAtBorder(node, returned))) return graph
   return rebuildGraph(graph, (node, operands, builder) => {
@@ -67,8 +74,8 @@ function isAtBorder(node: Node, returned: ReadonlySet<Node>): boolean {
 }
 
 const isStorage = (node: Node): boolean => hasTrait(node, 'storage')
-const isFinal = (node: Node, keeps: ReadonlySet<CompositeName>): boolean =>
-  isPrimitive(node) || keeps.has(node.op as CompositeName)
+const isFinal = (node: Node, keeps: Keeps): boolean =>
+  isPrimitive(node) || (typeof keeps === 'function' ? keeps(node) : keeps.has(node.op as CompositeName))
 
 /**
  * Builds what `node` computes over other operands of the same types, without quantization, in primitives and the composites in `keeps`

@@ -80,7 +80,8 @@ export const inFloat32 =
   (operands, attributes, g, type) => {
     const { dtype } = type
     if (!isFloat(dtype) || dtype === 'f32' || dtype === 'f64') return rule(operands, attributes, g, type)
-    const widen = (value: unknown) => (value === undefined ? undefined : g.cast(value as Node, 'f32'))
+    const widen = (value: unknown) =>
+      value !== undefined && isFloat((value as Node).type.dtype) ? g.cast(value as Node, 'f32') : value
     const wide = Object.fromEntries(Object.entries(operands).map(([name, value]) => [name, widen(value)])) as OperandsOf<K>
     return g.cast(rule(wide, attributes, g, { dtype: 'f32', shape: type.shape }), dtype)
   }

@@ -1,18 +1,17 @@
 import type { Node } from '../graph/index.ts'
 import { asOp, constantElements, isConstant, uniformValue } from './match.ts'
-import type { Pass } from './pass.ts'
 import { isWide, perChannel, producerOf, scaleProducer, variesByChannel } from './producer.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** Factors beyond this could make weights overflow or vanish that were usable before. */
 const usual = (value: number): boolean => value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) <= 1e6)
 
 const isUsual = (constant: Node): boolean => constantElements(constant)?.every(usual) ?? false
 
-/** OP-16, OP-18. */
+/** OP-16, OP-17, OP-18. */
 const afterProducer = rule({
   name: 'constants-into-weights',
-  note: 'conv(x, w, b) · c + d → conv(x, w · c, b · c + d)',
+  note: 'conv(x, w, b) · c + d → conv(x, w · c, b · c + d), and so for linear, convTranspose, batchNorm and groupNorm',
   root: ['mul', 'add', 'div'],
   match: (node, context) => {
     const [input, constant] = node.operands as [Node, Node]
@@ -59,7 +58,7 @@ const beforeProducer = rule({
 })
 
 /**
- * Constant factors and terms around a convolution or linear layer move into its weights and bias. Numeric: one more rounding of each
+ * Constant factors and terms around a convolution, a linear layer or a normalisation of channels move into its weights and bias. Numeric: one more rounding of each
  * weight.
  *
  *     %2 = conv(%0, %1)    // %1 constant, %2 used once
@@ -67,10 +66,10 @@ const beforeProducer = rule({
  *   →
  *     %4 = conv(%0, %1 · reshape(%3))
  */
-export const foldAffine: Pass = {
+export const foldAffine = rulePass({
   name: 'fold-affine',
   summary: 'Fold constant factors and terms into the weights beside them',
   level: 'any',
   follows: [{ pass: 'simplify-arithmetic', because: 'it brings constants to the right and turns differences into sums' }],
-  run: (graph, context) => applyRules(graph, context, [afterProducer, beforeProducer]),
-}
+  rules: [afterProducer, beforeProducer],
+})

@@ -1,8 +1,7 @@
 import type { Builder, Node } from '../graph/index.ts'
 import { asOp, isConstant } from './match.ts'
-import type { Pass } from './pass.ts'
 import { isWide, producerOf, scaleProducer } from './producer.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** scale / √(variance + epsilon) and shift − mean · that, as nodes over constants: folding computes them. */
 function affineOf(builder: Builder, node: Node): { readonly factor: Node; readonly offset: Node } {
@@ -35,7 +34,7 @@ const intoProducer = rule({
 })
 
 /**
- * OP-19. Batch normalisation with constant statistics moves into the weights and bias of the convolution or linear layer before it.
+ * OP-19. Batch normalisation with constant statistics moves into the weights and bias of the convolution, linear layer or normalisation before it.
  * Numeric: at most 1e-5 relative. Left alone in 16-bit floats, whose weights would lose digits.
  *
  *     %2 = conv(%0, %1)                   // %1 constant, %2 used once
@@ -43,9 +42,9 @@ const intoProducer = rule({
  *   →
  *     %7 = conv(%0, %1 · factor, offset)
  */
-export const foldBatchNorm: Pass = {
+export const foldBatchNorm = rulePass({
   name: 'fold-batch-norm',
   summary: 'Fold batch normalisation into the weights before it',
   level: 'composite',
-  run: (graph, context) => applyRules(graph, context, [intoProducer]),
-}
+  rules: [intoProducer],
+})

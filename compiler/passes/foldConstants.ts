@@ -53,7 +53,8 @@ function fold(node: Node, graph: Graph, original: Node, builder: Builder, contex
   const bytes = compute(node, context)
   if (!bytes) return undefined
   const locations = graph.locations.get(original) ?? []
-  if (!context.apply({ rule: 'fold-constants', note: `${node.op} of constants → constant`, locations })) return undefined
+  const note = `${node.op} of constants → constant`
+  if (!context.apply({ rule: 'fold-constants', note, locations, node: original.id })) return undefined
   return builder.literal(node.type, bytes, labelOf(node))
 }
 

@@ -1,10 +1,9 @@
-import type { Pass } from './pass.ts'
 import { borderRules } from './quantized/borders.ts'
 import { meanRules } from './quantized/means.ts'
 import { movementRules } from './quantized/movement.ts'
 import { productRules } from './quantized/products.ts'
 import { tableRules } from './quantized/tables.ts'
-import { applyRules } from './rule.ts'
+import { rulePass } from './rule.ts'
 
 /**
  * Computes with integers what was written as decoding, computing and encoding. Decoding moves towards the results: behind movements
@@ -21,7 +20,7 @@ import { applyRules } from './rule.ts'
  *     %2 = convInteger(%0, %1) {inputZeroPoint: 128, weightZeroPoint: [0]}
  *     %3 = requantize(%2) {dtype: "u8", inputScale: [0.125], scale: 0.5, zeroPoint: 0}
  */
-export const fuseQuantized: Pass = {
+export const fuseQuantized = rulePass({
   name: 'fuse-quantized',
   summary: 'Compute with stored integers between decoding and encoding',
   level: 'composite',
@@ -29,6 +28,5 @@ export const fuseQuantized: Pass = {
     { pass: 'raise-clamp', because: 'limits are looked for as relu and clamp' },
     { pass: 'simplify-pad', because: 'padding belongs to the convolution before decoding moves behind it' },
   ],
-  run: (graph, context) =>
-    applyRules(graph, context, [...borderRules, ...tableRules, ...movementRules, ...productRules, ...meanRules]),
-}
+  rules: [...borderRules, ...tableRules, ...movementRules, ...productRules, ...meanRules],
+})

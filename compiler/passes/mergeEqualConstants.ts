@@ -29,6 +29,7 @@ export const mergeEqualConstants: Pass = {
           rule: 'merge-equal-constants',
           note: 'equal constants → one',
           locations: graph.locations.get(node) ?? [],
+          node: node.id,
         })
       )
         return copyNode(node, builder, operands)

@@ -9,6 +9,8 @@ export interface Application {
   readonly note: string
   /** Where the rewritten node came from. */
   readonly locations: readonly Location[]
+  /** The id of that node in the graph before the pass, where the pass says. */
+  readonly node?: number
 }
 
 /** What a pass may ask of whoever runs it. */
@@ -28,6 +30,8 @@ export interface Pass {
   readonly level: 'composite' | 'any'
   /** Passes that must run before this one for it to do its work. */
   readonly follows?: readonly { readonly pass: string; readonly because: string }[]
+  /** What it consists of, where it is a list of local rewrites: `rulePass` (`rule.ts`) makes such a pass. */
+  readonly rules?: readonly { readonly name: string; readonly note: string }[]
   /** Returns the same object when there was nothing to do. */
   readonly run: (graph: Graph, context: PassContext) => Graph
 }

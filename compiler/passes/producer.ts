@@ -1,36 +1,87 @@
 // Layers with constant weights, whose result can be scaled and shifted for each channel by changing the weights.
 import { type Builder, byteSize, elementCount, type Node, type Shape } from '../graph/index.ts'
-import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
+import { asOp, expandTo, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
 
 export interface Producer {
   readonly node: Node
   /** The channels' axis in the result. */
   readonly axis: number
   readonly channels: number
-  /** Operands that are multiplied by the factor; the first one exists, and its dimension 0 are the channels. */
+  /** What is multiplied by the factor. */
   readonly weight: Node
   readonly bias: Node | undefined
+  /** The factor, a vector of the channels, in a shape that broadcasts over the weight. */
+  readonly alongWeight: (builder: Builder, factor: Node) => Node
   readonly rebuild: (builder: Builder, weight: Node, bias: Node | undefined) => Node
 }
 
 /** The layer that made a value, if its weights are constants. */
 export function producerOf(node: Node): Producer | undefined {
-  const constants = (...operands: (Node | undefined)[]) => operands.every((operand) => !operand || isConstant(operand))
+  const found = layerOf(node) ?? transposedOf(node) ?? normalizationOf(node)
+  return found && isConstant(found.weight) && (!found.bias || isConstant(found.bias)) ? found : undefined
+}
+
+/** Dimension 0 of the weight are the channels. */
+function layerOf(node: Node): Producer | undefined {
   const conv = asOp(node, 'conv')
   const linear = asOp(node, 'linear')
   const operands = conv?.operands ?? linear?.operands
-  if (!operands || !constants(operands.weight, operands.bias)) return undefined
+  if (!operands) return undefined
   const { weight, bias } = operands
+  const channels = weight.type.shape[0]!
   return {
     node,
     axis: conv ? 1 : node.type.shape.length - 1,
-    channels: weight.type.shape[0]!,
+    channels,
     weight,
     bias,
+    alongWeight: (builder, factor) => reshapeTo(builder, factor, [channels, ...weight.type.shape.slice(1).map(() => 1)]),
     rebuild: (builder, weight, bias) =>
       conv
         ? builder.add('conv', { ...conv.operands, weight, bias }, conv.attributes)
         : builder.add('linear', { ...linear!.operands, weight, bias }),
+  }
+}
+
+/** Dimension 1 of the weight are the channels of a group; the groups lie one after another in dimension 0. */
+function transposedOf(node: Node): Producer | undefined {
+  const layer = asOp(node, 'convTranspose')
+  if (!layer) return undefined
+  const { weight, bias } = layer.operands
+  const { groups } = layer.attributes
+  const [inputs, perGroup, ...kernel] = weight.type.shape as [number, number, ...number[]]
+  return {
+    node,
+    axis: 1,
+    channels: perGroup * groups,
+    weight,
+    bias,
+    alongWeight(builder, factor) {
+      const grouped = reshapeTo(builder, factor, [groups, 1, perGroup])
+      const repeated = expandTo(builder, grouped, [groups, inputs / groups, perGroup])
+      return reshapeTo(builder, repeated, [inputs, perGroup, ...kernel.map(() => 1)])
+    },
+    rebuild: (builder, weight, bias) => builder.add('convTranspose', { ...layer.operands, weight, bias }, layer.attributes),
+  }
+}
+
+/** OP-17. What scales each channel anyway. Its statistics need not be constants. */
+function normalizationOf(node: Node): Producer | undefined {
+  const batch = asOp(node, 'batchNorm')
+  const group = asOp(node, 'groupNorm')
+  const weight = batch?.operands.scale ?? group?.operands.scale
+  if (!weight) return undefined
+  return {
+    node,
+    axis: 1,
+    channels: weight.type.shape[0]!,
+    weight,
+    bias: batch?.operands.shift ?? group?.operands.shift,
+    alongWeight: (_, factor) => factor,
+    rebuild: (builder, scale, shift) =>
+      batch
+        ? builder.add('batchNorm', { ...batch.operands, scale, shift: shift! }, batch.attributes)
+        : builder.add('groupNorm', { ...group!.operands, scale, shift }, group!.attributes),
   }
 }
 
@@ -53,11 +104,8 @@ export function variesByChannel({ node, axis, channels }: Producer, constant: No
 /** The producer with its result multiplied by `factor` and increased by `offset`: vectors of the channels, or single elements. */
 export function scaleProducer(builder: Builder, producer: Producer, factor: Node | undefined, offset: Node | undefined): Node {
   const { weight, bias, channels } = producer
-  const alongWeight = (input: Node) =>
-    elementCount(input.type.shape) === 1
-      ? input
-      : builder.add('reshape', { input }, { shape: [channels, ...weight.type.shape.slice(1).map(() => 1)] })
-  const scaled = factor ? builder.add('mul', { left: weight, right: alongWeight(factor) }) : weight
+  const along = (input: Node) => (elementCount(input.type.shape) === 1 ? input : producer.alongWeight(builder, input))
+  const scaled = factor ? builder.add('mul', { left: weight, right: along(factor) }) : weight
   const scaledBias = bias && factor ? builder.add('mul', { left: bias, right: factor }) : bias
   return producer.rebuild(builder, scaled, addedBias(builder, scaledBias, offset, channels))
 }

@@ -1,7 +1,6 @@
 import { isFloat, type Node, sameShape } from '../graph/index.ts'
 import { uniformValue } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** The constant bound of min(x, c) or max(x, c), where the constant does not change the shape; relu is max(x, 0). */
 function boundOf(node: Node, op: 'minimum' | 'maximum'): number | undefined {
@@ -46,10 +45,10 @@ const maximumWithZero = rule({
  *     %1 = maximum(%0, 0)
  *     %2 = minimum(%1, 6)   →   %1 = clamp(%0) {minimum: 0, maximum: 6}
  */
-export const raiseClamp: Pass = {
+export const raiseClamp = rulePass({
   name: 'raise-clamp',
   summary: 'Recognise relu and clamp in minimum and maximum',
   level: 'composite',
   follows: [{ pass: 'simplify-arithmetic', because: 'it brings constants to the right' }],
-  run: (graph, context) => applyRules(graph, context, [minimumAndMaximum, maximumWithZero]),
-}
+  rules: [minimumAndMaximum, maximumWithZero],
+})

@@ -1,7 +1,6 @@
 import { isFloat } from '../graph/index.ts'
 import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** OP-39. The weight of a linear layer is stored transposed; folding does that at build. */
 const matmul = rule({
@@ -49,9 +48,9 @@ const bias = rule({
  *     %3 = transpose(%1) {order: [1, 0]}
  *     %4 = linear(%0, %3, %2)
  */
-export const raiseLinear: Pass = {
+export const raiseLinear = rulePass({
   name: 'raise-linear',
   summary: 'Recognise linear layers in matmul and add',
   level: 'composite',
-  run: (graph, context) => applyRules(graph, context, [matmul, bias]),
-}
+  rules: [matmul, bias],
+})

@@ -1,5 +1,6 @@
-import { dtypeFacts, type Node } from '../graph/index.ts'
+import { type DType, dtypeFacts, type Node } from '../graph/index.ts'
 import { asOp, uniformValue } from './match.ts'
+import { decodedNumber, decodedOf, integersOf } from './quantized/encoding.ts'
 
 /** Values lie in low … high, or are NaN. */
 export interface Range {
@@ -43,13 +44,25 @@ const choosing: ReadonlySet<string> = new Set([
 
 const maximumDepth = 8
 
+/** What a dtype holds; the ends of 64-bit integers are rounded outwards. */
+const rangeOfDType = (dtype: DType): Range =>
+  dtypeFacts[dtype].kind === 'float' || dtype === 'bool' ? everything : integersOf(dtype)
+
+/** What stored integers with one scale can stand for. */
+function rangeOfDecoded(node: Node): Range | undefined {
+  const decoded = decodedOf(node)
+  if (!decoded || decoded.quantization.axis !== undefined) return undefined
+  const { low, high } = integersOf(decoded.dtype)
+  return { low: decodedNumber(low, decoded.quantization), high: decodedNumber(high, decoded.quantization) }
+}
+
 /** What is known about a value's elements without computing them. */
 export function rangeOf(node: Node, depth = 0): Range {
   const known = fixed[node.op]
   if (known) return known
   const value = uniformValue(node)
   if (value !== undefined) return { low: value, high: value }
-  const type = dtypeFacts[node.type.dtype].kind === 'unsigned' ? fromZero : everything
+  const type = rangeOfDecoded(node) ?? rangeOfDType(node.type.dtype)
   if (depth === maximumDepth) return type
   const of = (index: number) => rangeOf(node.operands[index]!, depth + 1)
   if (choosing.has(node.op)) return of(0)

@@ -1,8 +1,7 @@
 import { type DType, elementCount, elementsOf, hasTrait, isFloat, type Node } from '../graph/index.ts'
 import { arithmeticRules } from './arithmetic.ts'
 import { isConstant } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, type MatchContext, rule } from './rule.ts'
+import { type MatchContext, rule, rulePass } from './rule.ts'
 
 /** Elements of a constant that are checked before it is combined with another. */
 const checkedElements = 1 << 16
@@ -60,9 +59,9 @@ const chain = rule({
  *     %2 = mul(%0, %1)      // %1, %3 constant
  *     %4 = mul(%2, %3)   →   %3 = mul(%1, %2), %4 = mul(%0, %3)
  */
-export const simplifyArithmetic: Pass = {
+export const simplifyArithmetic = rulePass({
   name: 'simplify-arithmetic',
   summary: 'Apply arithmetic identities and gather constants',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [...arithmeticRules, chain]),
-}
+  rules: [...arithmeticRules, chain],
+})

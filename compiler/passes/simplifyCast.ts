@@ -1,7 +1,6 @@
 import { type DType, dtypeFacts, isFloat, isInteger } from '../graph/index.ts'
 import { asOp } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** Bits of the largest range of whole numbers that a dtype holds exactly, and of its exponent. */
 const precision: Readonly<Record<string, readonly [number, number]>> = {
@@ -58,9 +57,9 @@ const through = rule({
  *     %1 = cast(%0) {dtype: "f64"}
  *     %2 = cast(%1) {dtype: "f16"}   →   %1 = cast(%0) {dtype: "f16"}
  */
-export const simplifyCast: Pass = {
+export const simplifyCast = rulePass({
   name: 'simplify-cast',
   summary: 'Drop casts that change nothing',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [identity, through]),
-}
+  rules: [identity, through],
+})

@@ -1,8 +1,7 @@
 import { type Builder, type Node, sameShape } from '../graph/index.ts'
 import { asOp, uniformValue } from './match.ts'
-import type { Pass } from './pass.ts'
 import { type Range, rangeOf } from './range.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** The range an op limits its first operand to; undefined for ops that do something else. */
 function limitOf(node: Node): Range | undefined {
@@ -52,9 +51,9 @@ const compose = rule({
  *     %1 = clamp(%0) {minimum: -1, maximum: 6}
  *     %2 = relu(%1)                              →   %1 = clamp(%0) {minimum: 0, maximum: 6}
  */
-export const simplifyClamp: Pass = {
+export const simplifyClamp = rulePass({
   name: 'simplify-clamp',
   summary: 'Merge limits and drop those that hold anyway',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [alreadyWithin, compose]),
-}
+  rules: [alreadyWithin, compose],
+})

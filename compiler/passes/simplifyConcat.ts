@@ -1,7 +1,7 @@
-import { type Node, sameShape } from '../graph/index.ts'
-import { asOp, fromFront, type Matched } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { dtypeFacts, elementCount, hasTrait, type Node, type Shape, sameShape } from '../graph/index.ts'
+import { asOp, fromFront, isConstant, type Matched, reshapeTo } from './match.ts'
+import { rule, rulePass } from './rule.ts'
 
 const axisOf = ({ node, attributes }: Matched<'concat'>): number => fromFront(attributes.axis, node.type.shape.length)
 
@@ -85,6 +85,103 @@ const ofSlices = rule({
   },
 })
 
+/** Whether a value, broadcast to a rank, is the same for each index of an axis. */
+const isSameAlong = ({ type }: Node, rank: number, axis: number): boolean => {
+  const own = axis - (rank - type.shape.length)
+  return own < 0 || type.shape[own] === 1
+}
+
+/** The one function that all parts apply, to what each applies it to. Operands beside the first are the same for all. */
+function commonFunction(parts: readonly Node[], axis: number): { readonly first: Node; readonly inputs: Node[] } | undefined {
+  const [first] = parts as [Node]
+  const inputs = parts.map((part) => part.operands[0]!)
+  const alike = (part: Node, i: number) =>
+    part.op === first.op &&
+    isDeepStrictEqual(part.attributes, first.attributes) &&
+    sameShape(inputs[i]!.type.shape, part.type.shape) &&
+    part.operands.length === first.operands.length &&
+    part.operands.slice(1).every((operand, at) => {
+      const other = first.operands[at + 1]!
+      return operand === other && isSameAlong(other, part.type.shape.length, axis)
+    })
+  return hasTrait(first, 'elementwise') && parts.length > 1 && parts.every(alike) ? { first, inputs } : undefined
+}
+
+/** OP-07, OP-14. Pieces of one tensor that are brought back together are computed as one. */
+const ofMapped = rule({
+  name: 'concat-of-function-of-slices',
+  note: 'concat(tanh(slice(x, 0 … 2)), tanh(slice(x, 2 … 5))) → tanh(concat(slice(x, 0 … 2), slice(x, 2 … 5)))',
+  root: 'concat',
+  match: (node, context) => {
+    const axis = axisOf(asOp(node, 'concat')!)
+    const common = commonFunction(node.operands, axis)
+    if (!common || node.operands.some(context.isShared)) return undefined
+    const slices = common.inputs.map((input) => asOp(input, 'slice'))
+    return slices.every((slice, i) => i === 0 || continues(slices[i - 1], slice, axis)) && { through: node.operands, ...common }
+  },
+  apply: ({ first, inputs }, builder, node) => {
+    const joined = builder.add('concat', { inputs }, asOp(node, 'concat')!.attributes)
+    return builder.addFlat(first.op, [joined, ...first.operands.slice(1)], first.attributes)
+  },
+})
+
+/** OP-05. Where a conversion does not make elements smaller, moving them first moves fewer bytes. */
+const ofCasts = rule({
+  name: 'concat-of-casts',
+  note: 'concat(cast(x), cast(y)) → cast(concat(x, y)), where the cast does not narrow',
+  root: 'concat',
+  match: (node, context) => {
+    const casts = node.operands.map((part) => asOp(part, 'cast'))
+    const from = casts[0]?.operands.input.type.dtype
+    if (!from || casts.length < 2 || dtypeFacts[from].bytes > dtypeFacts[node.type.dtype].bytes) return undefined
+    const fits = casts.every((cast) => cast?.operands.input.type.dtype === from && !context.isShared(cast.node))
+    return fits && !dtypeFacts[from].storageOnly && { through: node.operands, inputs: casts.map((cast) => cast!.operands.input) }
+  },
+  apply: ({ inputs }, builder, node) => {
+    const joined = builder.add('concat', { inputs }, asOp(node, 'concat')!.attributes)
+    return builder.add('cast', { input: joined }, asOp(node.operands[0], 'cast')!.attributes)
+  },
+})
+
+/** The axis of `inner` with as many elements in front of it as `axis` has in `outer`, when what lies behind them is the same. */
+function axisBefore(outer: Shape, axis: number, inner: Shape): number | undefined {
+  const before = elementCount(outer.slice(0, axis))
+  const behind = elementCount(outer.slice(axis + 1))
+  const found = inner.findIndex(
+    (_, i) => elementCount(inner.slice(0, i)) === before && elementCount(inner.slice(i + 1)) === behind,
+  )
+  return found < 0 ? undefined : found
+}
+
+/** OP-20. */
+const ofReshapes = rule({
+  name: 'concat-of-reshapes',
+  note: 'concat(reshape(x), reshape(y)) → reshape(concat(x, y)), where the axis keeps its place',
+  root: 'concat',
+  match: (node, context) => {
+    const axis = axisOf(asOp(node, 'concat')!)
+    const parts = node.operands.map((part) => asOp(part, 'reshape'))
+    const [first] = parts
+    if (!first || parts.length < 2 || elementCount(node.type.shape) === 0) return undefined
+    const shape = first.operands.input.type.shape
+    const at = axisBefore(first.node.type.shape, axis, shape)
+    if (at === undefined) return undefined
+    const fits = parts.every((part) => {
+      const inner = part?.operands.input
+      return (
+        part &&
+        inner &&
+        !isConstant(inner) &&
+        !context.isShared(part.node) &&
+        inner.type.shape.length === shape.length &&
+        inner.type.shape.every((extent, i) => i === at || extent === shape[i])
+      )
+    })
+    return fits && { through: node.operands, inputs: parts.map((part) => part!.operands.input), axis: at }
+  },
+  apply: ({ inputs, axis }, builder, node) => reshapeTo(builder, builder.add('concat', { inputs }, { axis }), node.type.shape),
+})
+
 /**
  * Concatenations flatten, skip empty parts, and take back what slices cut apart.
  *
@@ -92,9 +189,9 @@ const ofSlices = rule({
  *     %2 = slice(%0) {start: [2], size: [3], step: [1]}
  *     %3 = concat(%1, %2) {axis: 0}                       →   %0
  */
-export const simplifyConcat: Pass = {
+export const simplifyConcat = rulePass({
   name: 'simplify-concat',
   summary: 'Flatten concatenations and rejoin slices',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [single, withoutEmpty, flatten, ofSlices]),
-}
+  rules: [single, withoutEmpty, flatten, ofSlices, ofMapped, ofCasts, ofReshapes],
+})

@@ -1,6 +1,5 @@
 import { asOp, constantElements, fromFront, reshapeTo } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** OP-34, for regular steps of either sign and for indices counted from the end. Indices outside the axis stay an error at run time. */
 const regular = rule({
@@ -50,9 +49,9 @@ const regular = rule({
  *     %2 = gather(%0, %1) {axis: 0}   →   %1 = slice(%0) {start: [1, 0], size: [1, 4], step: [1, 1]}
  *                                         %2 = reshape(%1) {shape: [4]}
  */
-export const simplifyGather: Pass = {
+export const simplifyGather = rulePass({
   name: 'simplify-gather',
   summary: 'Turn gathers with regular constant indices into slices',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [regular]),
-}
+  rules: [regular],
+})

@@ -1,8 +1,7 @@
 import { elementCount, type Node, sameShape } from '../graph/index.ts'
-import { resolveAxes } from '../graph/ops/shared.ts'
+import { resizedAxes, resolveAxes } from '../graph/ops/shared.ts'
 import { asOp, expandTo, reshapeTo, uniformValue } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 /** OP-28. */
 const pool = rule({
@@ -30,6 +29,24 @@ const isRegional = (node: Node): boolean => {
   const resize = asOp(node, 'resize')
   return resize !== undefined && (resize.attributes.scales !== undefined || resize.attributes.start !== undefined)
 }
+
+/** OP-26. However positions are chosen and weighed, there is one element to choose. */
+const resizeOfOne = rule({
+  name: 'resize-from-one',
+  note: 'resize(x[…, 1], n) → expand(resize(x[…, 1], 1))',
+  root: 'resize',
+  match: (node) => {
+    const { operands, attributes } = asOp(node, 'resize')!
+    const { shape } = operands.input.type
+    const axes = resizedAxes(operands.input.type, attributes.axes, attributes.size.length)
+    const size = attributes.size.map((extent, i) => (shape[axes[i]!] === 1 ? 1 : extent))
+    return !isRegional(node) && size.some((extent, i) => extent !== attributes.size[i]) && { size }
+  },
+  apply: ({ size }, builder, node) => {
+    const { operands, attributes } = asOp(node, 'resize')!
+    return expandTo(builder, builder.add('resize', operands, { ...attributes, size }), node.type.shape)
+  },
+})
 
 /** Reductions that give back the element when there is one. */
 const reduceOne = rule({
@@ -74,9 +91,9 @@ const negatedCondition = rule({
  *
  *     %1 = maxPool(%0) {window: [1, 1], stride: [1, 1], …}   →   %0
  */
-export const simplifyNoop: Pass = {
+export const simplifyNoop = rulePass({
   name: 'simplify-noop',
   summary: 'Drop pools, resizes, reductions and choices that give back their operand',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [pool, sameExtent, reduceOne, knownCondition, negatedCondition]),
-}
+  rules: [pool, sameExtent, resizeOfOne, reduceOne, knownCondition, negatedCondition],
+})

@@ -1,7 +1,6 @@
 import type { Node } from '../graph/index.ts'
 import { asOp, type Matched } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, type MatchContext, rule } from './rule.ts'
+import { type MatchContext, rule, rulePass } from './rule.ts'
 
 const nothing = rule({
   name: 'pad-by-nothing',
@@ -111,9 +110,9 @@ const intoMaxPool = rule({
  *     %2 = pad(%0) {before: [0, 0, 1, 1], after: [0, 0, 1, 1], value: 0}
  *     %3 = conv(%2, %1) {…, before: [0, 0], after: [0, 0]}   →   %2 = conv(%0, %1) {…, before: [1, 1], after: [1, 1]}
  */
-export const simplifyPad: Pass = {
+export const simplifyPad = rulePass({
   name: 'simplify-pad',
   summary: 'Merge padding and move it into convolutions and pools',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [nothing, compose, intoConv, intoAvgPool, intoMaxPool]),
-}
+  rules: [nothing, compose, intoConv, intoAvgPool, intoMaxPool],
+})

@@ -1,7 +1,6 @@
 import { sameShape } from '../graph/index.ts'
 import { asOp } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 const identity = rule({
   name: 'reshape-to-same-shape',
@@ -37,9 +36,9 @@ const resolve = rule({
  *     %1 = reshape(%0) {shape: [-1]}
  *     %2 = reshape(%1) {shape: [2, 3]}   →   %1 = reshape(%0) {shape: [2, 3]}
  */
-export const simplifyReshape: Pass = {
+export const simplifyReshape = rulePass({
   name: 'simplify-reshape',
   summary: 'Merge reshapes, drop those that keep the shape',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [identity, compose, resolve]),
-}
+  rules: [identity, compose, resolve],
+})

@@ -1,7 +1,6 @@
 import { sameShape } from '../graph/index.ts'
 import { asOp, fromFront, type Matched } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 const isForward = ({ attributes }: Matched<'slice'>): boolean => attributes.step.every((step) => step === 1)
 
@@ -87,9 +86,9 @@ const ofPad = rule({
  *     %2 = concat(%0, %1) {axis: 0}
  *     %3 = slice(%2) {start: [2], size: [3], step: [1]}   →   %1
  */
-export const simplifySlice: Pass = {
+export const simplifySlice = rulePass({
   name: 'simplify-slice',
   summary: 'Merge slices, read through concat and pad, drop those that take everything',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [whole, compose, ofConcat, ofPad]),
-}
+  rules: [whole, compose, ofConcat, ofPad],
+})

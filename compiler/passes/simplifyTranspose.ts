@@ -1,7 +1,6 @@
 import { sameShape } from '../graph/index.ts'
 import { asOp, orderOf, reshapeTo } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, rule } from './rule.ts'
+import { rule, rulePass } from './rule.ts'
 
 const compose = rule({
   name: 'transpose-of-transpose',
@@ -60,9 +59,9 @@ const ofOnes = rule({
  *     %1 = transpose(%0) {order: [0, 2, 3, 1]}
  *     %2 = transpose(%1) {order: [0, 3, 1, 2]}   →   %0
  */
-export const simplifyTranspose: Pass = {
+export const simplifyTranspose = rulePass({
   name: 'simplify-transpose',
   summary: 'Merge transposes, drop those that move nothing',
   level: 'any',
-  run: (graph, context) => applyRules(graph, context, [compose, identity, ofOnes, intoReshape]),
-}
+  rules: [compose, identity, ofOnes, intoReshape],
+})

@@ -1,7 +1,6 @@
 import { type Node, sameShape } from '../graph/index.ts'
 import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, type MatchContext, rule } from './rule.ts'
+import { type MatchContext, rule, rulePass } from './rule.ts'
 
 /** How many trailing dimensions two shapes have in common. */
 function commonTail(a: readonly number[], b: readonly number[]): number {
@@ -59,10 +58,10 @@ const belowElementwise = rule({
  *     %2 = reshape(%1) {shape: [2, 8]}        %2 = relu(%1)
  *     %3 = relu(%2)                      →    %3 = reshape(%2) {shape: [2, 8]}
  */
-export const sinkReshape: Pass = {
+export const sinkReshape = rulePass({
   name: 'sink-reshape',
   summary: 'Move reshapes below elementwise ops',
   level: 'any',
   follows: [{ pass: 'simplify-reshape', because: 'what merges already need not move' }],
-  run: (graph, context) => applyRules(graph, context, [belowElementwise]),
-}
+  rules: [belowElementwise],
+})

@@ -1,8 +1,7 @@
 import type { Builder, Node } from '../graph/index.ts'
 import { resolveAxes } from '../graph/ops/shared.ts'
 import { asOp, fromFront, isConstant, isSingle, type Matched, orderOf, reshapeTo } from './match.ts'
-import type { Pass } from './pass.ts'
-import { applyRules, type MatchContext, rule } from './rule.ts'
+import { type MatchContext, rule, rulePass } from './rule.ts'
 
 const inverseOf = (order: readonly number[]): number[] => order.map((_, i) => order.indexOf(i))
 
@@ -144,17 +143,93 @@ const belowReduction = rule({
   },
 })
 
+/** Statistics belong to dimension 1, which must stay where it is. */
+const belowBatchNorm = rule({
+  name: 'transpose-below-batch-norm',
+  note: 'batchNorm(transpose(x)) → transpose(batchNorm(x)), where the channels stay in place',
+  root: ['batchNorm', 'groupNorm'],
+  match: (node, context) => {
+    const found = onlyTranspose(node, context)
+    return found && found.order[0] === 0 && found.order[1] === 1 && found
+  },
+  apply: ({ input, order }, builder, node) => {
+    const normalised = builder.addFlat(node.op, [input, ...node.operands.slice(1)], node.attributes)
+    return builder.add('transpose', { input: normalised }, { order })
+  },
+})
+
+/** Not below decoding, which moves the other way until it meets an encoding. */
+const belowCoding = rule({
+  name: 'transpose-below-coding',
+  note: 'quantize(transpose(x)) → transpose(quantize(x))',
+  root: ['quantize', 'lookup'],
+  match: (node, context) => node.attributes.axis === undefined && onlyTranspose(node, context),
+  apply: ({ input, order }, builder, node) =>
+    builder.add('transpose', { input: builder.addFlat(node.op, [input, ...node.operands.slice(1)], node.attributes) }, { order }),
+})
+
+/** OP-07: what is moved is not yet repeated. */
+const belowExpand = rule({
+  name: 'transpose-below-expand',
+  note: 'expand(transpose(x)) → transpose(expand(x))',
+  root: 'expand',
+  match: (node, context) => {
+    const found = onlyTranspose(node, context)
+    return found && node.type.shape.length === found.order.length && found
+  },
+  apply: ({ input, order }, builder, node) =>
+    builder.add('transpose', { input: builder.add('expand', { input }, { shape: permuted(node.type.shape, order) }) }, { order }),
+})
+
+/** OP-12. The columns of the weight take the order that the elements had before. */
+const intoLinear = rule({
+  name: 'transpose-into-linear',
+  note: 'linear(reshape(transpose(x)), w) → linear(reshape(x), w with its columns in that order), w constant',
+  root: 'linear',
+  match: (node, context) => {
+    const { input, weight } = asOp(node, 'linear')!.operands
+    const flat = asOp(input, 'reshape')
+    const transpose = flat && !context.isShared(input) && freeTranspose(flat.operands.input, context)
+    if (!transpose || !isConstant(weight) || input.type.shape.includes(0)) return undefined
+    const order = orderOf(transpose)
+    const kept = input.type.shape.length - 1
+    const stays = order.slice(0, kept).every((axis, i) => axis === i)
+    // All dimensions that move must lie within a row.
+    const leads = input.type.shape.slice(0, kept).every((extent, i) => extent === transpose.node.type.shape[i])
+    return stays && leads && order.length > kept && { through: [input, transpose.node], transpose, order, kept }
+  },
+  apply: ({ transpose, order, kept }, builder, node) => {
+    const { input, weight, bias } = asOp(node, 'linear')!.operands
+    const out = weight.type.shape[0]!
+    const columns = reshapeTo(builder, weight, [out, ...transpose.node.type.shape.slice(kept)])
+    const back = inverseOf(order).slice(kept)
+    const ordered = builder.add('transpose', { input: columns }, { order: [0, ...back.map((axis) => axis - kept + 1)] })
+    const flat = reshapeTo(builder, transpose.operands.input, input.type.shape)
+    return builder.add('linear', { input: flat, weight: reshapeTo(builder, ordered, weight.type.shape), bias })
+  },
+})
+
 /**
  * Moves transposes towards the outputs, so that pairs meet and cancel.
  *
  *     %1 = transpose(%0) {order: [0, 2, 3, 1]}        %1 = relu(%0)
  *     %2 = relu(%1)                              →    %2 = transpose(%1) {order: [0, 2, 3, 1]}
  */
-export const sinkTranspose: Pass = {
+export const sinkTranspose = rulePass({
   name: 'sink-transpose',
-  summary: 'Move transposes below elementwise ops, concat, pad, slice, softmax and reductions',
+  summary: 'Move transposes towards the results, and into the weights of linear layers',
   level: 'any',
   follows: [{ pass: 'simplify-transpose', because: 'what cancels already need not move' }],
-  run: (graph, context) =>
-    applyRules(graph, context, [belowElementwise, belowConcat, belowPad, belowSlice, belowAxis, belowReduction]),
-}
+  rules: [
+    belowElementwise,
+    belowConcat,
+    belowPad,
+    belowSlice,
+    belowAxis,
+    belowReduction,
+    belowBatchNorm,
+    belowCoding,
+    belowExpand,
+    intoLinear,
+  ],
+})

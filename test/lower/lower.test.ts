@@ -30,6 +30,7 @@ const tensorOf = (node: Node, bytes: Uint8Array): Tensor => {
   return {
     shape: node.type.shape,
     whole: isInteger(node.type.dtype),
+    bool: node.type.dtype === 'bool',
     values: Array.from({ length: elements.length }, (_, i) => elements.get(i)),
   }
 }

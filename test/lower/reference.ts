@@ -6,6 +6,8 @@ export interface Tensor {
   readonly values: readonly number[]
   /** Whether elements are whole numbers by their dtype. */
   readonly whole: boolean
+  /** Whether they are truth values. */
+  readonly bool?: boolean
 }
 
 type Reference<K extends OpName> = (operands: readonly Tensor[], attributes: AttributesOf<K>) => readonly number[]
@@ -207,6 +209,59 @@ function toInteger(x: number, zeroPoint: number, dtype: StorageDType): number {
   return Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.fround(rounded + zeroPoint)))
 }
 
+/** By loops over batch, head and query; a key that is not seen has the weight 0. */
+function attended(
+  [query, key, value, mask]: readonly Tensor[],
+  { scale, causal, past, softcap, hidden, blind }: AttributesOf<'attention'>,
+): readonly number[] {
+  const [batch, heads, length, width] = query!.shape as [number, number, number, number]
+  const [, groups, keys, out] = value!.shape as [number, number, number, number]
+  const result: number[] = []
+  for (let b = 0; b < batch; b++)
+    for (let h = 0; h < heads; h++)
+      for (let i = 0; i < length; i++) {
+        const group = Math.floor(h / (heads / groups))
+        const scores = Array.from({ length: keys }, (_, j) => {
+          const at = mask && broadcastAt(mask, [b, h, i, j])
+          if (causal && j > i + past) return undefined
+          if (mask?.bool && !at) return hidden === Number.NEGATIVE_INFINITY ? undefined : hidden
+          const product = sum(
+            Array.from(
+              { length: width },
+              (_, d) =>
+                query!.values[((b * heads + h) * length + i) * width + d]! *
+                key!.values[((b * groups + group) * keys + j) * width + d]!,
+            ),
+          )
+          const score = softcap > 0 ? softcap * Math.tanh((scale * product) / softcap) : scale * product
+          return score + (mask && !mask.bool ? at! : 0)
+        })
+        const top = Math.max(...scores.map((score) => score ?? Number.NEGATIVE_INFINITY))
+        const powers = scores.map((score) => (score === undefined ? 0 : Math.exp(score - top)))
+        const none = scores.every((score) => score === undefined || score === Number.NEGATIVE_INFINITY)
+        for (let d = 0; d < out; d++) {
+          const share = (power: number, j: number) => power * value!.values[((b * groups + group) * keys + j) * out + d]!
+          result.push(none ? (blind === 'zero' ? 0 : Number.NaN) : sum(powers.map(share)) / sum(powers))
+        }
+      }
+  return result
+}
+
+/** Element by element: the pair that it belongs to, and whether it is the second there. */
+function turned([input, cos, sin]: readonly Tensor[], { interleaved }: AttributesOf<'rotaryEmbedding'>): readonly number[] {
+  const pairs = cos!.shape.at(-1)!
+  return input!.values.map((x, i) => {
+    const at = coordinatesOf(i, input!.shape)
+    const place = at.pop()!
+    if (place >= 2 * pairs) return x
+    const pair = interleaved ? place >> 1 : place % pairs
+    const second = interleaved ? place % 2 === 1 : place >= pairs
+    const other = input!.values[i + (interleaved ? 1 : pairs) * (second ? -1 : 1)]!
+    const [c, s] = [cos!, sin!].map((table) => broadcastAt(table, [...at, pair]))
+    return x * c! + (second ? other : -other) * s!
+  })
+}
+
 export const references: { readonly [K in CompositeName]: Reference<K> } = {
   relu: each((x) => Math.max(x, 0)),
   leakyRelu: each<'leakyRelu'>((x, { slope }) => (x < 0 ? slope * x : x)),
@@ -404,6 +459,8 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
       (x, i) => x * (scale?.values[i % inner] ?? 1),
     )
   },
+  attention: attended,
+  rotaryEmbedding: turned,
   groupNorm: ([input, scale, shift], { groups: count, epsilon }) => {
     const { shape, values } = input!
     const grouped = { shape: [shape[0]!, count, size(shape.slice(1)) / count], values, whole: false }

@@ -104,7 +104,8 @@ test('OP-64 the log tells what each pass did', () => {
   )
   for (const record of log) {
     assert.ok(record.milliseconds >= 0)
-    assert.is(record.changed, record.applications.length > 0)
+    // Lowering is no pass: it has no rewrites to count.
+    if (record.phase !== 'lower') assert.is(record.changed, record.applications.length > 0)
   }
 })
 
@@ -212,7 +213,7 @@ test('a failing later stage is named', () => {
   )
 })
 
-test('OP-65 bisection finds the rewrite that breaks a model', () => {
+test('OP-65 bisection finds the rewrite that breaks a model', async () => {
   const graph = sample()
   const x = new Uint8Array(new Float32Array([1, -2, 3, 0.5, 1, 2]).buffer)
   const expected = new Float32Array(runGraph(graph, { x }).y0!.slice().buffer)
@@ -230,8 +231,8 @@ test('OP-65 bisection finds the rewrite that breaks a model', () => {
   const applications = run().log.flatMap((record) => record.applications)
   const wrong = applications.findIndex(({ rule }) => rule === 'break-values') + 1
   assert.ok(wrong > 1 && wrong < applications.length)
-  assert.is(firstBadApplication(applications.length, isGood), wrong)
-  assert.is(firstBadApplication(wrong - 1, isGood), undefined)
+  assert.is(await firstBadApplication(applications.length, isGood), wrong)
+  assert.is(await firstBadApplication(wrong - 1, isGood), undefined)
 })
 
 test('LO-03 what the target lacks is a diagnostic with op, types, target and place', () => {

@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Graph, type Node, type OpName, ops, printGraph, verifyGraph } from '../../compiler/graph/index.ts'
 import { lowerGraph } from '../../compiler/lower/index.ts'
+import { compileGraph } from '../../compiler/pipeline.ts'
 import {
   bytesAtMost,
   type Cut,
@@ -16,10 +17,12 @@ import {
   SplitError,
   splitGraph,
 } from '../../compiler/split/index.ts'
+import { evaluate } from '../../targets/interpreter/index.ts'
 import { draw } from '../support/draw.ts'
 import { createTestGraph, expression, type TestGraph } from '../support/expression.ts'
-import { arbitraryGraph, graphWithOp, mulberry } from '../support/randomGraph.ts'
-import { expectEqualGraphs } from '../support/sensitivity.ts'
+import { runOnMemory, targetWith } from '../support/program.ts'
+import { arbitraryGraph, graphWithOp, mulberry, randomInputs } from '../support/randomGraph.ts'
+import { expectEqualGraphs, expectOutputs } from '../support/sensitivity.ts'
 
 const pairs = (ranges: readonly { start: number; end: number }[]) => ranges.map(({ start, end }) => [start, end])
 
@@ -321,6 +324,33 @@ test('SP-06 models are divided and keep their values', () => {
     },
   )
   fc.assert(property, draw(92, 80))
+})
+
+test('SP-05 the pipeline computes large nodes in parts where it is asked to', () => {
+  const g = createTestGraph()
+  const hidden = g.op('relu', { input: g.op('matmul', { left: g.input('x', [3, 8]), right: g.weight('a', [8, 512]) }) })
+  const graph = g.graph(g.op('matmul', { left: hidden, right: g.weight('b', [512, 4]) }))
+  const target = targetWith()
+  const whole = compileGraph(graph, { target, evaluate })
+  const split = compileGraph(graph, { target, evaluate, split: { count: 2 } })
+  const products = ({ lowered }: typeof whole) => lowered.nodes.filter(({ op }) => op === 'matmul').map(({ type }) => type.shape)
+  assert.equal(products(whole), [
+    [3, 512],
+    [3, 4],
+  ])
+  assert.equal(products(split), [
+    [3, 256],
+    [3, 256],
+    [3, 4],
+  ])
+  assert.equal(
+    split.log.filter(({ pass }) => pass === 'split').map(({ changed }) => changed),
+    [true],
+  )
+  const inputs = randomInputs(graph, 4)
+  const { fault, outputs } = runOnMemory(split.program, inputs)
+  assert.is(fault, 0)
+  expectOutputs(outputs, graph, inputs)
 })
 
 // ---------------------------------------------------------------- cores

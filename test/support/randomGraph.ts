@@ -39,6 +39,8 @@ export interface RandomGraphOptions {
   readonly dtypes?: readonly DType[]
   /** Sizes of dimensions of fresh tensors, which then have as few dimensions as their op allows half of the time. Default: small ones, seldom 0. */
   readonly extents?: readonly number[]
+  /** Nodes that may stay; others are left out. Default: all. */
+  readonly accept?: (node: Node) => boolean
 }
 
 const computedNames = Object.keys(ops).filter((name) => !(ops as any)[name].traits.includes('storage')) as ComputedName[]
@@ -70,6 +72,20 @@ export function arbitraryGraph(options: RandomGraphOptions = {}): fc.Arbitrary<G
       const few = Array.from({ length: 3 + words }, () => names[Math.floor(random() * names.length)]!)
       return buildGraph(steps, 1 + outputs, { ...options, ops: words === 9 ? names : few })
     })
+}
+
+/** One graph made from a number, as `arbitraryGraph` makes them. */
+export function randomGraph(seed: number, options: RandomGraphOptions = {}): Graph {
+  const random = mulberry(seed)
+  const below = (limit: number) => Math.floor(random() * limit)
+  const names = options.ops ?? computedNames
+  const words = below(10)
+  const few = Array.from({ length: 3 + words }, () => names[below(names.length)]!)
+  const steps = Array.from({ length: 1 + below(options.maximumNodes ?? 12) }, () => ({
+    op: below(10_000),
+    choices: Array.from({ length: 4 + below(21) }, () => below(1 << 20)),
+  }))
+  return buildGraph(steps, 1 + below(4), { ...options, ops: words === 9 ? names : few })
 }
 
 /** One graph with the given op, made from a number; undefined when the numbers chosen do not fit the op. */
@@ -147,6 +163,7 @@ function buildGraph(steps: readonly Step[], outputCount: number, options: Random
       if (!recipe) continue
       const node = builder.add(name, recipe.operands, recipe.attributes)
       if (elementCount(node.type.shape) > (options.maximumElements ?? 600)) continue
+      if (options.accept && !options.accept(node)) continue
       pool.push(node)
       made.push(node)
     } catch (error) {
@@ -791,6 +808,42 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   rmsNorm: (s) => {
     const { input, dims, parameter } = trailing(s)
     return { operands: { input, scale: maybe(s, parameter).value }, attributes: { dims } }
+  },
+  attention: (s) => {
+    const query = s.tensor(floats, 4, 4)
+    const { dtype, shape } = query.type
+    const [batch, heads, length, size] = shape as [number, number, number, number]
+    if (shape.includes(0)) return undefined
+    const groups = s.pick([heads, heads, 1, 2].filter((n) => heads % n === 0))
+    const [keys, out] = [s.pick([1, 3, 5, 8]), s.pick([size, size, 2])]
+    const masks = [[length, keys], [keys], [batch, 1, 1, keys], [heads, length, 1]]
+    const mask = maybe(s, () => s.fresh({ dtype: s.chance(2) ? 'bool' : dtype, shape: s.pick(masks) })).value
+    return {
+      operands: {
+        query,
+        key: s.ofShape(dtype, [batch, groups, keys, size]),
+        value: s.ofShape(dtype, [batch, groups, keys, out]),
+        mask,
+      },
+      attributes: {
+        scale: s.pick([1, 0.5, 0.3]),
+        causal: s.chance(3),
+        past: s.nat(3),
+        softcap: s.pick([0, 0, 2]),
+        hidden: s.pick([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -1e9, -3]),
+        blind: s.pick(['zero', 'nan']),
+      },
+    }
+  },
+  rotaryEmbedding: (s) => {
+    const input = s.tensor(floats, 1)
+    const { dtype, shape } = input.type
+    const pairs = Math.floor(shape.at(-1)! / 2) - (s.chance(3) ? 1 : 0)
+    if (pairs < 1) return undefined
+    const lead = shape.slice(0, -1).map((extent) => (s.chance(3) ? 1 : extent))
+    const table = [...lead.slice(s.nat(lead.length + 1)), pairs]
+    const operands = { input, cos: s.ofShape(dtype, table), sin: s.ofShape(dtype, table) }
+    return { operands, attributes: { interleaved: s.chance(2) } }
   },
   groupNorm: (s) => {
     const input = s.tensor(floats, 2)

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { OpDefinition, Trait } from '../definition.ts'
 import type { Node } from '../node.ts'
 import * as activation from './activation.ts'
+import { attention } from './attention.ts'
 import * as elementwise from './elementwise.ts'
 import { gatherElements, gatherNd, oneHot, scatterElements, scatterNd } from './indexing.ts'
 import * as movement from './movement.ts'
@@ -10,6 +11,7 @@ import * as order from './order.ts'
 import * as product from './product.ts'
 import * as quantized from './quantized.ts'
 import * as reduce from './reduce.ts'
+import { rotaryEmbedding } from './rotaryEmbedding.ts'
 import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
 
@@ -30,6 +32,8 @@ export const ops = {
   ...quantized,
   ...reduce,
   ...normalization,
+  attention,
+  rotaryEmbedding,
 } as const
 
 export type Ops = typeof ops
@@ -65,10 +69,24 @@ export function operandsOf<K extends OpName>(node: Node): OperandsOf<K> {
   return nameOperands(node.op, node.operands) as never
 }
 
+/** Names of operands in order, and whether the one operand is a list; asked for at every node that a rule looks at. */
+const operandNames = new Map<string, { readonly names: readonly string[]; readonly many: boolean }>()
+
+function namesOf(op: string): { readonly names: readonly string[]; readonly many: boolean } {
+  const known = operandNames.get(op)
+  if (known) return known
+  const specs = Object.entries(definitionOf(op).operands)
+  const found = { names: specs.map(([name]) => name), many: specs[0]?.[1].count === 'many' }
+  operandNames.set(op, found)
+  return found
+}
+
 /** A list with one entry for each operand of an op, such as their types, under the operands' names. */
 export function nameOperands(op: string, list: readonly unknown[]): Readonly<Record<string, unknown>> {
-  const specs = Object.entries(definitionOf(op).operands)
-  if (specs[0]?.[1].count === 'many') return { [specs[0][0]]: list }
-  return Object.fromEntries(specs.map(([name], i) => [name, list[i]]))
+  const { names, many } = namesOf(op)
+  if (many) return { [names[0]!]: list }
+  const named: Record<string, unknown> = {}
+  for (const [i, name] of names.entries()) named[name] = list[i]
+  return named
 }
 export const attributesOf = <K extends OpName>(node: Node): AttributesOf<K> => node.attributes as never

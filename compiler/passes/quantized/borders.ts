@@ -1,7 +1,7 @@
 // Where encoding meets decoding.
 import { type Builder, dtypeFacts, type Node } from '../../graph/index.ts'
 import { type Rule, rule } from '../rule.ts'
-import { type Decoded, decodedOf, encodingOf, limited, sameEncoding, withoutLimits } from './encoding.ts'
+import { type Decoded, decodedOf, encoded, encodingOf, integersOf, limited, sameEncoding, withoutLimits } from './encoding.ts'
 
 /** Decoding and encoding again gives the integers back: the two roundings are far below half a step for 16 bits. */
 const identity = rule({
@@ -18,6 +18,24 @@ const identity = rule({
   },
   apply: ({ stored, limits, encoding }, builder) =>
     limits.through.length === 0 ? stored : limited(builder, stored, limits, encoding.quantization),
+})
+
+/** OP-46, OP-58, OP-59. Encoding limits to what the integers can hold; limits that lie beyond change nothing. */
+const beyondEncoding = rule({
+  name: 'limits-beyond-encoding',
+  note: 'quantize(relu(x)) → quantize(x), where the smallest integer stands for 0 or more',
+  root: 'quantize',
+  match: (node) => {
+    const { input, dtype, quantization } = encodingOf(node)
+    const { inner, low, high, through } = withoutLimits(input)
+    const range = integersOf(dtype)
+    const changesNothing = quantization.scale.every((scale, i) => {
+      const entry = { scale: [scale], zeroPoint: [quantization.zeroPoint[i]!] }
+      return encoded(low, dtype, entry) <= range.low && encoded(high, dtype, entry) >= range.high
+    })
+    return through.length > 0 && changesNothing && { through, inner }
+  },
+  apply: ({ inner }, builder, node) => builder.addFlat('quantize', [inner], node.attributes),
 })
 
 /** Sums less their zero points. */
@@ -58,4 +76,4 @@ const requantized = rule({
   },
 })
 
-export const borderRules: readonly Rule[] = [identity, requantized]
+export const borderRules: readonly Rule[] = [identity, requantized, beyondEncoding]

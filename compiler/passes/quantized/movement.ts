@@ -1,5 +1,5 @@
 // Decoding moves behind what only moves or chooses elements, encoding before it, until they meet.
-import { type Builder, dtypeFacts, type Node, type OpName } from '../../graph/index.ts'
+import { type Builder, dtypeFacts, hasTrait, type Node, type OpName } from '../../graph/index.ts'
 import { asOp, isConstant, orderOf } from '../match.ts'
 import { type Rule, rule } from '../rule.ts'
 import {
@@ -11,6 +11,7 @@ import {
   encoded,
   encodingOf,
   sameEncoding,
+  withoutLimits,
 } from './encoding.ts'
 
 /** Where each index of the quantised axis lies after a movement; `undefined` where the movement mixes them. */
@@ -122,23 +123,31 @@ function quantizeLike(builder: Builder, input: Node, node: Node): Node {
   return builder.add('quantize', { input }, { dtype, scale: [...quantization.scale], zeroPoint: [...quantization.zeroPoint] })
 }
 
-/** Integers are decoded with the parameters of each part and take those of the whole. */
+/** Limits that stood behind a value, behind another one. */
+const limitedLike = (builder: Builder, input: Node, through: readonly Node[]): Node =>
+  through.reduceRight((value, { op, attributes }) => builder.addFlat(op, [value], attributes), input)
+
+/**
+ * OP-48, OP-49, OP-50. Integers are decoded with the parameters of each part and take those of the whole; what computes a part encodes
+ * it as well, and bytes are put side by side. An input would need a kernel of its own for that.
+ */
 const aboveConcat = rule({
   name: 'quantize-before-concat',
-  note: 'quantize(concat(dequantize(p), dequantize(q))) → concat(quantize(dequantize(p)), quantize(dequantize(q)))',
+  note: 'quantize(relu(concat(x, y))) → concat(quantize(relu(x)), quantize(relu(y)))',
   root: 'quantize',
   match: (node, context) => {
-    const concat = asOp(encodingOf(node).input, 'concat')
-    return (
-      encodingOf(node).quantization.axis === undefined &&
-      concat &&
-      !context.isShared(concat.node) &&
-      concat.operands.inputs.every((part) => decodedOf(part) || isConstant(part)) &&
-      concat.operands.inputs.some(decodedOf) && { through: [concat.node], concat }
-    )
+    const { input, quantization } = encodingOf(node)
+    const { inner, through } = withoutLimits(input)
+    const concat = asOp(inner, 'concat')
+    if (!concat || quantization.axis !== undefined || [...through, inner].some(context.isShared)) return undefined
+    const encodes = (part: Node) => isConstant(part) || !hasTrait(part, 'storage')
+    const { inputs } = concat.operands
+    return inputs.every(encodes) && !inputs.every(isConstant) && { through: [...through, inner], limits: through, concat }
   },
-  apply: ({ concat }, builder, node) =>
-    builder.add('concat', { inputs: concat.operands.inputs.map((part) => quantizeLike(builder, part, node)) }, concat.attributes),
+  apply: ({ limits, concat }, builder, node) => {
+    const inputs = concat.operands.inputs.map((part) => quantizeLike(builder, limitedLike(builder, part, limits), node))
+    return builder.add('concat', { inputs }, concat.attributes)
+  },
 })
 
 /** Where decoding cannot move on: its parameters belong to an axis that the movement dissolves, or a border has no integer. */

@@ -7,6 +7,7 @@ import { movementRules } from './movement.ts'
 import { keptNormalizationRules } from './normalization.ts'
 import { keptProductRules, productRules } from './product.ts'
 import { reduceRules } from './reduce.ts'
+import { rotaryEmbedding } from './rotaryEmbedding.ts'
 import { windowRules } from './window.ts'
 
 /**
@@ -21,6 +22,7 @@ export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonl
   ...productRules,
   ...keptProductRules,
   ...keptNormalizationRules,
+  rotaryEmbedding,
   ...windowRules,
   storageCast: ({ attributes }, axis, range) =>
     attributes.axis === undefined

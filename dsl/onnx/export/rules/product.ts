@@ -37,6 +37,53 @@ const groupNorm: ExportRule<'groupNorm'> = ({ input, scale, shift }, { groups, e
   return c.emit('GroupNormalization', [input, ...parameters], c.type, { num_groups: groups, epsilon: float(epsilon) })
 }
 
+/**
+ * Attention of ONNX lets no query see more keys than stand before it and in the cache, and gives zeros to a query that sees nothing; what
+ * is otherwise is said in simpler ops. Its softmax is computed in the type of the operands.
+ */
+const attention: ExportRule<'attention'> = ({ query, key, value, mask }, { scale, causal, past, softcap, hidden, blind }, c) => {
+  if (query.type.dtype !== 'f32' || (causal && past > 0) || (mask && (blind === 'nan' || hidden !== Number.NEGATIVE_INFINITY)))
+    return undefined
+  return c.emit('Attention', [query, key, value, mask], c.type, {
+    scale: float(scale),
+    ...(causal && { is_causal: 1 }),
+    ...(softcap > 0 && { softcap: float(softcap) }),
+  })
+}
+
+/**
+ * ONNX turns heads, before the length or behind it, by tables for each batch and length; what is otherwise is said in simpler ops. Fewer
+ * dimensions are one batch.
+ */
+const rotaryEmbedding: ExportRule<'rotaryEmbedding'> = ({ input, cos, sin }, { interleaved }, c) => {
+  const { dtype, shape } = input.type
+  if (dtype === 'f64' || shape.length > 4) return undefined
+  const ones = (given: readonly number[]) => [...new Array<number>(4 - given.length).fill(1), ...given]
+  const [batch, outer, middle, size] = ones(shape) as [number, number, number, number]
+  const [first, before, behind, pairs] = ones(cos.type.shape) as [number, number, number, number]
+  const flat = middle > 1 && behind === 1
+  const [length, heads] = flat ? [outer, middle] : [middle, outer]
+  const fits = first === batch && (flat ? before === outer : (before === 1 || outer === 1) && behind === middle)
+  if (!fits) return undefined
+  const reshaped = (ref: Ref, to: readonly number[]) =>
+    ref.type.shape.length === to.length && ref.type.shape.every((extent, i) => extent === to[i])
+      ? ref
+      : c.emit('Reshape', [ref, c.constant('i64', [to.length], to)], { dtype, shape: to })
+  const apart = flat ? [batch, length, heads * size] : [batch, heads, length, size]
+  const [cosines, sines] = [cos, sin].map((table) => reshaped(table, [batch, length, pairs])) as [Ref, Ref]
+  const turned = c.emit(
+    'RotaryEmbedding',
+    [reshaped(input, apart), cosines, sines],
+    { dtype, shape: apart },
+    {
+      ...(interleaved && { interleaved: 1 }),
+      ...(flat && { num_heads: heads }),
+      ...(2 * pairs < size && { rotary_embedding_dim: 2 * pairs, num_heads: heads }),
+    },
+  )
+  return reshaped(turned, shape)
+}
+
 const batchNorm: ExportRule<'batchNorm'> = ({ input, scale, shift, mean, variance }, { epsilon }, c) =>
   input.type.dtype === 'f64'
     ? undefined
@@ -49,4 +96,6 @@ export const productRules = {
   rmsNorm,
   groupNorm,
   batchNorm,
+  attention,
+  rotaryEmbedding,
 } satisfies Partial<ExportRules>
