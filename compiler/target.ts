@@ -1,3 +1,4 @@
+import type { Rates } from './cost/rates.ts'
 import type { Anchor, Kernel } from './fuse/kernel.ts'
 import type { CompositeName, Node } from './graph/index.ts'
 import type { Packing } from './instructions/instruction.ts'
@@ -45,16 +46,27 @@ export interface Target {
   readonly level: string
   /** Composites that reach code generation as they are; the others are lowered. */
   readonly keeps: ReadonlySet<CompositeName>
+  /**
+   * Whether a node of an op in `keeps` is lowered all the same: where, at its shapes, the parts are faster. Asked of operand types and
+   * attributes, so that equal ones get equal answers. Default: never.
+   */
+  lowers?(node: Node): boolean
   /** Why a node of the lowered graph cannot be compiled, or undefined when it can. */
   unsupported(node: Node): string | undefined
   /** May elementwise work follow this anchor in one kernel? */
   fusesAfter(anchor: Anchor): boolean
   /** May elementwise work precede this reduction in one kernel? */
   fusesBefore(anchor: Anchor): boolean
+  /** How fast it works, for weighing one way of computing against another. */
+  readonly rates: Rates
+  /** Whether a kernel that stores what several others did is as fast as they are, apart from what it saves: as vectorised, above all. */
+  runsTogether(merged: Kernel, parts: readonly Kernel[]): boolean
   /** Steps of one kernel at most. */
   readonly maximumSteps: number
-  /** Whether the kernel may write its result over input `index` while running, given that the op definitions allow it. */
-  inPlace(kernel: Kernel, index: number): boolean
+  /** Whether the kernel may write its result number `result` over input `index` while running, given that the op definitions allow it. */
+  inPlace(kernel: Kernel, index: number, result: number): boolean
+  /** Whether it makes this kernel, one of whose results has rows that lie apart, so well that no copy afterwards would be better. */
+  storesRows(kernel: Kernel): boolean
   /** Bytes of working storage one call needs. */
   scratch(kernel: Kernel): number
   /** How a constant input is laid out, when not dense. */

@@ -1,5 +1,4 @@
 import {
-  assertInvariant,
   byteSize,
   dtypeFacts,
   elementCount,
@@ -21,6 +20,8 @@ import { broadcastIndex, followMovement, roleOf, viewOffset } from './movement.t
 export interface BuiltKernel {
   readonly kernel: Kernel
   readonly inputs: readonly Node[]
+  /** The nodes computed inside, roots first. */
+  readonly members: readonly Node[]
   readonly locations: readonly Location[]
 }
 
@@ -36,14 +37,18 @@ interface Position {
 }
 
 /**
- * Builds the kernel that stores `root`, computing inside it what is not `stored`. Returns the node that must be stored as well when
+ * Builds the kernel that stores `roots`, computing inside it what is no leaf. Returns the node that must be stored as well when
  * some element would lie at a place that is not affine in the position, or when a value would have to be computed at two places.
+ * Roots have as many elements each, and at most one anchor among what is computed inside.
  */
-export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>): BuiltKernel | { readonly apart: Node } {
-  const isLeaf = (node: Node) => node !== root && (stored.has(node) || roleOf(node) === 'storage')
-  const members = collectMembers(root, isLeaf)
+export function buildKernel(
+  roots: readonly Node[],
+  graph: Graph,
+  isLeaf: (node: Node) => boolean,
+): BuiltKernel | { readonly apart: Node } {
+  const members = collectMembers(roots, isLeaf)
   const anchor = members.find((node) => roleOf(node) === 'anchor')
-  const domain = anchor ? anchor.type.shape : domainOf(root, isLeaf)
+  const domain = anchor ? anchor.type.shape : domainOf(roots, isLeaf)
   const inputs: { readonly node: Node; readonly input: KernelInput; readonly dense: boolean }[] = []
   let apart: Node | undefined
 
@@ -55,7 +60,11 @@ export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>)
     return inputs.push({ node, input: { type, constant: node.data !== undefined }, dense: false }) - 1
   }
 
-  function buildProgram(start: Node, over: Shape): Step[] {
+  /** The steps, and which of them each of the values is. */
+  function buildProgram(
+    starts: readonly Node[],
+    over: Shape,
+  ): { readonly steps: readonly Step[]; readonly at: readonly number[] } {
     const rank = over.length
     const steps: Step[] = []
     const computed = new Map<Node, { readonly at: Access; readonly step: number }>()
@@ -70,9 +79,7 @@ export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>)
     function giveUp(node: Node): number {
       // Storing the root again changes nothing: what it moves, or else its anchor, has to be stored instead.
       const moved = beneathMovements(node)
-      const culprit = node !== root ? node : moved !== root ? moved : anchor
-      assertInvariant(culprit, `fusion cannot index ${root.op} over its own dimensions`)
-      apart ??= culprit
+      apart ??= !roots.includes(node) ? node : !roots.includes(moved) ? moved : (anchor ?? node)
       return 0
     }
 
@@ -139,9 +146,11 @@ export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>)
     }
 
     const flat = denseAccess(over)
-    const index = unflatten(flat, start.type.shape, over)
-    value(start, index ? { flat, index } : { flat })
-    return steps
+    const at = starts.map((start) => {
+      const index = unflatten(flat, start.type.shape, over)
+      return value(start, index ? { flat, index } : { flat })
+    })
+    return { steps, at }
   }
 
   const prologueStart = anchor && hasTrait(anchor, 'reduction') && !isLeaf(anchor.operands[0]!) ? anchor.operands[0] : undefined
@@ -149,8 +158,8 @@ export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>)
     if (operand === prologueStart) continue
     inputs.push({ node: operand, input: { type: operand.type, constant: operand.data !== undefined }, dense: true })
   }
-  const prologue = prologueStart && buildProgram(prologueStart, prologueStart.type.shape)
-  const steps = buildProgram(root, domain)
+  const prologue = prologueStart && buildProgram([prologueStart], prologueStart.type.shape).steps
+  const { steps, at } = buildProgram(roots, domain)
   // A prologue that only reads in order is no work: its value can be a view.
   if (prologue?.length === 1 && roleOf(prologueStart!) !== 'elementwise' && viewOffset(prologueStart!) !== undefined)
     apart ??= prologueStart
@@ -163,9 +172,10 @@ export function buildKernel(root: Node, graph: Graph, stored: ReadonlySet<Node>)
       inputs: inputs.map((entry) => entry.input),
       ...(prologue ? { prologue } : {}),
       ...merged,
-      result: { dtype: root.type.dtype, shape: merged.domain },
+      results: roots.map((root, i) => ({ step: at[i]!, type: { dtype: root.type.dtype, shape: merged.domain } })),
     },
     inputs: inputs.map((entry) => entry.node),
+    members,
     locations: [...new Set(members.flatMap((member) => graph.locations.get(member) ?? []))],
   }
 }
@@ -178,9 +188,9 @@ function beneathMovements(node: Node): Node {
   return role === 'view' || role === 'access' ? beneathMovements(node.operands[0]!) : node
 }
 
-/** The nodes computed inside, the root first. */
-function collectMembers(root: Node, isLeaf: (node: Node) => boolean): Node[] {
-  const members = new Set([root])
+/** The nodes computed inside, the roots first. */
+function collectMembers(roots: readonly Node[], isLeaf: (node: Node) => boolean): Node[] {
+  const members = new Set(roots)
   for (const member of members) {
     for (const operand of member.operands) if (!isLeaf(operand)) members.add(operand)
   }
@@ -188,12 +198,13 @@ function collectMembers(root: Node, isLeaf: (node: Node) => boolean): Node[] {
 }
 
 /**
- * Dimensions fine enough that all reshapes between root and leaves split them evenly, as far as there are such; they are merged again
+ * Dimensions fine enough that all reshapes between roots and leaves split them evenly, as far as there are such; they are merged again
  * afterwards where no access minds. Behind other movements, and behind operands that broadcast, shapes have another order or size.
  */
-function domainOf(root: Node, isLeaf: (node: Node) => boolean): Shape {
+function domainOf(roots: readonly Node[], isLeaf: (node: Node) => boolean): Shape {
   const shapes: Shape[] = []
-  const seen = new Set([root])
+  const [root] = roots as [Node, ...Node[]]
+  const seen = new Set(roots)
   for (const node of seen) {
     shapes.push(node.type.shape)
     if (roleOf(node) === 'access') continue

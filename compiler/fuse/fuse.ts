@@ -1,34 +1,71 @@
 import { assertInvariant, type Graph, type Node } from '../graph/index.ts'
 import type { Target } from '../target.ts'
 import { type BuiltKernel, buildKernel } from './build.ts'
+import type { Decision } from './decision.ts'
+import { operandsOfStep } from './graph.ts'
 import { chooseStored } from './group.ts'
-import type { Kernel, KernelGraph, KernelStep } from './kernel.ts'
+import type { KernelGraph, KernelStep } from './kernel.ts'
+import { mergeKernels } from './merge.ts'
 import { joinAxis, roleOf, viewOffset } from './movement.ts'
-import { kernelSignature } from './print.ts'
-
-/** Op names in a kernel's name at most; the rest is counted. */
-const namedOps = 4
+import { kernelNames } from './names.ts'
+import { isView, type Unit } from './unit.ts'
 
 /**
- * Turns a graph of primitives (and of composites that the target keeps) into kernels: chooses which values get storage, then builds
- * for each the kernel that computes it from stored ones. With `fuse: false` every value gets storage; the results are the same.
+ * Turns a graph of primitives (and of composites that the target keeps) into kernels: chooses which values get storage, builds for each
+ * the kernel that computes it from stored ones, and lets kernels over the same positions become one where that pays. With `together: false`
+ * none become one, so that what they make need not be there at one time; with `fuse: false` every value gets storage and a kernel of its
+ * own. The results are the same.
  */
-export function fuseGraph(graph: Graph, target: Target, { fuse = true }: { readonly fuse?: boolean } = {}): KernelGraph {
+export function fuseGraph(
+  graph: Graph,
+  target: Target,
+  { fuse = true, together = fuse }: { readonly fuse?: boolean; readonly together?: boolean } = {},
+): KernelGraph {
   const apart = new Set<Node>(fuse ? [] : graph.nodes)
+  const built = new Map<Node, BuiltKernel>()
   for (;;) {
-    const stored = chooseStored(graph, target, apart)
-    const found = apart.size
-    const built = new Map<Node, BuiltKernel>()
-    for (const node of graph.nodes) {
-      if (!stored.has(node) || !needsKernel(node, stored)) continue
-      const result = buildKernel(node, graph, stored)
-      if ('apart' in result) {
-        assertInvariant(!stored.has(result.apart), `fusion wants to store ${result.apart.op} again`)
-        apart.add(result.apart)
-      } else built.set(node, result)
-    }
-    if (apart.size === found) return assemble(graph, stored, built)
+    const { stored, decisions } = chooseStored(graph, target, apart)
+    if (buildAll(graph, stored, apart, built)) continue
+    const units = graph.nodes.flatMap((node, at): Unit[] => {
+      const kernel = stored.has(node) && needsKernel(node, stored) ? built.get(node) : undefined
+      return kernel ? [{ at, roots: [node], built: kernel }] : []
+    })
+    const merged = together ? mergeKernels(graph, target, units, stored) : { units, decisions: new Map<Node, Decision>() }
+    const reasons = [...decisions.values()].map((first) => {
+      const last = merged.decisions.get(first.value)
+      return last ? { ...last, reason: `${first.reason}; ${last.reason}` } : first
+    })
+    return { ...assemble(graph, stored, merged.units), decisions: reasons.sort((a, b) => a.value.id - b.value.id) }
   }
+}
+
+/**
+ * Builds the kernel of each stored value that `built` does not have, or has with other values stored. What building wants apart is stored
+ * at once, so that what else is wrong is found in the same round. Says whether there was any.
+ */
+function buildAll(graph: Graph, chosen: ReadonlySet<Node>, apart: Set<Node>, built: Map<Node, BuiltKernel>): boolean {
+  const found = apart.size
+  const stored = new Set(chosen)
+  const isStored = (node: Node) => stored.has(node) || roleOf(node) === 'storage'
+  const pending = graph.nodes.filter((node) => stored.has(node))
+  for (const node of pending) {
+    if (!needsKernel(node, stored)) continue
+    const known = built.get(node)
+    if (known?.members.every((member) => member === node || !stored.has(member)) && known.inputs.every(isStored)) continue
+    built.delete(node)
+    for (;;) {
+      const result = buildKernel([node], graph, (member) => member !== node && isStored(member))
+      if (!('apart' in result)) {
+        built.set(node, result)
+        break
+      }
+      assertInvariant(!stored.has(result.apart), `fusion wants to store ${result.apart.op} again`)
+      apart.add(result.apart)
+      stored.add(result.apart)
+      pending.push(result.apart)
+    }
+  }
+  return apart.size > found
 }
 
 /** Storage and joins need none; movements that are contiguous parts of a stored value are views of it. */
@@ -38,34 +75,62 @@ function needsKernel(node: Node, stored: ReadonlySet<Node>): boolean {
   return role === 'elementwise' || role === 'anchor'
 }
 
-function isView(node: Node, stored: ReadonlySet<Node>): boolean {
-  const operand = node.operands[0]!
-  return (stored.has(operand) || roleOf(operand) === 'storage') && viewOffset(node) !== undefined
-}
-
-function assemble(graph: Graph, stored: ReadonlySet<Node>, built: ReadonlyMap<Node, BuiltKernel>): KernelGraph {
+/** Units and joins in their order, and views as early as their source is made. */
+function assemble(graph: Graph, stored: ReadonlySet<Node>, units: readonly Unit[]): Omit<KernelGraph, 'decisions'> {
   const nameOf = kernelNames()
-  const steps = graph.nodes.flatMap((node): KernelStep[] => {
-    const role = roleOf(node)
-    if (!stored.has(node) || role === 'storage') return []
-    const result = built.get(node)
-    if (result)
-      return [
-        {
-          kind: 'call',
-          name: nameOf(result.kernel),
-          kernel: result.kernel,
-          inputs: result.inputs,
-          result: node,
-          locations: result.locations,
-        },
-      ]
-    if (role === 'join')
-      return [
-        { kind: 'join', parts: node.operands, axis: joinAxis(node), result: node, locations: graph.locations.get(node) ?? [] },
-      ]
-    return [{ kind: 'view', of: node.operands[0]!, offset: viewOffset(node)!, result: node }]
-  })
+  const made = new Map<Node, KernelStep>()
+  const calls = new Map<number, KernelStep>()
+  for (const { at, roots, built } of units) {
+    const { kernel, inputs, locations } = built
+    const step: KernelStep = { kind: 'call', name: '', kernel, inputs, results: roots, locations }
+    for (const root of roots) made.set(root, step)
+    calls.set(at, step)
+  }
+  const steps: KernelStep[] = []
+  const placed = new Set<KernelStep>()
+
+  function stepOf(node: Node): KernelStep | undefined {
+    if (roleOf(node) === 'storage') return undefined
+    let step = made.get(node)
+    if (!step) {
+      step =
+        roleOf(node) === 'join'
+          ? { kind: 'join', parts: node.operands, axis: joinAxis(node), result: node, locations: graph.locations.get(node) ?? [] }
+          : { kind: 'view', of: node.operands[0]!, offset: viewOffset(node)!, result: node }
+      made.set(node, step)
+    }
+    return step
+  }
+
+  /** Puts a step behind all that it reads. */
+  function place(first: KernelStep): void {
+    const pending = [first]
+    for (let step = pending.at(-1); step; step = pending.at(-1)) {
+      const missing = placed.has(step) ? [] : operandsOfStep(step).flatMap((node) => stepOf(node) ?? [])
+      const next = missing.filter((other) => !placed.has(other))
+      assertInvariant(pending.length <= graph.nodes.length, 'kernels wait for each other')
+      if (next.length > 0) pending.push(next[0]!)
+      else {
+        pending.pop()
+        if (placed.has(step)) continue
+        placed.add(step)
+        steps.push(step.kind === 'call' ? { ...step, name: nameOf(step.kernel) } : step)
+      }
+    }
+  }
+
+  /** The source of a view is no value where its only readers are inside the kernel that makes it. */
+  const isPlaced = (node: Node) => roleOf(node) === 'storage' || placed.has(made.get(node)!)
+  for (const [at, node] of graph.nodes.entries()) {
+    const call = calls.get(at)
+    if (call) place(call)
+    if (!stored.has(node) || made.has(node)) continue
+    if (roleOf(node) === 'join' || (isView(node, stored) && isPlaced(node.operands[0]!))) place(stepOf(node)!)
+  }
+  for (const { value } of graph.outputs) {
+    const step = stepOf(value)
+    if (step) place(step)
+  }
   const read = new Set<Node>([...steps.flatMap(operandsOfStep), ...graph.outputs.map((output) => output.value)])
   return {
     name: graph.name,
@@ -74,38 +139,4 @@ function assemble(graph: Graph, stored: ReadonlySet<Node>, built: ReadonlyMap<No
     constants: graph.nodes.filter((node) => node.data !== undefined && read.has(node)),
     steps,
   }
-}
-
-/** The values a step reads. */
-export function operandsOfStep(step: KernelStep): readonly Node[] {
-  return step.kind === 'call' ? step.inputs : step.kind === 'view' ? [step.of] : step.parts
-}
-
-/** Names for kernels: equal ones share a name, others get another. */
-function kernelNames(): (kernel: Kernel) => string {
-  const names = new Map<string, string>()
-  const taken = new Set<string>()
-  return (kernel) => {
-    const signature = kernelSignature(kernel)
-    let name = names.get(signature)
-    if (name === undefined) {
-      const base = describeKernel(kernel)
-      name = base
-      for (let n = 2; taken.has(name); n++) name = `${base}_${n}`
-      names.set(signature, name)
-      taken.add(name)
-    }
-    return name
-  }
-}
-
-/** `conv_maximum_1x64x60x80`: the ops in order and the result's shape; op names are identifiers. */
-function describeKernel(kernel: Kernel): string {
-  const applied = (steps: Kernel['steps']) => steps.flatMap((step) => (step.kind === 'apply' ? [step.op] : []))
-  const ops = [...applied(kernel.prologue ?? []), ...(kernel.anchor ? [kernel.anchor.op] : []), ...applied(kernel.steps)]
-  const idle = kernel.steps.some((step) => step.kind === 'load') ? 'relayout' : 'fill'
-  const named =
-    ops.length === 0 ? [idle] : ops.length <= namedOps ? ops : [...ops.slice(0, namedOps), `${ops.length - namedOps}more`]
-  const shape = kernel.domain.length === 0 ? 'scalar' : kernel.domain.join('x')
-  return [...named, shape].join('_')
 }

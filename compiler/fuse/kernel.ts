@@ -1,4 +1,5 @@
 import type { Attributes, DType, Location, Node, Output, Shape, TensorType } from '../graph/index.ts'
+import type { Decision } from './decision.ts'
 
 /**
  * Which element of a dense row-major buffer belongs to position i of an iteration space: offset + Σ strides[d] · i[d], in elements.
@@ -42,11 +43,21 @@ export interface Anchor {
   readonly type: TensorType
 }
 
+/** A step that is stored at every position of the domain. */
+export interface KernelResult {
+  /** Index in `steps`. */
+  readonly step: number
+  /** dtype of the step, shape of the domain. The graph value that a call produces may have another shape with as many elements. */
+  readonly type: TensorType
+  /** Row r of `length` elements is stored from element r · `stride` on; dense where not given. */
+  readonly rows?: { readonly length: number; readonly stride: number }
+}
+
 /**
  * A fused group: what the target emits as one function. Pure data without names or graph nodes, so equal groups are equal values.
  *
- * - without an anchor: for each position of `domain`, run `steps`, store the last one;
- * - with an anchor: for each position of the anchor's result (= `domain`), run `steps` over it, store the last one;
+ * - without an anchor: for each position of `domain`, run `steps`, then store the results;
+ * - with an anchor: for each position of the anchor's result (= `domain`), run `steps` over it, then store the results;
  * - `prologue` (reductions only): runs over the reduction's input domain before it combines; the last step is the element combined.
  *   The anchor's first operand type is then that of the prologue's result, and the kernel's inputs are those the two programs load.
  */
@@ -56,8 +67,8 @@ export interface Kernel {
   readonly domain: Shape
   readonly prologue?: readonly Step[]
   readonly steps: readonly Step[]
-  /** dtype of the last step, shape of `domain`. The graph value that a call produces may have another shape with as many elements. */
-  readonly result: TensorType
+  /** At least one; no two store one step. All loads of a position happen before its stores. */
+  readonly results: readonly KernelResult[]
 }
 
 export interface KernelCall {
@@ -65,8 +76,8 @@ export interface KernelCall {
   readonly name: string
   readonly kernel: Kernel
   readonly inputs: readonly Node[]
-  /** The graph node whose value the call produces. */
-  readonly result: Node
+  /** The graph nodes whose values the call produces, in the order of the kernel's results. */
+  readonly results: readonly Node[]
   readonly locations: readonly Location[]
 }
 
@@ -94,4 +105,6 @@ export interface KernelGraph {
   /** Constants that some step reads. */
   readonly constants: readonly Node[]
   readonly steps: readonly KernelStep[]
+  /** For every value that is computed: where it lies and why. */
+  readonly decisions: readonly Decision[]
 }

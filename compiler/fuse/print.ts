@@ -1,5 +1,7 @@
 import { type Attributes, type Node, printAttributes, printType } from '../graph/index.ts'
-import type { Kernel, KernelGraph, KernelStep, Step } from './kernel.ts'
+import type { Decision } from './decision.ts'
+import { resultsOfStep } from './graph.ts'
+import type { Kernel, KernelGraph, KernelResult, KernelStep, Step } from './kernel.ts'
 
 const printNumber = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
 const printOptional = (attributes: Attributes): string =>
@@ -23,9 +25,15 @@ const printSteps = (title: string, steps: readonly Step[]): string[] => [
   ...steps.map((step, i) => `  $${i} = ${printStep(step)}: ${step.dtype}`),
 ]
 
+/** A single result is nearly always the last step; then only its type is printed. */
+function printResult({ step, type, rows }: KernelResult, steps: number): string {
+  const where = step === steps - 1 ? '' : ` $${step}`
+  return `result${where} ${printType(type)}${rows ? `, rows of ${rows.length}, ${rows.stride} apart` : ''}`
+}
+
 /** All there is to know about a kernel, on lines; equal kernels print alike. */
 export function printKernel(kernel: Kernel): string {
-  const { anchor, inputs, domain, prologue, steps, result } = kernel
+  const { anchor, inputs, domain, prologue, steps, results } = kernel
   return [
     ...inputs.map((input, i) => `input ${i}: ${input.constant ? 'constant ' : ''}${printType(input.type)}`),
     ...(prologue ? printSteps(`before, over [${anchor!.operands[0]!.shape.join(', ')}]`, prologue) : []),
@@ -35,18 +43,41 @@ export function printKernel(kernel: Kernel): string {
         ]
       : []),
     ...printSteps(`over [${domain.join(', ')}]`, steps),
-    `result ${printType(result)}`,
+    ...results.map((result) => printResult(result, steps.length)),
   ].join('\n')
 }
 
-/** Equal texts for equal kernels and for no others. */
-export const kernelSignature = printKernel
+const signatures = new WeakMap<Kernel, string>()
 
-/** The steps in order, then each distinct kernel once. Values are numbered in order of appearance. */
-export function printKernels(graph: KernelGraph): string {
+/** Equal texts for equal kernels and for no others; remembered, since every verifier asks. */
+export function kernelSignature(kernel: Kernel): string {
+  const known = signatures.get(kernel) ?? printKernel(kernel)
+  signatures.set(kernel, known)
+  return known
+}
+
+/** `%7 add f32[4, 8]: stored, 2 kernels read it (120 ns, else 310 ns)`; values without storage have no number. */
+function printDecision({ value, place, reason, costs }: Decision, numbers: ReadonlyMap<Node, number>): string {
+  const number = numbers.get(value)
+  const name = `${number === undefined ? '' : `%${number} `}${value.op} ${printType(value.type)}`
+  const compared = costs ? ` (${Math.round(costs.chosen)} ns, else ${Math.round(costs.other)} ns)` : ''
+  return `${name}: ${placeNames[place]}, ${reason}${compared}`
+}
+
+const placeNames: Readonly<Record<Decision['place'], string>> = {
+  stored: 'stored',
+  together: 'stored with others',
+  inside: 'inside',
+  again: 'computed again',
+}
+
+/**
+ * The steps in order, then each distinct kernel once. Values are numbered in order of appearance. With `reasons`, also where each computed
+ * value lies and why, and what the cost model compared.
+ */
+export function printKernels(graph: KernelGraph, { reasons = false }: { readonly reasons?: boolean } = {}): string {
   const numbers = new Map<Node, number>()
-  for (const node of [...graph.inputs, ...graph.constants, ...graph.steps.map((step) => step.result)])
-    numbers.set(node, numbers.size)
+  for (const node of [...graph.inputs, ...graph.constants, ...graph.steps.flatMap(resultsOfStep)]) numbers.set(node, numbers.size)
   const value = (node: Node) => `%${numbers.get(node)}`
   const values = (nodes: readonly Node[]) => nodes.map(value).join(', ')
 
@@ -61,8 +92,12 @@ export function printKernels(graph: KernelGraph): string {
     `kernels ${JSON.stringify(graph.name)}`,
     ...graph.inputs.map((node) => `  ${value(node)} = input ${JSON.stringify(node.attributes.name)}: ${printType(node.type)}`),
     ...graph.constants.map((node) => `  ${value(node)} = constant ${JSON.stringify(node.data!.label)}: ${printType(node.type)}`),
-    ...graph.steps.map((step) => `  ${value(step.result)} = ${printCall(step)}: ${printType(step.result.type)}`),
+    ...graph.steps.map((step) => {
+      const results = resultsOfStep(step)
+      return `  ${values(results)} = ${printCall(step)}: ${results.map((result) => printType(result.type)).join(', ')}`
+    }),
     ...graph.outputs.map((output) => `  output ${JSON.stringify(output.name)} = ${value(output.value)}`),
+    ...(reasons ? ['', 'reasons', ...graph.decisions.map((decision) => `  ${printDecision(decision, numbers)}`)] : []),
     ...[...kernels].flatMap(([name, kernel]) => [
       '',
       `kernel ${name}`,

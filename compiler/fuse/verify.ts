@@ -10,7 +10,7 @@ import {
   sameType,
 } from '../graph/index.ts'
 import { rangeOf } from './access.ts'
-import { operandsOfStep } from './fuse.ts'
+import { operandsOfStep, resultsOfStep } from './graph.ts'
 import type { Kernel, KernelGraph, KernelStep, Step } from './kernel.ts'
 import { kernelSignature } from './print.ts'
 
@@ -21,10 +21,12 @@ export function verifyKernels(graph: KernelGraph): void {
   for (const step of graph.steps) {
     for (const operand of operandsOfStep(step)) {
       if (!known.has(operand))
-        fail(`${step.kind} of ${printType(step.result.type)} reads a ${operand.op} that no earlier step made`)
+        fail(`${step.kind} of ${printType(resultsOfStep(step)[0]!.type)} reads a ${operand.op} that no earlier step made`)
     }
-    if (known.has(step.result)) fail(`${step.result.op} is made twice`)
-    known.add(step.result)
+    for (const result of resultsOfStep(step)) {
+      if (known.has(result)) fail(`${result.op} is made twice`)
+      known.add(result)
+    }
     if (step.kind === 'call') {
       verifyCall(step)
       const signature = kernelSignature(step.kernel)
@@ -41,7 +43,7 @@ function fail(message: string): never {
 }
 
 function verifyCall(call: Extract<KernelStep, { kind: 'call' }>): void {
-  const { kernel, inputs, name, result } = call
+  const { kernel, inputs, name, results } = call
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) fail(`${name} is not an identifier`)
   if (inputs.length !== kernel.inputs.length) fail(`${name} takes ${kernel.inputs.length} inputs, got ${inputs.length}`)
   for (const [i, input] of inputs.entries()) {
@@ -51,16 +53,18 @@ function verifyCall(call: Extract<KernelStep, { kind: 'call' }>): void {
     }
     if ((input.data !== undefined) !== expected.constant) fail(`${name}: input ${i} is wrong about being constant`)
   }
-  if (result.type.dtype !== kernel.result.dtype || elementCount(result.type.shape) !== elementCount(kernel.result.shape)) {
-    fail(`${name} makes ${printType(kernel.result)}, not ${printType(result.type)}`)
+  if (results.length !== kernel.results.length) fail(`${name} makes ${kernel.results.length} results, not ${results.length}`)
+  for (const [i, result] of results.entries()) {
+    const { type } = kernel.results[i]!
+    if (result.type.dtype !== type.dtype || elementCount(result.type.shape) !== elementCount(type.shape))
+      fail(`${name} makes ${printType(type)}, not ${printType(result.type)}`)
   }
   verifyKernel(kernel, name)
 }
 
 function verifyKernel(kernel: Kernel, name: string): void {
   const { anchor, prologue } = kernel
-  if (!sameShape(kernel.result.shape, kernel.domain))
-    fail(`${name}: result ${printType(kernel.result)} over [${kernel.domain.join(', ')}]`)
+  verifyResults(kernel, name)
   if (anchor) {
     const { traits } = definitionOf(anchor.op)
     if (traits.includes('elementwise')) fail(`${name}: ${anchor.op} is no anchor`)
@@ -83,8 +87,21 @@ function verifyKernel(kernel: Kernel, name: string): void {
     if (prologue.at(-1)!.dtype !== anchor.operands[0]!.dtype) fail(`${name}: the prologue makes ${prologue.at(-1)!.dtype}`)
   }
   verifySteps(kernel.steps, kernel, kernel.domain, name)
-  if (kernel.steps.at(-1)!.dtype !== kernel.result.dtype) fail(`${name}: the last step makes ${kernel.steps.at(-1)!.dtype}`)
   if (anchor && !kernel.steps.some((step) => step.kind === 'anchor')) fail(`${name}: nothing reads the anchor`)
+}
+
+function verifyResults({ results, steps, domain }: Kernel, name: string): void {
+  if (results.length === 0) fail(`${name}: no results`)
+  const stored = new Set<number>()
+  for (const { step, type, rows } of results) {
+    if (!sameShape(type.shape, domain)) fail(`${name}: result ${printType(type)} over [${domain.join(', ')}]`)
+    if (steps[step]?.dtype !== type.dtype) fail(`${name}: step ${step} makes ${steps[step]?.dtype}, not ${printType(type)}`)
+    if (stored.has(step)) fail(`${name}: step ${step} is stored twice`)
+    stored.add(step)
+    const whole = elementCount(domain)
+    if (rows && (rows.length < 1 || rows.stride < rows.length || whole % rows.length !== 0))
+      fail(`${name}: ${printType(type)} in rows of ${rows.length}, ${rows.stride} apart`)
+  }
 }
 
 function verifySteps(steps: readonly Step[], kernel: Kernel, domain: Shape, name: string): void {

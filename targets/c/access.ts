@@ -1,4 +1,4 @@
-import type { Access, Step } from '../../compiler/fuse/kernel.ts'
+import type { Access, Kernel, Step } from '../../compiler/fuse/kernel.ts'
 import { denseStrides, elementCount, type Shape } from '../../compiler/graph/type.ts'
 
 /** Dimensions and the elementwise program over them, with every load's access stated in these dimensions. */
@@ -9,20 +9,32 @@ export interface Domain {
   readonly resultStrides?: readonly number[]
 }
 
-/** Runs of dimensions that become one each; `undefined` where some load does not walk a run with a single stride. */
-export function regroup({ extents, steps }: Domain, groups: readonly (readonly number[])[]): Domain | undefined {
+/** A kernel's positions, steps, and where its results go: rows that lie apart are larger strides of the dimensions around them. */
+export function resultDomain({ domain: extents, steps, results }: Pick<Kernel, 'domain' | 'steps' | 'results'>): Domain {
+  const rows = results.find((result) => result.rows)?.rows
+  if (!rows) return { extents, steps }
+  const resultStrides = denseStrides(extents).map((stride) =>
+    stride < rows.length ? stride : (stride / rows.length) * rows.stride,
+  )
+  return { extents, steps, resultStrides }
+}
+
+/** Runs of dimensions that become one each; `undefined` where some load, or the results, do not walk a run with a single stride. */
+export function regroup({ extents, steps, resultStrides }: Domain, groups: readonly (readonly number[])[]): Domain | undefined {
   let possible = true
-  const rewritten = steps.map((step): Step => {
-    if (step.kind !== 'load') return step
-    const strides = groups.map((group) => {
-      const stride = groupStride(step.access, extents, group)
+  const along = (strides: readonly number[]) =>
+    groups.map((group) => {
+      const stride = groupStride(strides, extents, group)
       if (stride === undefined) possible = false
       return stride ?? 0
     })
-    return { ...step, access: { offset: step.access.offset, strides } }
+  const rewritten = steps.map((step): Step => {
+    if (step.kind !== 'load') return step
+    return { ...step, access: { offset: step.access.offset, strides: along(step.access.strides) } }
   })
+  const stored = resultStrides && { resultStrides: along(resultStrides) }
   return possible
-    ? { extents: groups.map((group) => elementCount(group.map((axis) => extents[axis]!))), steps: rewritten }
+    ? { extents: groups.map((group) => elementCount(group.map((axis) => extents[axis]!))), steps: rewritten, ...stored }
     : undefined
 }
 
@@ -38,7 +50,7 @@ export function reorder({ extents, steps, resultStrides = denseStrides(extents) 
   }
 }
 
-function groupStride({ strides }: Access, extents: Shape, group: readonly number[]): number | undefined {
+function groupStride(strides: readonly number[], extents: Shape, group: readonly number[]): number | undefined {
   const real = group.filter((axis) => extents[axis] !== 1)
   for (const [i, axis] of real.entries()) {
     const inner = real[i + 1]
@@ -77,5 +89,6 @@ export function isIdentity(access: Access, extents: Shape): boolean {
   return access.offset === 0 && extents.every((extent, axis) => extent === 1 || access.strides[axis] === dense[axis])
 }
 
-/** Steps that only hand on what the anchor computed. */
-export const isPlain = (steps: readonly Step[]): boolean => steps.at(-1)?.kind === 'anchor'
+/** Does the kernel only hand on what the anchor computed? */
+export const isPlain = ({ steps }: { readonly steps: readonly Step[] }): boolean =>
+  steps.length === 1 && steps[0]!.kind === 'anchor'

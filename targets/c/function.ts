@@ -3,13 +3,13 @@ import { definitionOf } from '../../compiler/graph/ops/index.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import { byteSize } from '../../compiler/graph/type.ts'
 import type { Packing } from '../../compiler/instructions/instruction.ts'
-import { denseAccess, isIdentity } from './access.ts'
+import { denseAccess, isIdentity, resultDomain } from './access.ts'
 import { elementwiseBody } from './kernels/elementwise.ts'
-import type { AnchoredKernel, Template } from './kernels/template.ts'
-import type { Level } from './level.ts'
+import { type AnchoredKernel, pointersOf, resultName, type Template } from './kernels/template.ts'
+import { type Level, lanesOf } from './level.ts'
 import { rows } from './rows.ts'
 import { storageType } from './scalar.ts'
-import { pointerText } from './steps.ts'
+import { type Pointers, pointerText } from './steps.ts'
 import { block, commentText, identifier, type Lines } from './text.ts'
 
 const isAnchored = (kernel: Kernel): kernel is AnchoredKernel => kernel.anchor !== undefined
@@ -32,17 +32,18 @@ const maximumTileSteps = 10
 
 /**
  * Where the template cannot apply the steps, or would repeat too many, the anchor's whole value comes first and the steps run over it in
- * a second loop. The value then lies in the result, or in working storage where the result has another element type.
+ * a second loop. The value then lies in a result, or in working storage where none has its element type.
  */
-function needsRaw(kernel: AnchoredKernel, template: Template, level: Level): 'no' | 'in result' | 'in scratch' {
+function needsRaw(kernel: AnchoredKernel, template: Template, level: Level): 'no' | 'in scratch' | { readonly result: number } {
   const applied = kernel.steps.filter((step) => step.kind === 'apply').length
   if (template.fuses?.(kernel, level) !== false && !(template.tiled && applied > maximumTileSteps)) return 'no'
-  return kernel.anchor.type.dtype === kernel.result.dtype ? 'in result' : 'in scratch'
+  const result = kernel.results.findIndex(({ type, rows }) => type.dtype === kernel.anchor.type.dtype && !rows)
+  return result < 0 ? 'in scratch' : { result }
 }
 const plain = (kernel: AnchoredKernel): AnchoredKernel => ({
   ...kernel,
   steps: [{ kind: 'anchor', dtype: kernel.anchor.type.dtype }],
-  result: kernel.anchor.type,
+  results: [{ step: 0, type: kernel.anchor.type }],
 })
 
 /** Bytes of working storage one call of the kernel needs. */
@@ -58,30 +59,42 @@ export function packingOf(kernel: Kernel, index: number, level: Level): Packing 
   return isAnchored(kernel) && kernel.inputs[index]!.constant ? templateOf(kernel).pack?.(kernel, index, level) : undefined
 }
 
-/** An input may lie under the result when every element is read for the last time before or while the element there is written. */
-export function mayShare(kernel: Kernel, index: number, level: Level): boolean {
+/**
+ * Rows that lie apart: for a single result, wherever the body stores at positions of the kernel's domain. Elementwise kernels fill their
+ * vectors along a row, so that short rows are better made in one run and copied.
+ */
+export function storesRows(kernel: Kernel, level: Level): boolean {
+  const [result] = kernel.results
+  if (kernel.results.length > 1 || !result?.rows) return false
+  if (!isAnchored(kernel)) return result.rows.length >= lanesOf(level)
+  const template = templateOf(kernel)
+  return template.storesRows === true && result.rows.length > 1 && needsRaw(kernel, template, level) === 'no'
+}
+
+/** An input may lie under a result when every element is read for the last time before or while the element there is written. */
+export function mayShare(kernel: Kernel, index: number, result: number, level: Level): boolean {
   const input = kernel.inputs[index]!
-  if (byteSize(input.type) !== byteSize(kernel.result)) return false
+  if (byteSize(input.type) !== byteSize(kernel.results[result]!.type)) return false
   const loads = [...kernel.steps, ...(kernel.prologue ?? [])].filter((step) => step.kind === 'load' && step.input === index)
   if (!isAnchored(kernel)) return loads.every((step) => step.kind === 'load' && isIdentity(step.access, kernel.domain))
   if (kernel.prologue) return false
   if (index < kernel.anchor.operands.length) return loads.length === 0 && templateOf(kernel).inPlace?.(kernel, index) === true
-  if (needsRaw(kernel, templateOf(kernel), level) === 'in result') return false
+  if (typeof needsRaw(kernel, templateOf(kernel), level) === 'object') return false
   return loads.every((step) => step.kind === 'load' && isIdentity(step.access, kernel.domain))
 }
 
 /** One C function for a kernel; `origin` says where in the model it comes from. */
 export function kernelFunction(name: string, kernel: Kernel, level: Level, origin: string): Lines {
   const inputs = kernel.inputs.map((_, i) => `x${i}`)
-  const pointers = { inputs, result: 'out', resultType: kernel.result.dtype }
+  const pointers = pointersOf(kernel)
   const scratch = scratchBytes(kernel, level)
   const parameters = [
     ...kernel.inputs.map((input, i) => pointerText(input.type.dtype, `x${i}`, true)),
-    pointerText(kernel.result.dtype, 'out', false),
+    ...pointers.results.map(({ pointer, dtype }) => pointerText(dtype, pointer, false)),
     ...(scratch > 0 ? ['char *scratch'] : []),
   ]
   const body = bodyOf(kernel, pointers, level)
-  const unused = [...inputs, 'out', ...(scratch > 0 ? ['scratch'] : [])].filter(
+  const unused = [...inputs, ...pointers.results.map(({ pointer }) => pointer), ...(scratch > 0 ? ['scratch'] : [])].filter(
     (parameter) => !body.some((line) => new RegExp(`\\b${parameter}\\b`).test(line)),
   )
   return [
@@ -93,14 +106,10 @@ export function kernelFunction(name: string, kernel: Kernel, level: Level, origi
   ]
 }
 
-function bodyOf(
-  kernel: Kernel,
-  pointers: { inputs: readonly string[]; result: string; resultType: Kernel['result']['dtype'] },
-  level: Level,
-): Lines {
+function bodyOf(kernel: Kernel, pointers: Pointers, level: Level): Lines {
   // What checks its operands does so even when there is nothing to compute.
   if (kernel.domain.includes(0) && !isChecked(kernel)) return []
-  if (!isAnchored(kernel)) return elementwiseBody({ extents: kernel.domain, steps: kernel.steps }, pointers, level)
+  if (!isAnchored(kernel)) return elementwiseBody(resultDomain(kernel), pointers, level)
   const template = templateOf(kernel)
   const raw = needsRaw(kernel, template, level)
   if (raw === 'no') return template.body(kernel, level)
@@ -111,9 +120,13 @@ function bodyOf(
       : step,
   )
   const second = (from: string) =>
-    elementwiseBody({ extents: kernel.domain, steps }, { ...pointers, inputs: [...pointers.inputs, from] }, level)
-  if (raw === 'in result') return [...block('', template.body(plain(kernel), level)), ...second('out')]
+    elementwiseBody(resultDomain({ ...kernel, steps }), { ...pointers, inputs: [...pointers.inputs, from] }, level)
   const type = storageType[kernel.anchor.type.dtype]
+  if (typeof raw === 'object') {
+    const name = resultName(raw.result)
+    const alias = raw.result === 0 ? [] : [`${type} *const out = ${name};`]
+    return [...block('', [...alias, ...template.body(plain(kernel), level)]), ...second(name)]
+  }
   const offset = alignUp(template.scratch?.(plain(kernel), level) ?? 0)
   return [
     `${type} *const raw = (${type} *)(scratch + ${offset});`,
@@ -128,6 +141,6 @@ function describe(kernel: Kernel): string {
   )
   const type = (t: { readonly dtype: string; readonly shape: readonly number[] }) => `${t.dtype}[${t.shape.join(', ')}]`
   return commentText(
-    `${ops.length > 0 ? ops.join(' ') : 'move'}: ${kernel.inputs.map((input) => type(input.type)).join(', ')} -> ${type(kernel.result)}`,
+    `${ops.length > 0 ? ops.join(' ') : 'move'}: ${kernel.inputs.map((input) => type(input.type)).join(', ')} -> ${kernel.results.map((result) => type(result.type)).join(', ')}`,
   )
 }

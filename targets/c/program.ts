@@ -133,9 +133,8 @@ function callText(program: Program, instruction: Instruction, nameOf: NameOf): s
   const list = operands.map(({ buffer }, i) => {
     const input = kernel.inputs[i]
     if (input) return `(const ${storageType[input.type.dtype]} *)${addressText(program, buffer)}`
-    return i === kernel.inputs.length
-      ? `(${storageType[kernel.result.dtype]} *)${addressText(program, buffer)}`
-      : addressText(program, buffer)
+    const result = kernel.results[i - kernel.inputs.length]
+    return result ? `(${storageType[result.type.dtype]} *)${addressText(program, buffer)}` : addressText(program, buffer)
   })
   return `${identifier(nameOf(program, name))}(${list.join(', ')})`
 }

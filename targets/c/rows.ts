@@ -1,5 +1,6 @@
 import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/index.ts'
 import { type Expression, expressions } from './expressions.ts'
+import { attention } from './kernels/attention.ts'
 import { conv } from './kernels/convolution.ts'
 import { gather } from './kernels/gather.ts'
 import { convInteger } from './kernels/integerConvolution.ts'
@@ -11,6 +12,7 @@ import { pad } from './kernels/pad.ts'
 import { avgPool, maxPool } from './kernels/pool.ts'
 import { linear, matmul } from './kernels/product.ts'
 import { reduceMax, reduceMin, reduceProd, reduceSum } from './kernels/reduce.ts'
+import { rotaryEmbedding } from './kernels/rotaryEmbedding.ts'
 import { scatterNd } from './kernels/scatter.ts'
 import { logSoftmax, softmax } from './kernels/softmax.ts'
 import type { Template } from './kernels/template.ts'
@@ -56,4 +58,6 @@ export const rows = {
   logSoftmax,
   layerNorm,
   rmsNorm,
+  attention,
+  rotaryEmbedding,
 } as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

@@ -12,17 +12,24 @@ import { block, type Lines, sum } from './text.ts'
 /** Where a program is evaluated: one C expression for each dimension of its domain, lanes running along the last one. */
 export type Position = readonly string[]
 
-/** C names of the kernel's inputs (by index) and its result. */
+/** C names of the kernel's inputs (by index) and results, and which step each result is. */
 export interface Pointers {
   readonly inputs: readonly string[]
-  readonly result: string
-  readonly resultType: DType
+  readonly results: readonly Store[]
 }
 
-/** A program's text: statements that do not depend on the last dimension, the others, and the value of the last step. */
+/** Where a step goes. */
+export interface Store {
+  readonly pointer: string
+  readonly step: number
+  readonly dtype: DType
+}
+
+/** A program's text: statements that do not depend on the last dimension, the others, and the value of each step; `value` is the last. */
 export interface Evaluation {
   readonly invariant: Lines
   readonly lines: Lines
+  readonly values: readonly string[]
   readonly value: string
   readonly dtype: DType
 }
@@ -31,17 +38,6 @@ function expressionOf(op: string): Expression {
   const found = (expressions as Readonly<Record<string, Expression>>)[op]
   assertInvariant(found && Object.hasOwn(expressions, op), `op '${op}' has no elementwise form`)
   return found
-}
-
-/** Steps that the last one needs, directly or through others. */
-function live(steps: readonly Step[]): boolean[] {
-  const needed = steps.map(() => false)
-  needed[steps.length - 1] = true
-  for (let i = steps.length - 1; i >= 0; i--) {
-    const step = steps[i]!
-    if (needed[i] && step.kind === 'apply') for (const argument of step.arguments) needed[argument] = true
-  }
-  return needed
 }
 
 const argumentsOf = (step: Extract<Step, { kind: 'apply' }>, steps: readonly Step[], names: readonly string[]): Argument[] =>
@@ -63,14 +59,11 @@ function indexText(access: Access, position: Position, lane = 0): string {
  * Programs in which integers take part compute floats step by step, as the interpreter does: what they round to integers in the end
  * would be another one, now and then, where a compiler merges a multiplication with an addition. Others may be merged.
  */
-const isStepwise = (steps: readonly Step[], used: readonly boolean[]): boolean =>
-  steps.some((step, i) => used[i] && isInteger(step.dtype))
+const isStepwise = (steps: readonly Step[]): boolean => steps.some((step) => isInteger(step.dtype))
 
 /** Whether all steps have a form on vectors. */
 export function isVectorProgram(steps: readonly Step[]): boolean {
-  const used = live(steps)
-  return steps.every((step, i) => {
-    if (!used[i]) return true
+  return steps.every((step) => {
     if (!laneKind(step.dtype)) return false
     if (step.kind !== 'apply') return true
     return (
@@ -97,8 +90,7 @@ interface Form {
 }
 
 function evaluate(steps: readonly Step[], prefix: string, anchor: string | undefined, form: Form): Evaluation {
-  const used = live(steps)
-  const stepwise = isStepwise(steps, used)
+  const stepwise = isStepwise(steps)
   const names: string[] = []
   const moving: boolean[] = []
   const invariant: string[] = []
@@ -120,13 +112,12 @@ function evaluate(steps: readonly Step[], prefix: string, anchor: string | undef
     const moves =
       step.kind === 'load' ? (step.access.strides.at(-1) ?? 0) !== 0 : step.arguments.some((argument) => moving[argument])
     moving.push(moves)
-    if (!used[i]) continue
     const computed = step.kind === 'load' ? form.load(step) : form.apply(step, argumentsOf(step, steps, names))
     const product = step.kind === 'apply' && isFloat(step.dtype) && expressionOf(step.op).multiplies
     const text = stepwise && product ? form.apart(computed) : computed
     ;(moves ? lines : invariant).push(`const ${form.type(step.dtype)} ${name} = ${text};`)
   }
-  return { invariant, lines, value: names.at(-1)!, dtype: steps.at(-1)!.dtype }
+  return { invariant, lines, values: names, value: names.at(-1)!, dtype: steps.at(-1)!.dtype }
 }
 
 /** One element at a position. */
@@ -193,29 +184,43 @@ export function loadLanes(pointer: string, index: string, count: number, level: 
   return `(vf){${Array.from({ length: lanes }, (_, lane) => (lane < count ? `${pointer}[${index} + ${lane}]` : '0.0f')).join(', ')}}`
 }
 
-/** Stores one element of the compute type of the result's dtype. */
-export const storeScalar = (pointers: Pointers, index: string, value: string): string =>
-  `${pointers.result}[${index}] = ${storeText(pointers.resultType, value)};`
+/** Stores the results' elements, each of the compute type of its dtype. */
+export const storeScalars = (pointers: Pointers, index: string, values: readonly string[]): string[] =>
+  pointers.results.map(({ pointer, step, dtype }) => `${pointer}[${index}] = ${storeText(dtype, values[step]!)};`)
 
-/** Stores the first `count` lanes of a vector or mask. */
-export function storeVector(pointers: Pointers, index: string, value: string, count: number, level: Level, stride = 1): string[] {
-  if (pointers.resultType === 'f32' && count === lanesOf(level) && stride === 1)
-    return [`STORE(${pointers.result} + ${index}, ${value});`]
-  if (pointers.resultType === 'f32' && stride === 1 && level.some)
-    return [`STORE_SOME(${pointers.result} + ${index}, ${value}, ${count});`]
-  if (laneKind(pointers.resultType) === 'whole' && stride === 1) {
+/** Stores the first `count` lanes of the results' vectors or masks. */
+export const storeVectors = (
+  pointers: Pointers,
+  index: string,
+  values: readonly string[],
+  count: number,
+  level: Level,
+  stride = 1,
+): string[] => pointers.results.flatMap((store) => storeVector(store, index, values[store.step]!, count, level, stride))
+
+function storeVector(
+  { pointer, dtype }: Store,
+  index: string,
+  value: string,
+  count: number,
+  level: Level,
+  stride: number,
+): string[] {
+  if (dtype === 'f32' && count === lanesOf(level) && stride === 1) return [`STORE(${pointer} + ${index}, ${value});`]
+  if (dtype === 'f32' && stride === 1 && level.some) return [`STORE_SOME(${pointer} + ${index}, ${value}, ${count});`]
+  if (laneKind(dtype) === 'whole' && stride === 1) {
     const [suffix, last] = count === lanesOf(level) ? ['', ''] : ['some_', `, ${count}`]
-    return [`gp_store_${suffix}${pointers.resultType}(${pointers.result} + ${index}, ${value}${last});`]
+    return [`gp_store_${suffix}${dtype}(${pointer} + ${index}, ${value}${last});`]
   }
   const element = (lane: number) =>
-    pointers.resultType === 'bool'
+    dtype === 'bool'
       ? `(bool8)(${value}[${lane}] & 1)`
-      : pointers.resultType === 'f32'
+      : dtype === 'f32'
         ? `${value}[${lane}]`
-        : `(${storageType[pointers.resultType]})${value}[${lane}]`
+        : `(${storageType[dtype]})${value}[${lane}]`
   return Array.from(
     { length: count },
-    (_, lane) => `${pointers.result}[${index}${lane > 0 ? ` + ${lane * stride}` : ''}] = ${element(lane)};`,
+    (_, lane) => `${pointer}[${index}${lane > 0 ? ` + ${lane * stride}` : ''}] = ${element(lane)};`,
   )
 }
 
@@ -239,17 +244,17 @@ export function storeAfter(
   const index = resultIndex(domain, position)
   const stride = resultStridesOf(domain).at(-1) ?? 1
   if (isVectorProgram(domain.steps)) {
-    const { invariant, lines, value } = evaluateVector(domain.steps, position, pointers.inputs, count, level, anchor)
-    const store = storeVector(pointers, index, value, count, level, stride)
+    const { invariant, lines, values } = evaluateVector(domain.steps, position, pointers.inputs, count, level, anchor)
+    const store = storeVectors(pointers, index, values, count, level, stride)
     return invariant.length + lines.length === 0 ? store : block('', [...invariant, ...lines, ...store])
   }
   const inner = [...position.slice(0, -1), `(${position.at(-1)} + lane)`]
-  const { invariant, lines, value } = evaluateScalar(domain.steps, inner, pointers.inputs, 'element')
+  const { invariant, lines, values } = evaluateScalar(domain.steps, inner, pointers.inputs, 'element')
   return block(`for (long lane = 0; lane < ${count}; lane++)`, [
     `const ${computeType(domain.steps.find((step) => step.kind === 'anchor')?.dtype ?? 'f32')} element = ${anchor}[lane];`,
     ...invariant,
     ...lines,
-    storeScalar(pointers, `${index} + lane * ${stride}`, value),
+    ...storeScalars(pointers, `${index} + lane * ${stride}`, values),
   ])
 }
 
@@ -259,6 +264,6 @@ export const pointerText = (dtype: DType, name: string, readonly: boolean): stri
 
 /** The steps over one element that an anchor has computed, stored; positions are those of the kernel's domain. */
 export function storeElement(domain: Domain, position: Position, element: string, pointers: Pointers): string[] {
-  const { invariant, lines, value } = evaluateScalar(domain.steps, position, pointers.inputs, element)
-  return [...invariant, ...lines, storeScalar(pointers, resultIndex(domain, position), value)]
+  const { invariant, lines, values } = evaluateScalar(domain.steps, position, pointers.inputs, element)
+  return [...invariant, ...lines, ...storeScalars(pointers, resultIndex(domain, position), values)]
 }

@@ -1,18 +1,33 @@
 import { dtypeFacts } from '../../compiler/graph/dtype.ts'
 import { type CompositeName, definitionOf } from '../../compiler/graph/ops/index.ts'
 import type { Target } from '../../compiler/target.ts'
-import { mayShare, packingOf, scratchBytes } from './function.ts'
-import type { Level } from './level.ts'
-import { rows } from './rows.ts'
+import { mayShare, packingOf, scratchBytes, storesRows } from './function.ts'
+import { type Level, lanesOf } from './level.ts'
+import { type Row, rows } from './rows.ts'
+import { isVectorProgram } from './steps.ts'
 
 /** What a target that compiles this C answers to the compiler at a level, whatever becomes of the C. */
 export type Answers = Pick<
   Target,
-  'keeps' | 'fusesAfter' | 'fusesBefore' | 'maximumSteps' | 'inPlace' | 'scratch' | 'pack' | 'alignment'
+  | 'keeps'
+  | 'lowers'
+  | 'fusesAfter'
+  | 'fusesBefore'
+  | 'runsTogether'
+  | 'rates'
+  | 'maximumSteps'
+  | 'inPlace'
+  | 'storesRows'
+  | 'scratch'
+  | 'pack'
+  | 'alignment'
 >
 
 /** Whether there is C for an op. */
 export const hasKernel = (op: string): boolean => Object.hasOwn(rows, op)
+
+/** The row of an op that there is C for. */
+const rowOf = (op: string): Row | undefined => (hasKernel(op) ? rows[op as keyof typeof rows] : undefined)
 
 export const answersAt = (level: Level): Answers => ({
   keeps: new Set(
@@ -20,11 +35,29 @@ export const answersAt = (level: Level): Answers => ({
       (op): op is keyof typeof rows & CompositeName => definitionOf(op).kind === 'composite',
     ),
   ),
-  // What checks its operands stops the call before anything is written; it stays alone, and the work after it is vectorised as its own kernel.
-  fusesAfter: (anchor) => !definitionOf(anchor.op).traits.includes('checked'),
+  lowers: (node) => {
+    const row = rowOf(node.op)
+    return row?.kind === 'template' && row.lowers?.(node, level) === true
+  },
+  // What checks its operands stops the call before anything is written; where it cannot go on in vectors, it stays alone.
+  fusesAfter: (anchor) => {
+    if (!definitionOf(anchor.op).traits.includes('checked')) return true
+    const row = rowOf(anchor.op)
+    return row?.kind === 'template' && row.follows?.(anchor) === true
+  },
   fusesBefore: (anchor) => dtypeFacts[anchor.type.dtype].kind !== 'bool',
+  runsTogether: (merged, parts) => isVectorProgram(merged.steps) || !parts.some((part) => isVectorProgram(part.steps)),
+  // One core of a small server: about one vector operation a cycle, cache of the second level.
+  rates: {
+    operationsPerSecond: lanesOf(level) * 3e9,
+    bytesPerSecond: 1e10,
+    cachedBytesPerSecond: 4e10,
+    cachedBytes: 2 ** 20,
+    callNanoseconds: 20,
+  },
   maximumSteps: 48,
-  inPlace: (kernel, index) => mayShare(kernel, index, level),
+  inPlace: (kernel, index, result) => mayShare(kernel, index, result, level),
+  storesRows: (kernel) => storesRows(kernel, level),
   scratch: (kernel) => scratchBytes(kernel, level),
   pack: (kernel, index) => packingOf(kernel, index, level),
   alignment: 64,

@@ -13,7 +13,7 @@ export interface MachineProgram {
 
 export type MachineInstruction =
   /** `fault` is the code to return when the kernel refuses an operand's value; 0 where it never does. */
-  | { readonly kernel: number; readonly inputs: readonly Address[]; readonly output: Address; readonly fault: number }
+  | { readonly kernel: number; readonly inputs: readonly Address[]; readonly outputs: readonly Address[]; readonly fault: number }
   /** Moves blocks of bytes; counts and strides as in the instruction `copy`. */
   | {
       readonly from: Address
@@ -44,7 +44,7 @@ export function execute(
       continue
     }
     try {
-      runKernel(program.kernels[instruction.kernel]!, instruction.inputs.map(at), at(instruction.output))
+      runKernel(program.kernels[instruction.kernel]!, instruction.inputs.map(at), instruction.outputs.map(at))
     } catch (problem) {
       if (!(problem instanceof EvaluationFault) || instruction.fault === 0) throw problem
       return instruction.fault

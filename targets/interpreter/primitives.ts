@@ -52,6 +52,10 @@ export function applyPrimitive(op: string, operands: readonly Tensor[], attribut
   const apply = { kind: 'apply' as const, op, arguments: loads.map((_, i) => i), attributes, dtype: result.dtype }
   const bytes = new Uint8Array(byteSize(result))
   const inputs = operands.map((operand) => exactElements(operand.type.dtype, operand.bytes))
-  runSteps([...loads, apply], result.shape, { inputs, output: exactElements(result.dtype, bytes), scalarFunction })
+  runSteps([...loads, apply], result.shape, {
+    inputs,
+    outputs: [{ step: loads.length, elements: exactElements(result.dtype, bytes) }],
+    scalarFunction,
+  })
   return bytes
 }

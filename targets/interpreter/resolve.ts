@@ -8,31 +8,33 @@ const regionOf = { constant: 0, input: 1, output: 1, activation: 2, scratch: 2 }
 
 /** Replaces buffers by addresses, drops lifetimes, and numbers the calls that may fail, in order, from 1. */
 export function resolveProgram(program: Program): MachineProgram {
-  const names = [...program.kernels.keys()]
+  const kernels = new Map([...program.kernels.keys()].map((name, i) => [name, i]))
   const instructions: MachineInstruction[] = []
-  const faults = faultsOf(program).map((fault) => fault.instruction)
+  const faults = new Map(faultsOf(program).map((fault, i) => [fault.instruction, i + 1]))
   for (const [index, instruction] of program.instructions.entries()) {
     if (instruction.kind === 'copy') {
       const { from, to, rows, rowBytes, fromStride, toStride } = instruction
       instructions.push({ from: addressOf(program, from), to: addressOf(program, to), rows, rowBytes, fromStride, toStride })
     } else if (instruction.kind === 'call') {
-      const kernel = names.indexOf(instruction.name)
-      assertInvariant(kernel >= 0, `call of '${instruction.name}', which is not among the program's kernels`)
+      const kernel = kernels.get(instruction.name)
+      assertInvariant(kernel !== undefined, `call of '${instruction.name}', which is not among the program's kernels`)
       const addresses = instruction.operands.map(({ buffer }) => addressOf(program, buffer))
       const count = instruction.kernel.inputs.length
-      assertInvariant(addresses.length > count, `call of '${instruction.name}' has no result`)
+      const end = count + instruction.kernel.results.length
+      assertInvariant(addresses.length >= end, `call of '${instruction.name}' lacks results`)
       instructions.push({
         kernel,
         inputs: addresses.slice(0, count),
-        output: addresses[count]!,
-        fault: faults.indexOf(index) + 1,
+        outputs: addresses.slice(count, end),
+        fault: faults.get(index) ?? 0,
       })
     }
   }
   return { kernels: [...program.kernels.values()], instructions }
 }
 
-function addressOf(program: Program, id: BufferId): Address {
+/** Where a buffer lies: views in the region of their storage. */
+export function addressOf(program: Program, id: BufferId): Address {
   const buffer = program.buffers.get(id)
   const offset = program.offsets.get(id)
   assertInvariant(buffer, `buffer ${id} is not declared`)

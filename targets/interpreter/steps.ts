@@ -10,12 +10,17 @@ export interface StepMemory {
   readonly inputs: readonly ExactElements[]
   /** What the anchor computed, over the domain. */
   readonly anchor?: ExactElements
-  readonly output: ExactElements
+  /** Which steps are stored, and where. */
+  readonly outputs: readonly {
+    readonly step: number
+    readonly elements: ExactElements
+    readonly rows?: { readonly length: number; readonly stride: number }
+  }[]
   readonly scalarFunction: (op: string, signature: Signature<any>) => ScalarFunction
 }
 
 /**
- * Runs an elementwise program over a domain, position by position in row-major order: all loads of a position happen before its store,
+ * Runs an elementwise program over a domain, position by position in row-major order: all loads of a position happen before its stores,
  * and before the loads of the next. A result that shares storage with an input is therefore right exactly when sharing is allowed.
  */
 export function runSteps(steps: readonly Step[], domain: Shape, memory: StepMemory): void {
@@ -71,12 +76,17 @@ export function runSteps(steps: readonly Step[], domain: Shape, memory: StepMemo
   }
 
   const actions = steps.map(action).filter((run) => run !== undefined)
-  const last = steps.length - 1
-  const wide = isWide(steps[last]!.dtype)
+  const stores = memory.outputs.map(({ step, elements, rows }) => {
+    const wide = isWide(steps[step]!.dtype)
+    return (position: number) => {
+      const at = rows ? Math.floor(position / rows.length) * rows.stride + (position % rows.length) : position
+      elements.set(at, wide ? wides[step]! : numbers[step]!)
+    }
+  })
   const index = domain.map(() => 0)
   for (; state.position < count; state.position++) {
     for (const run of actions) run()
-    memory.output.set(state.position, wide ? wides[last]! : numbers[last]!)
+    for (const store of stores) store(state.position)
     for (let axis = domain.length - 1; axis >= 0; axis--) {
       const wraps = ++index[axis]! === domain[axis]
       for (const load of loads) load.at += wraps ? load.strides[axis]! * (1 - domain[axis]!) : load.strides[axis]!

@@ -3,6 +3,7 @@ import { denseStrides, hasTrait } from '../../compiler/graph/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import type { Code, EntryProgram, Target } from '../../compiler/target.ts'
 import { execute, type MachineProgram } from './machine.ts'
+import { executeObserved, type Observer } from './observe.ts'
 import { isComputed } from './primitives.ts'
 import { printLiteral, resolveProgram } from './resolve.ts'
 import machineText from './standalone.ts?source'
@@ -19,8 +20,18 @@ export const interpreter: Target = {
     hasTrait(node, 'storage') || isComputed(node.op) ? undefined : `the interpreter has no row for '${node.op}'`,
   fusesAfter: () => true,
   fusesBefore: () => true,
+  runsTogether: () => true,
+  // A step of a position is a call of a function; memory is never what it waits for.
+  rates: {
+    operationsPerSecond: 5e7,
+    bytesPerSecond: 1e9,
+    cachedBytesPerSecond: 1e9,
+    cachedBytes: 2 ** 20,
+    callNanoseconds: 5000,
+  },
   maximumSteps: 64,
   inPlace: readsOnlyInPlace,
+  storesRows: () => true,
   scratch: () => 0,
   pack: () => undefined,
   alignment: 64,
@@ -51,7 +62,8 @@ const resolved = new WeakMap<Program, MachineProgram>()
 
 /**
  * Executes a program in this process. `constants`, `mutable` and `activations` are byte offsets in `memory` where the regions of
- * `program.regions` begin; constants and inputs are in place. Returns 0, or n when the n-th call that checks its operands failed.
+ * `program.regions` begin; constants and inputs are in place. Returns 0, or n when the n-th call that checks its operands failed. An observer is told before and
+ * after each instruction; without one nothing is added to what runs.
  */
 export function runProgram(
   program: Program,
@@ -59,9 +71,12 @@ export function runProgram(
   constants: number,
   mutable: number,
   activations: number,
+  observer?: Observer,
 ): number {
   const machine = resolved.get(program) ?? resolveProgram(program)
   resolved.set(program, machine)
   const base = memory.byteOffset
+  if (observer)
+    return executeObserved(program, machine, memory.buffer, [base + constants, base + mutable, base + activations], observer)
   return execute(machine, memory.buffer, base + constants, base + mutable, base + activations)
 }

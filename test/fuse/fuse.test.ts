@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { fuseGraph, printKernels, verifyKernels } from '../../compiler/fuse/index.ts'
 import type { Builder, Node } from '../../compiler/graph/index.ts'
 import type { Target } from '../../compiler/target.ts'
+import { interpreter } from '../../targets/interpreter/index.ts'
 import { conv, f32, graphOf, relu, weights } from '../support/graphs.ts'
 import { targetWith } from '../support/program.ts'
 
@@ -18,7 +19,7 @@ function stepsOf(make: (b: Builder) => Readonly<Record<string, Node>>, answers: 
   return graph!
     .split('\n')
     .filter((line) => / = (?!input|constant)/.test(line) && !line.startsWith('  output'))
-    .map((line) => line.replace(/^ *%\d+ = /, '').replace(/: .*/, ''))
+    .map((line) => line.replace(/^ *%\d+(, %\d+)* = /, '').replace(/: .*/, ''))
 }
 
 test('an anchor takes the elementwise work behind it: bias by channel, residual element by element, scalars as literals', () => {
@@ -73,15 +74,116 @@ test('LL-20: an elementwise tree and a diamond are one loop, flat where no opera
   assert.is(step.kernel.steps.length, 6)
 })
 
-test('a value that two kernels read is stored once, not computed twice', () => {
+test('a value that two kernels read is stored once, by the one that has its positions', () => {
   assert.equal(
     stepsOf((b) => {
       const x = b.input('x', f32(2, 8))
       const e = b.add('exp', { input: x })
       return { a: b.add('negate', { input: e }), b: b.add('matmul', { left: e, right: weights(b, 'w', 8, 8) }) }
     }),
-    ['exp_16(%0)', 'negate_16(%2)', 'matmul_2x8(%2, %1)'],
+    ['exp_negate_16(%0)', 'matmul_2x8(%2, %1)'],
   )
+})
+
+const square = (b: Builder, node: Node): Node =>
+  b.add('matmul', { left: node, right: weights(b, `w${node.id}`, node.type.shape.at(-1)!, node.type.shape.at(-1)!) })
+
+test('siblings over the same positions become one kernel that loads what both read once', () => {
+  const make = (b: Builder) => {
+    const x = b.input('x', f32(4, 32))
+    return { a: b.add('exp', { input: x }), b: b.add('tanh', { input: x }) }
+  }
+  assert.equal(stepsOf(make), ['exp_tanh_128(%0)'])
+  assert.equal(stepsOf(make, { runsTogether: () => false }), ['exp_128(%0)', 'tanh_128(%0)'])
+  const [call] = fused(make).steps
+  assert.ok(call?.kind === 'call')
+  assert.equal(
+    call.kernel.steps.map((step) => step.kind),
+    ['load', 'apply', 'apply'],
+  )
+  assert.equal(
+    call.results.map((node) => node.op),
+    ['exp', 'tanh'],
+  )
+})
+
+test('what only one kernel with several results reads never touches memory', () => {
+  assert.equal(
+    stepsOf((b) => {
+      const x = b.input('x', f32(4, 32))
+      const shared = b.add('sin', { input: x })
+      return { a: b.add('exp', { input: shared }), b: b.add('tanh', { input: shared }) }
+    }),
+    ['sin_exp_tanh_128(%0)'],
+  )
+})
+
+test('kernels that wait for each other stay apart', () => {
+  assert.equal(
+    stepsOf((b) => {
+      const x = b.input('x', f32(4, 32))
+      const e = b.add('exp', { input: x })
+      return { y: b.add('sub', { left: b.add('tanh', { input: square(b, e) }), right: b.add('sin', { input: e }) }) }
+    }),
+    ['exp_128(%0)', 'matmul_tanh_sin_sub_4x32(%2, %1)'],
+  )
+  // b reads what a product makes of a: they share x, but cannot run together.
+  assert.equal(
+    stepsOf((b) => {
+      const x = b.input('x', f32(4, 32))
+      const a = b.add('exp', { input: x })
+      const product = b.add('reduceMax', { input: square(b, a) }, { axes: [0, 1], keepDims: false })
+      return { a, y: b.add('sin', { input: b.add('sub', { left: x, right: product }) }) }
+    }),
+    ['exp_128(%0)', 'matmul_4x32(%2, %1)', 'reduceMax_scalar(%3)', 'sub_sin_128(%0, %4)'],
+  )
+})
+
+test('an epilogue stores more than one value', () => {
+  const make = (b: Builder) => {
+    const x = b.input('x', f32(4, 32))
+    const sum = b.add('add', { left: square(b, x), right: x })
+    return { sum, y: relu(b, sum), z: square(b, sum) }
+  }
+  assert.equal(stepsOf(make), ['matmul_add_maximum_4x32(%0, %1)', 'matmul_4x32(%3, %2)'])
+})
+
+test('cheap values that two anchors would have to wait for are computed in each epilogue, dear ones are not', () => {
+  const make = (op: 'negate' | 'erf') => (b: Builder) => {
+    const [x, y] = [b.input('x', f32(4, 32)), b.input('y', f32(4, 32))]
+    const shared = b.add(op, { input: x })
+    const with_ = (node: Node) => b.add('add', { left: square(b, node), right: shared })
+    return { a: with_(y), b: with_(b.add('exp', { input: y })) }
+  }
+  const rates = { ...interpreter.rates, operationsPerSecond: 1e12 }
+  const cheap = fused(make('negate'), { rates })
+  assert.equal(
+    cheap.decisions.filter(({ place }) => place === 'again').map(({ value }) => value.op),
+    ['negate'],
+  )
+  assert.not.ok(
+    fused(make('negate'), { rates: { ...rates, operationsPerSecond: 1 } }).decisions.some(({ place }) => place === 'again'),
+  )
+  assert.not.ok(fused(make('erf'), { rates }).decisions.some(({ place }) => place === 'again'))
+})
+
+test('every computed value has one decision, and the printed reasons name what was compared', () => {
+  const kernels = fused((b) => {
+    const x = b.input('x', f32(4, 32))
+    const e = b.add('exp', { input: x })
+    return { a: b.add('negate', { input: e }), b: square(b, e) }
+  })
+  assert.equal(kernels.decisions.map(({ value, place }) => `${value.op} ${place}`).sort(), [
+    'exp together',
+    'matmul stored',
+    'negate together',
+  ])
+  const text = printKernels(kernels, { reasons: true })
+  assert.match(
+    text,
+    /\n {2}%\d+ exp f32\[4, 32\]: stored with others, matmul reads it dense; one kernel stores 2 values \(\d+ ns, else \d+ ns\)\n/,
+  )
+  assert.not.match(printKernels(kernels), /reasons/)
 })
 
 test('a value that would be computed once per broadcast is stored', () => {

@@ -46,7 +46,22 @@ const broken: readonly [string, KernelGraph, RegExp][] = [
     withKernel(1, (k) => ({ ...k, steps: [{ kind: 'literal', value: 1, dtype: 'f32' }] })),
     /nothing reads the anchor/,
   ],
-  ['a result of another size', withKernel(1, (k) => ({ ...k, result: f32(4, 4) })), /makes f32\[4, 4\]/],
+  [
+    'a step stored twice',
+    withKernel(1, (k) => ({ ...k, results: [k.results[0]!, k.results[0]!] })),
+    /makes 2 results, not 1|is stored twice/,
+  ],
+  ['a kernel that stores nothing', withKernel(1, (k) => ({ ...k, results: [] })), /makes 0 results, not 1/],
+  [
+    'a result that is no step',
+    withKernel(1, (k) => ({ ...k, results: [{ ...k.results[0]!, step: 99 }] })),
+    /step 99 makes undefined/,
+  ],
+  [
+    'a result of another size',
+    withKernel(1, (k) => ({ ...k, results: [{ step: k.steps.length - 1, type: f32(4, 4) }] })),
+    /makes f32\[4, 4\]/,
+  ],
   [
     'a prologue before what is no reduction',
     withKernel(1, (k) => ({ ...k, prologue: good.steps[0]!.kind === 'call' ? good.steps[0]!.kernel.steps : [] })),

@@ -5,6 +5,7 @@ import { type DType, denseStrides, type Shape } from '../../compiler/graph/index
 import { interpreter } from '../../targets/interpreter/index.ts'
 import { runKernel } from '../../targets/interpreter/kernel.ts'
 import { decode } from '../../targets/interpreter/values.ts'
+import { lastOf } from '../support/kernels.ts'
 import { tensor, wideTensor } from './apply.ts'
 
 const load = (input: number, shape: Shape, dtype: DType = 'f32'): Step => ({
@@ -30,10 +31,11 @@ const literal = (value: number, dtype: DType = 'f32'): Step => ({ kind: 'literal
 const input = (dtype: DType, shape: Shape) => ({ type: { dtype, shape }, constant: false })
 
 function run(kernel: Kernel, inputs: readonly Uint8Array[]): unknown[] {
-  const { dtype, shape } = kernel.result
+  const { type } = kernel.results[0]!
+  const { dtype, shape } = type
   const output = tensor(dtype, shape, new Array(shape.reduce((a, b) => a * b, 1)).fill(99)).bytes
-  runKernel(kernel, inputs, output)
-  return [...decode({ type: kernel.result, bytes: output })]
+  runKernel(kernel, inputs, [output])
+  return [...decode({ type, bytes: output })]
 }
 
 test('a kernel without an anchor runs its steps at every position', () => {
@@ -51,7 +53,7 @@ test('a kernel without an anchor runs its steps at every position', () => {
     inputs: [input('f32', [2, 3]), input('f32', [3])],
     domain: [2, 3],
     steps,
-    result: { dtype: 'f32', shape: [2, 3] },
+    results: lastOf(steps, { dtype: 'f32', shape: [2, 3] }),
   }
   assert.equal(
     run(kernel, [tensor('f32', [2, 3], [1, -1, 2, -2, 3, -3]).bytes, tensor('f32', [3], [10, 20, 30]).bytes]),
@@ -69,7 +71,7 @@ test('accesses are slices, transposes, reversals and broadcasts', () => {
     inputs: [input('i32', [3, 4])],
     domain,
     steps: [loadAt(0, offset, strides, 'i32')],
-    result: { dtype: 'i32', shape: domain },
+    results: [{ step: 0, type: { dtype: 'i32', shape: domain } }],
   })
   assert.equal(run(through(0, [1, 4], [4, 3]), [x]), [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11])
   assert.equal(run(through(11, [-4, -1], [3, 2]), [x]), [11, 10, 7, 6, 3, 2])
@@ -84,7 +86,7 @@ test('every step rounds to its dtype', () => {
     inputs: [input('f16', [1]), input('f16', [1])],
     domain: [1],
     steps,
-    result: { dtype: 'f16', shape: [1] },
+    results: lastOf(steps, { dtype: 'f16', shape: [1] }),
   }
   // 2048 + 1 is 2048 in f16, so that nothing is left; in doubles 1 would be.
   assert.equal(run(kernel, [tensor('f16', [1], [2048]).bytes, tensor('f16', [1], [1]).bytes]), [0])
@@ -104,7 +106,7 @@ test('64-bit integers pass through steps exactly and mix with other dtypes', () 
     inputs: [input('i64', [2])],
     domain: [2],
     steps: steps.slice(0, count),
-    result: { dtype, shape: [2] },
+    results: [{ step: count - 1, type: { dtype, shape: [2] } }],
   })
   assert.equal(run(kernel(5, 'i64'), inputs), [2n ** 60n + 1n, 2n ** 63n - 1n])
   assert.equal(run(kernel(4, 'bool'), inputs), [1, 0])
@@ -127,7 +129,7 @@ test('an anchor is followed by its epilogue', () => {
       step('add', [0, 1]),
       step('cast', [2], 'i32', { dtype: 'i32' }),
     ],
-    result: { dtype: 'i32', shape: [3] },
+    results: [{ step: 3, type: { dtype: 'i32', shape: [1, 1, 3] } }],
   }
   // conv([1, 2, 3], [1, 1, 1]) = [3, 6, 5]; plus [100, 10, 1] reversed.
   assert.equal(
@@ -152,7 +154,7 @@ test('a reduction combines what its prologue computes', () => {
     domain: [2],
     prologue: [load(0, [2, 3]), step('mul', [0, 0])],
     steps: [{ kind: 'anchor', dtype: 'f32' }, step('sqrt', [0]), load(1, [2]), step('sub', [1, 2])],
-    result: { dtype: 'f32', shape: [2] },
+    results: [{ step: 3, type: { dtype: 'f32', shape: [2] } }],
   }
   assert.equal(run(kernel, [tensor('f32', [2, 3], [2, 3, 6, 1, 4, 8]).bytes, tensor('f32', [2], [1, 2]).bytes]), [6, 7])
 })
@@ -162,14 +164,14 @@ test('a result over its own input is right where inPlace says so, and wrong wher
     inputs: [input('f32', [3])],
     domain: [3],
     steps: [load(0, [3]), literal(1), step('add', [0, 1])],
-    result: { dtype: 'f32', shape: [3] },
+    results: [{ step: 2, type: { dtype: 'f32', shape: [3] } }],
   }
   const reversed: Kernel = { ...dense, steps: [loadAt(0, 2, [-1]), literal(1), step('add', [0, 1])] }
-  assert.ok(interpreter.inPlace(dense, 0))
-  assert.not(interpreter.inPlace(reversed, 0))
+  assert.ok(interpreter.inPlace(dense, 0, 0))
+  assert.not(interpreter.inPlace(reversed, 0, 0))
   const shared = (kernel: Kernel) => {
     const { type, bytes } = tensor('f32', [3], [1, 2, 3])
-    runKernel(kernel, [bytes], bytes)
+    runKernel(kernel, [bytes], [bytes])
     return [...decode({ type, bytes })]
   }
   assert.equal(shared(dense), [2, 3, 4])
@@ -184,10 +186,10 @@ test('anchor operands and what a prologue reads are never shared', () => {
     inputs: [input('f32', [1, 1]), input('f32', [1, 1]), input('f32', [1, 1])],
     domain: [1, 1],
     steps: [{ kind: 'anchor', dtype: 'f32' }, load(2, [1, 1]), step('add', [0, 1])],
-    result: type,
+    results: [{ step: 2, type }],
   }
   assert.equal(
-    [0, 1, 2].map((i) => interpreter.inPlace(matmul, i)),
+    [0, 1, 2].map((i) => interpreter.inPlace(matmul, i, 0)),
     [false, false, true],
   )
 })

@@ -25,7 +25,7 @@ const scale: Kernel = {
     { kind: 'literal', value: Number.NEGATIVE_INFINITY, dtype: 'f32' },
     { kind: 'apply', op: 'maximum', arguments: [2, 3], attributes: {}, dtype: 'f32' },
   ],
-  result: f32(2, 2),
+  results: [{ step: 4, type: f32(2, 2) }],
 }
 const pick = (op: string): Kernel => ({
   anchor: { op, attributes: { axis: 0 }, operands: [f32(4), { dtype: 'i32', shape: [2] }], type: f32(2) },
@@ -35,7 +35,7 @@ const pick = (op: string): Kernel => ({
   ],
   domain: [2],
   steps: [{ kind: 'anchor', dtype: 'f32' }],
-  result: f32(2),
+  results: [{ step: 0, type: f32(2) }],
 })
 
 /** out = gather(flatten(x · c), indices), gathered twice: scaled in place is not possible, the flat view is, the copy is explicit. */

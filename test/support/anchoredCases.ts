@@ -15,6 +15,7 @@ import {
 } from '../../compiler/graph/index.ts'
 import { assertClose, bytesOf } from './compare.ts'
 import { type Case, expectedOf, type KernelSuite } from './kernelProgram.ts'
+import { lastOf } from './kernels.ts'
 
 const dtypesOf = fc.constantFrom<DType>('f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f64', 'f16', 'bf16')
 const small = (low: number, high: number) => fc.integer({ min: low, max: high })
@@ -32,12 +33,13 @@ function valuesOf(type: TensorType, seed: number): number[] {
 const afterwards = ['plain', 'relu', 'residual', 'channel', 'odd', 'compare', 'shrink', 'long'] as const
 type Afterwards = (typeof afterwards)[number]
 
-/** A kernel of an anchor and steps behind it; operands that the steps read come after those of the anchor. */
+/** A kernel of an anchor and steps behind it, the last of which is stored, and that numbered `also`; operands that the steps read come after those of the anchor. */
 export function withSteps(
   anchor: Anchor,
   operands: readonly { readonly type: TensorType; readonly constant: boolean }[],
   after: Afterwards,
   prologue?: readonly Step[],
+  also?: number,
 ): Kernel {
   const { dtype, shape } = anchor.type
   const steps: Step[] = [{ kind: 'anchor', dtype }]
@@ -64,7 +66,17 @@ export function withSteps(
   if (after === 'shrink') apply('cast', [0], 'i16', { dtype: 'i16' })
   if (after === 'long') for (let i = 0, x = 0; i < 12; i++) x = apply(i % 2 ? 'mul' : 'add', [x, literal(i % 2 ? 0.5 : 1)])
   const last = steps.at(-1)!
-  return { anchor, inputs, domain: shape, ...(prologue ? { prologue } : {}), steps, result: { dtype: last.dtype, shape } }
+  return {
+    anchor,
+    inputs,
+    domain: shape,
+    ...(prologue ? { prologue } : {}),
+    steps,
+    results: [
+      ...lastOf(steps, { dtype: last.dtype, shape }),
+      ...(also === undefined ? [] : [{ step: also, type: { dtype: steps[also]!.dtype, shape } }]),
+    ],
+  }
 }
 
 /** An anchor of this op, or nothing where the op does not take such operands. */
@@ -302,6 +314,64 @@ const scatters: fc.Arbitrary<Drawn> = fc
     }
   })
 
+const attentions: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: dtypesOf,
+    batch: small(1, 2),
+    groups: small(1, 2),
+    shared: small(1, 3),
+    length: fc.constantFrom(1, 3, 8, 17, 32),
+    keys: fc.constantFrom(1, 5, 16, 32, 33, 64),
+    size: fc.constantFrom(1, 8, 16, 19, 32),
+    out: fc.constantFrom(1, 8, 16, 21),
+    mask: fc.constantFrom('none', 'bool', 'bool', 'added', 'added'),
+    over: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    rank: small(1, 4),
+    scale: fc.constantFrom(1, 0.25, 0.3),
+    causal: fc.boolean(),
+    past: fc.constantFrom(0, 0, 2),
+    softcap: fc.constantFrom(0, 0, 3),
+    hidden: fc.constantFrom(Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -1e9),
+    blind: fc.constantFrom('zero', 'nan'),
+  })
+  .map(({ dtype, batch, groups, shared, length, keys, size, out, mask, over, rank, ...attributes }): Drawn => {
+    const type = (shape: Shape): TensorType => ({ dtype, shape })
+    const scores = [batch, groups * shared, length, keys]
+    const masked = scores.map((extent, axis) => (over[axis] ? extent : 1)).slice(4 - rank)
+    return {
+      op: 'attention',
+      operands: [
+        type([batch, groups * shared, length, size]),
+        type([batch, groups, keys, size]),
+        type([batch, groups, keys, out]),
+        ...(mask === 'none' ? [] : [{ dtype: mask === 'bool' ? ('bool' as const) : dtype, shape: masked }]),
+      ],
+      attributes,
+      constants: [],
+    }
+  })
+
+const rotations: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: dtypesOf,
+    lead: fc.array(small(1, 4), { maxLength: 3 }),
+    over: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    rank: small(0, 3),
+    pairs: fc.constantFrom(1, 2, 3, 4, 5, 8, 12, 16, 17, 32),
+    rest: fc.constantFrom(0, 0, 1, 4, 19),
+    interleaved: fc.boolean(),
+  })
+  .map(({ dtype, lead, over, rank, pairs, rest, interleaved }): Drawn => {
+    const table = lead.map((extent, axis) => (over[axis] ? extent : 1)).slice(Math.min(rank, lead.length))
+    const type = (shape: Shape): TensorType => ({ dtype, shape })
+    return {
+      op: 'rotaryEmbedding',
+      operands: [type([...lead, 2 * pairs + rest]), type([...table, pairs]), type([...table, pairs])],
+      attributes: { interleaved },
+      constants: [],
+    }
+  })
+
 /** Indices within the table, from both ends where they may be negative; NaN and equal elements among those that are ordered. */
 function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
   if (anchor.op.startsWith('arg') || anchor.op === 'topKIndices')
@@ -313,6 +383,11 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
       return type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent
     })
   }
+  // Masks hide a third, and some queries see nothing.
+  if (anchor.op === 'attention' && i === 3)
+    return valuesOf(type, seed).map((value, k) =>
+      type.dtype === 'bool' ? Number(value % 3 !== 0) : k % 3 === 1 ? Number.NEGATIVE_INFINITY : value,
+    )
   if (anchor.op !== 'gather' || i !== 1) return valuesOf(type, seed + i)
   const extent = anchor.operands[0]!.shape[anchor.attributes.axis as number]!
   return valuesOf(type, seed).map((value, k) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent))
@@ -342,7 +417,9 @@ function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case
             { kind: 'apply', op: 'mul', arguments: [0, 0], attributes: {}, dtype: anchor.type.dtype },
           ]
         : undefined
-    const kernel = withSteps(anchor, operands, usable, prologue)
+    // A third stores what the anchor computed as well, or something in the middle.
+    const also = usable === 'plain' || k % 3 > 0 ? undefined : usable === 'long' ? 4 : 0
+    const kernel = withSteps(anchor, operands, usable, prologue, also)
     return [
       {
         kernel,
@@ -368,23 +445,20 @@ const bounds: Partial<Record<DType, { rtol: number; atol: number }>> = {
 /** Fails where outputs of drawn cases are not what the interpreter makes of them. */
 export function checkAnchored(cases: readonly Case[], outputs: readonly Uint8Array[]): void {
   const failures: string[] = []
-  for (const [i, { kernel, inputs }] of cases.entries()) {
+  const results = cases.flatMap(({ kernel, inputs }) => {
     const expected = expectedOf({ kernel, inputs })
+    return kernel.results.map(({ type }, i) => ({ kernel, type, expected: expected[i]! }))
+  })
+  for (const [i, { kernel, type, expected }] of results.entries()) {
     const wide = definitionOf(kernel.anchor!.op).kind === 'composite' ? 8 : 1
-    const { rtol, atol } = bounds[kernel.result.dtype] ?? { rtol: 0, atol: 0 }
+    const { rtol, atol } = bounds[type.dtype] ?? { rtol: 0, atol: 0 }
     try {
       // Conversions to integers and comparisons jump; one unit, or a few positions, may differ behind inexact ops.
-      const jumps = kernel.result.dtype === 'i16'
-      assertClose(
-        outputs[i]!,
-        expected,
-        kernel.result,
-        jumps ? { atol: 1 } : { rtol: wide * rtol, atol: wide * atol },
-        `case ${i}`,
-      )
+      const jumps = type.dtype === 'i16'
+      assertClose(outputs[i]!, expected, type, jumps ? { atol: 1 } : { rtol: wide * rtol, atol: wide * atol }, `case ${i}`)
     } catch (error) {
       const inexact =
-        kernel.result.dtype === 'bool' && expected.filter((value, k) => value !== outputs[i]![k]).length <= expected.length / 50
+        type.dtype === 'bool' && expected.filter((value, k) => value !== outputs[i]![k]).length <= expected.length / 50
       if (!inexact)
         failures.push(
           `${(error as Error).message}\n  ${JSON.stringify({ ...kernel.anchor, prologue: kernel.prologue?.length, steps: kernel.steps })}`,
@@ -400,6 +474,8 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['matrix products with broadcast batches', products, 70],
   ['reductions over any axes, with and without a prologue', reductions, 70],
   ['softmax and normalisations', rows, 60],
+  ['attention', attentions, 60],
+  ['rotary embedding', rotations, 60],
   ['gather and pad', movements, 60],
   ['positions of extremes, sorting and running sums', orders, 90],
   ['scatter', scatters, 50],

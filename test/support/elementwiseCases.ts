@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert'
 import type { Kernel, Step } from '../../compiler/fuse/kernel.ts'
 import {
+  byteSize,
   createBuilder,
   type DType,
   denseStrides,
@@ -14,6 +15,7 @@ import {
 import { runKernel } from '../../targets/interpreter/kernel.ts'
 import { assertClose, boundOf, bytesOf } from './compare.ts'
 import type { Case, KernelSuite } from './kernelProgram.ts'
+import { resultType } from './kernels.ts'
 
 const special = [
   0,
@@ -84,7 +86,7 @@ function caseOf(op: string, operandTypes: readonly DType[], attributes: Record<s
       ...loads,
       { kind: 'apply', op, arguments: operandTypes.map((_, i) => i), attributes: node.attributes, dtype: node.type.dtype },
     ],
-    result: node.type,
+    results: [{ step: loads.length, type: node.type }],
   }
   return { kernel, inputs: kernel.inputs.map(({ type }, i) => bytesOf(type, valuesFor(type.dtype, i))) }
 }
@@ -124,13 +126,13 @@ function specialValues(): KernelSuite {
         const step = kernel.steps.at(-1)!
         if (step.kind !== 'apply') continue
         const expected = outputs[i]!.slice().fill(0)
-        runKernel(kernel, inputs, expected)
+        runKernel(kernel, inputs, [expected])
         try {
           assertClose(
             outputs[i]!,
             expected,
-            kernel.result,
-            boundFor(step.op, kernel.result.dtype),
+            resultType(kernel),
+            boundFor(step.op, resultType(kernel).dtype),
             `${step.op} of ${kernel.inputs.map((input) => input.type.dtype)}`,
           )
         } catch (error) {
@@ -187,7 +189,7 @@ function wholeRange(): KernelSuite {
           { kind: 'load', input: 0, access: { offset: 0, strides: [1] }, dtype },
           { kind: 'apply', op, arguments: [0], attributes: {}, dtype },
         ],
-        result: type,
+        results: [{ step: 1, type }],
       }
       return { kernel, inputs: [bytesOf(type, dtype === 'f32' ? f32(values) : values)] }
     }),
@@ -201,7 +203,7 @@ function wholeRange(): KernelSuite {
         const { type } = kernel.inputs[0]!
         const op = (kernel.steps[1] as { op: string }).op
         const expected = outputs[i]!.slice().fill(0)
-        runKernel(kernel, inputs, expected)
+        runKernel(kernel, inputs, [expected])
         const rtol = bounds[op]![type.dtype as 'f32' | 'f64']
         // Around zeros of sine and cosine only the absolute error is bounded.
         const atol = op === 'sin' || op === 'cos' ? rtol : 0
@@ -241,7 +243,12 @@ function affineLoads(): KernelSuite {
           values.map((v) => v + 1),
         ),
       ]
-      const moved: Kernel = { inputs: [{ type, constant: false }], domain: shape, steps: [load], result: { dtype, shape } }
+      const moved: Kernel = {
+        inputs: [{ type, constant: false }],
+        domain: shape,
+        steps: [load],
+        results: [{ step: 0, type: { dtype, shape } }],
+      }
       const both: Kernel = {
         inputs: [
           { type, constant: false },
@@ -249,7 +256,7 @@ function affineLoads(): KernelSuite {
         ],
         domain: shape,
         steps: [load, dense, { kind: 'apply', op, arguments: [0, 1], attributes: {}, dtype }],
-        result: { dtype, shape },
+        results: [{ step: 2, type: { dtype, shape } }],
       }
       return [
         { kernel: moved, inputs: inputs.slice(0, 1) },
@@ -263,11 +270,56 @@ function affineLoads(): KernelSuite {
     check(outputs) {
       for (const [i, { kernel, inputs }] of cases.entries()) {
         const expected = outputs[i]!.slice().fill(0)
-        runKernel(kernel, inputs, expected)
-        assertClose(outputs[i]!, expected, kernel.result, {}, `case ${i}`)
+        runKernel(kernel, inputs, [expected])
+        assertClose(outputs[i]!, expected, resultType(kernel), {}, `case ${i}`)
       }
     },
   }
 }
 
-export const elementwiseSuites = (): KernelSuite[] => [specialValues(), wholeRange(), affineLoads()]
+/** Kernels that store several steps of several dtypes, with tails; the first is read by another. */
+function severalResults(): KernelSuite {
+  const cases = [[37], [4, 16], [3, 5, 6]].flatMap((shape): Case[] => {
+    const dense = { offset: 0, strides: denseStrides(shape) }
+    const against = {
+      offset: 0,
+      strides: shape.map((_, axis) => shape.slice(0, axis).reduce((product, size) => product * size, 1)),
+    }
+    const type = { dtype: 'f32', shape } as const
+    const values = Array.from({ length: elementCount(shape) }, (_, i) => ((i * 7) % 19) / 4 - 2)
+    return [dense, against].map((access): Case => {
+      const steps: Step[] = [
+        { kind: 'load', input: 0, access: dense, dtype: 'f32' },
+        { kind: 'load', input: 1, access, dtype: 'f32' },
+        { kind: 'apply', op: 'add', arguments: [0, 1], attributes: {}, dtype: 'f32' },
+        { kind: 'literal', value: 0.5, dtype: 'f32' },
+        { kind: 'apply', op: 'less', arguments: [2, 3], attributes: {}, dtype: 'bool' },
+        { kind: 'apply', op: 'maximum', arguments: [2, 3], attributes: {}, dtype: 'f32' },
+        { kind: 'apply', op: 'cast', arguments: [5], attributes: { dtype: 'i32' }, dtype: 'i32' },
+      ]
+      return {
+        kernel: {
+          inputs: [0, 1].map(() => ({ type, constant: false })),
+          domain: shape,
+          steps,
+          results: [6, 2, 4, 5].map((step) => ({ step, type: { dtype: steps[step]!.dtype, shape } })),
+        },
+        inputs: [bytesOf(type, values), bytesOf(type, values.toReversed())],
+      }
+    })
+  })
+  return {
+    name: 'a kernel stores several of its steps',
+    cases,
+    check(outputs) {
+      const expected = cases.flatMap(({ kernel, inputs }) => {
+        const stored = kernel.results.map((result) => new Uint8Array(byteSize(result.type)))
+        runKernel(kernel, inputs, stored)
+        return kernel.results.map(({ type }, i) => ({ type, bytes: stored[i]! }))
+      })
+      for (const [i, { type, bytes }] of expected.entries()) assertClose(outputs[i]!, bytes, type, {}, `result ${i}`)
+    },
+  }
+}
+
+export const elementwiseSuites = (): KernelSuite[] => [specialValues(), wholeRange(), affineLoads(), severalResults()]

@@ -5,6 +5,7 @@ import { type DType, denseStrides, dtypeFacts, elementCount, type Shape, type Te
 import { anchorOf } from './anchoredCases.ts'
 import { assertClose, bytesOf } from './compare.ts'
 import { type Case, expectedOf, type KernelSuite } from './kernelProgram.ts'
+import { lastOf, resultType } from './kernels.ts'
 import { mulberry } from './randomGraph.ts'
 
 const small = (low: number, high: number) => fc.integer({ min: low, max: high })
@@ -62,7 +63,7 @@ function withSteps(anchor: Anchor, constants: readonly number[], after: Afterwar
   if (after === 'numbers')
     apply('add', [apply('mul', [cast(0, 'f32'), load('f32', byChannel)], 'f32'), load('f32', dense)], 'f32')
   if (after === 'bytes') cast(apply('bitwiseXor', [0, cast(load('i8', dense), 'i32')], 'i32'), 'u8')
-  return { anchor, inputs, domain: shape, steps, result: { dtype: steps.at(-1)!.dtype, shape } }
+  return { anchor, inputs, domain: shape, steps, results: lastOf(steps, { dtype: steps.at(-1)!.dtype, shape }) }
 }
 
 interface Drawn {
@@ -209,7 +210,7 @@ function lookups(): Case[] {
       inputs: anchor.operands.map((type, i) => ({ type, constant: i === 1 })),
       domain: shape,
       steps: [{ kind: 'anchor', dtype: of }],
-      result: anchor.type,
+      results: [{ step: 0, type: anchor.type }],
     }
     const inputs = plain.inputs.map(({ type }, i) => bytesOf(type, valuesOf(type, k + i)))
     if (of === 'bool' || of === 'i64') return [{ kernel: plain, inputs }]
@@ -217,7 +218,7 @@ function lookups(): Case[] {
     steps.splice(1, 0, { kind: 'literal', value: 1, dtype: of })
     return [
       { kernel: plain, inputs },
-      { kernel: { ...plain, steps }, inputs: [...inputs] },
+      { kernel: { ...plain, steps, results: lastOf(steps, anchor.type) }, inputs: [...inputs] },
     ]
   })
 }
@@ -252,7 +253,7 @@ function elementwise(): Case[] {
           inputs: [type('u8'), type('i8')].map((of) => ({ type: of, constant: false })),
           domain: [count],
           steps,
-          result: type(result),
+          results: lastOf(steps, type(result)),
         },
         inputs: [bytesOf(type('u8'), valuesOf(type('u8'), k)), bytesOf(type('i8'), valuesOf(type('i8'), k + 50))],
       }
@@ -265,7 +266,7 @@ function checkEqual(cases: readonly Case[], outputs: readonly Uint8Array[]): voi
   const failures: string[] = []
   for (const [i, { kernel, inputs }] of cases.entries()) {
     try {
-      assertClose(outputs[i]!, expectedOf({ kernel, inputs }), kernel.result, {}, `case ${i}`)
+      assertClose(outputs[i]!, expectedOf({ kernel, inputs })[0]!, resultType(kernel), {}, `case ${i}`)
     } catch (error) {
       failures.push(
         `${(error as Error).message}\n  ${JSON.stringify({ ...kernel.anchor, inputs: kernel.inputs, steps: kernel.steps })}`,

@@ -17,7 +17,7 @@ export interface Case {
 export interface KernelSuite {
   readonly name: string
   readonly cases: readonly Case[]
-  /** Throws where an output is not what it must be. */
+  /** Throws where an output, of all results of all cases in order, is not what it must be. */
   check(outputs: readonly Uint8Array[]): void
 }
 
@@ -29,8 +29,9 @@ export function together(name: string, suites: readonly KernelSuite[]): KernelSu
     check(outputs) {
       let from = 0
       for (const { cases, check } of suites) {
-        check(outputs.slice(from, from + cases.length))
-        from += cases.length
+        const count = cases.reduce((sum, { kernel }) => sum + kernel.results.length, 0)
+        check(outputs.slice(from, from + count))
+        from += count
       }
     },
   }
@@ -85,8 +86,10 @@ export function programOf(cases: readonly Case[], level: Level = simd128, gap = 
         : place('mutable', (id) => ({ kind: 'input', id, name, type: input.type, bytes }))
       return { buffer, qualifier: 'in' }
     })
-    const output = place('mutable', (id) => ({ kind: 'output', id, name, type: kernel.result, bytes: byteSize(kernel.result) }))
-    operands.push({ buffer: output, qualifier: 'out' })
+    for (const { type } of kernel.results) {
+      const output = place('mutable', (id) => ({ kind: 'output', id, name, type, bytes: byteSize(type) }))
+      operands.push({ buffer: output, qualifier: 'out' })
+    }
     const scratch = scratchBytes(kernel, level)
     if (scratch > 0)
       operands.push({
@@ -124,27 +127,27 @@ export function inputsOf(program: Program, cases: readonly Case[]): ReadonlyMap<
   return found
 }
 
-/** Where the cases' outputs lie, in the order of the cases. */
+/** Where the cases' results lie, in the order of the cases. */
 export const outputsOf = (program: Program): readonly BufferId[] => program.outputs
 
 /** By the inputs of a case: suites are run on many machines. */
-const computed = new WeakMap<readonly Uint8Array[], Uint8Array>()
+const computed = new WeakMap<readonly Uint8Array[], readonly Uint8Array[]>()
 
 /**
  * What the interpreter makes of a kernel. It lowers composites that the target keeps; steps after one run as a kernel of their own.
  */
-export function expectedOf(given: Case): Uint8Array {
+export function expectedOf(given: Case): readonly Uint8Array[] {
   const known = computed.get(given.inputs) ?? interpret(given)
   computed.set(given.inputs, known)
   return known
 }
 
-function interpret({ kernel, inputs }: Case): Uint8Array {
+function interpret({ kernel, inputs }: Case): readonly Uint8Array[] {
   const { anchor } = kernel
-  const output = new Uint8Array(byteSize(kernel.result))
+  const outputs = kernel.results.map(({ type }) => new Uint8Array(byteSize(type)))
   if (!anchor || definitionOf(anchor.op).kind === 'primitive') {
-    runKernel(kernel, inputs, output)
-    return output
+    runKernel(kernel, inputs, outputs)
+    return outputs
   }
   const builder = createBuilder()
   const operands = anchor.operands.map((type, i) => builder.input(`x${i}`, type))
@@ -159,8 +162,8 @@ function interpret({ kernel, inputs }: Case): Uint8Array {
     inputs: [...kernel.inputs, { type: anchor.type, constant: false }],
     domain: kernel.domain,
     steps: kernel.steps.map((step) => (step.kind === 'anchor' ? raw : step)),
-    result: kernel.result,
+    results: kernel.results,
   }
-  runKernel(after, [...inputs, value], output)
-  return output
+  runKernel(after, [...inputs, value], outputs)
+  return outputs
 }

@@ -24,7 +24,7 @@ const add: Kernel = {
     { kind: 'load', input: 1, access: { offset: 0, strides: [10, 1] }, dtype: 'f32' },
     { kind: 'apply', op: 'add', arguments: [0, 1], attributes: {}, dtype: 'f32' },
   ],
-  result: type,
+  results: [{ step: 2, type }],
 }
 const counting = bytesOf(
   type,
@@ -114,7 +114,12 @@ test('copies move rows between pitches, and results may be written over inputs',
 test('kernels on empty tensors do nothing and compile', async () => {
   const empty: TensorType = { dtype: 'f32', shape: [0, 4] }
   const load0: Step = { kind: 'load', input: 0, access: { offset: 0, strides: [4, 1] }, dtype: 'f32' }
-  const moved: Kernel = { inputs: [{ type: empty, constant: false }], domain: [0, 4], steps: [load0], result: empty }
+  const moved: Kernel = {
+    inputs: [{ type: empty, constant: false }],
+    domain: [0, 4],
+    steps: [load0],
+    results: [{ step: 0, type: empty }],
+  }
   const total: Kernel = {
     anchor: {
       op: 'reduceSum',
@@ -125,7 +130,7 @@ test('kernels on empty tensors do nothing and compile', async () => {
     inputs: [{ type: empty, constant: false }],
     domain: [4],
     steps: [{ kind: 'anchor', dtype: 'f32' }],
-    result: { dtype: 'f32', shape: [4] },
+    results: [{ step: 0, type: { dtype: 'f32', shape: [4] } }],
   }
   const program = programOf([
     { kernel: moved, inputs: [new Uint8Array()] },
@@ -169,7 +174,7 @@ test('packed weights have the size they announce, panel after panel, filled up w
     ],
     domain: [1, 5, 4, 6],
     steps: [{ kind: 'anchor', dtype: 'f32' }],
-    result: { dtype: 'f32', shape: [1, 5, 4, 6] },
+    results: [{ step: 0, type: { dtype: 'f32', shape: [1, 5, 4, 6] } }],
   }
   const packing = packingOf(kernel, 1, simd128)!
   const packed = packing.pack(
@@ -187,7 +192,15 @@ test('packed weights have the size they announce, panel after panel, filled up w
 })
 
 test('composites that have kernels of their own are kept, the others lowered', () => {
-  assert.equal([...wasm.keeps].sort(), ['layerNorm', 'linear', 'logSoftmax', 'rmsNorm', 'softmax'])
+  assert.equal([...wasm.keeps].sort(), [
+    'attention',
+    'layerNorm',
+    'linear',
+    'logSoftmax',
+    'rmsNorm',
+    'rotaryEmbedding',
+    'softmax',
+  ])
 })
 
 test.run()

@@ -14,7 +14,8 @@ import { isPadded } from './windowed.ts'
  */
 function methodOf(kernel: AnchoredKernel, level: Level): Method {
   const convolution = convolutionOf(kernel)
-  if (kernel.anchor.type.dtype !== 'f32') return scalarConvolution
+  // Without input channels there is nothing to sum, and no plane to lie in scratch.
+  if (kernel.anchor.type.dtype !== 'f32' || convolution.inputs === 0) return scalarConvolution
   const single = [...convolution.window, ...convolution.stride].every((size) => size === 1)
   if (single && !isPadded(convolution)) return pointwiseConvolution
   if (convolution.inputs === 1 && convolution.outputs <= 4) return planarConvolution
@@ -23,6 +24,7 @@ function methodOf(kernel: AnchoredKernel, level: Level): Method {
 
 export const conv: Template = {
   kind: 'template',
+  storesRows: true,
   tiled: true,
   body: (kernel, level) => methodOf(kernel, level).body(kernel, level),
   scratch: (kernel, level) => methodOf(kernel, level).scratch?.(kernel, level) ?? 0,

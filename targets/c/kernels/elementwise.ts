@@ -8,12 +8,12 @@ import {
   isVectorProgram,
   type Pointers,
   resultIndex,
-  storeScalar,
-  storeVector,
+  storeScalars,
+  storeVectors,
 } from '../steps.ts'
 import { type Lines, loop, sum } from '../text.ts'
 
-/** A program without an anchor: for each position of the domain, all loads, then one store. */
+/** A program without an anchor: for each position of the domain, all loads, then the stores. */
 export function elementwiseBody(given: Domain, pointers: Pointers, level: Level): Lines {
   const domain = collapse(given)
   const variables = domain.extents.map((_, axis) => `i${axis}`)
@@ -32,14 +32,16 @@ function innerLoop(domain: Domain, variables: readonly string[], width: number, 
       row.map((variable, axis) => [variable, copied.access.strides[axis]!] as const),
       copied.access.offset,
     )
-    return [`gp_copy(${pointers.result} + ${resultIndex(domain, row)}, ${pointers.inputs[copied.input]} + ${from}, ${bytes});`]
+    return [
+      `gp_copy(${pointers.results[0]!.pointer} + ${resultIndex(domain, row)}, ${pointers.inputs[copied.input]} + ${from}, ${bytes});`,
+    ]
   }
   if (!isVectorProgram(domain.steps)) return scalarLoop(domain, variables, width, pointers)
   const lanes = lanesOf(level)
   const rest = width % lanes
   const at = (position: readonly string[], count: number) => {
-    const { invariant, lines, value } = evaluateVector(domain.steps, position, pointers.inputs, count, level)
-    return { invariant, body: [...lines, ...storeVector(pointers, resultIndex(domain, position), value, count, level)] }
+    const { invariant, lines, values } = evaluateVector(domain.steps, position, pointers.inputs, count, level)
+    return { invariant, body: [...lines, ...storeVectors(pointers, resultIndex(domain, position), values, count, level)] }
   }
   if (last === undefined) {
     const { invariant, body } = at(variables, 1)
@@ -53,24 +55,24 @@ function innerLoop(domain: Domain, variables: readonly string[], width: number, 
 
 /** Programs of one load, contiguous along the last dimension, are copies of bytes. Not for bool, whose bytes may be other than 0 and 1. */
 function copiedRun(domain: Domain): Extract<Step, { kind: 'load' }> | undefined {
-  const step = domain.steps.at(-1)!
-  if (step.kind !== 'load' || step.dtype === 'bool' || domain.extents.length === 0) return undefined
+  const step = domain.steps[0]!
+  if (domain.steps.length > 1 || step.kind !== 'load' || step.dtype === 'bool' || domain.extents.length === 0) return undefined
   return step.access.strides.at(-1) === 1 && domain.extents.at(-1)! * dtypeFacts[step.dtype].bytes >= 64 ? step : undefined
 }
 
 function scalarLoop(domain: Domain, variables: readonly string[], width: number, pointers: Pointers): Lines {
   const index = resultIndex(domain, variables)
-  const step = domain.steps.at(-1)!
+  const step = domain.steps[0]!
   const last = variables.at(-1)
-  if (step.kind === 'load' && step.dtype !== 'bool') {
+  if (domain.steps.length === 1 && step.kind === 'load' && step.dtype !== 'bool') {
     const from = sum(
       variables.map((variable, axis) => [variable, step.access.strides[axis]!] as const),
       step.access.offset,
     )
-    const move = [`${pointers.result}[${index}] = ${pointers.inputs[step.input]}[${from}];`]
+    const move = [`${pointers.results[0]!.pointer}[${index}] = ${pointers.inputs[step.input]}[${from}];`]
     return last === undefined ? move : loop(last, 0, width, 1, move)
   }
-  const { invariant, lines, value } = evaluateScalar(domain.steps, variables, pointers.inputs)
-  const body = [...lines, storeScalar(pointers, index, value)]
+  const { invariant, lines, values } = evaluateScalar(domain.steps, variables, pointers.inputs)
+  const body = [...lines, ...storeScalars(pointers, index, values)]
   return [...invariant, ...(last === undefined ? body : loop(last, 0, width, 1, body))]
 }

@@ -2,15 +2,24 @@ import { dtypeFacts } from '../../../compiler/graph/dtype.ts'
 import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
 import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
 import { isPlain } from '../access.ts'
+import { lanesOf } from '../level.ts'
 import { computeType, loadText } from '../scalar.ts'
-import { storeElement } from '../steps.ts'
+import { isVectorProgram, loadLanes, storeAfter, storeElement } from '../steps.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { pointersOf, type Template } from './template.ts'
 
 /** Parts of a table by index. All indices are checked before anything is written. */
 export const gather: Template = {
   kind: 'template',
-  body(kernel) {
+  // Rows are computed on in vectors; single elements from here and there are better stored first.
+  follows: ({ operands, attributes, op }) => {
+    const [table] = operands
+    return (
+      table!.dtype === 'f32' &&
+      elementCount(table!.shape.slice(resolveAxis(attributes.axis as number, table!.shape.length, op) + 1)) > 1
+    )
+  },
+  body(kernel, level) {
     const [table, indices] = kernel.anchor.operands
     const axis = resolveAxis(kernel.anchor.attributes.axis as number, table!.shape.length, kernel.anchor.op)
     const extent = table!.shape[axis]!
@@ -28,7 +37,7 @@ export const gather: Template = {
     ]
     const bytes = inner * dtypeFacts[dtype].bytes
     const body = (): Lines => {
-      if (isPlain(kernel.steps) && dtype !== 'bool') {
+      if (isPlain(kernel) && dtype !== 'bool') {
         const from = `x0[(o * ${extent} + at) * ${inner}`
         const move =
           bytes >= 64
@@ -46,6 +55,21 @@ export const gather: Template = {
         ['at', tableStrides[axis]!] as const,
         ...position.slice(end, rank).map((variable, d) => [variable, tableStrides[axis + 1 + d]!] as const),
       ])
+      if (dtype === 'f32' && end < rank && isVectorProgram(kernel.steps)) {
+        const [lanes, width, last] = [lanesOf(level), kernel.domain.at(-1)!, position.at(-1)!]
+        const domain = { extents: kernel.domain, steps: kernel.steps }
+        const vector = (used: number) => [
+          `const vf element = ${loadLanes('x0', base, used, level)};`,
+          ...storeAfter(domain, position, used, 'element', pointersOf(kernel), level),
+        ]
+        const rest = width % lanes
+        const row = [
+          ...resolved(which),
+          ...loop(last, 0, width - rest, lanes, vector(lanes)),
+          ...(rest > 0 ? loop(last, width - rest, width, rest, vector(rest)) : []),
+        ]
+        return kernel.domain.slice(0, -1).reduceRight<Lines>((inside, size, d) => loop(`i${d}`, 0, size, 1, inside), row)
+      }
       const lines = [
         ...resolved(which),
         `const ${computeType(dtype)} element = ${loadText(dtype, `x0[${base}]`)};`,

@@ -32,6 +32,10 @@ export interface Product {
     | { readonly kind: 'block'; readonly width: number; readonly fill: (count: number) => Lines }
   /** Initial value of the accumulators of a row (C expression of its index), or of a run of columns. */
   readonly bias?: { readonly along: 'rows' | 'columns'; readonly pointer: string }
+  /** What each row of the product is multiplied by: C expression of an array over the rows. */
+  readonly factor?: string
+  /** C expressions of how many columns and how much of the depth matter, where that is known while running: whole tiles, whole passes. */
+  readonly end?: { readonly columns?: string; readonly depth?: string }
   /** What is nested outside: the left operand's rows in blocks of columns that fit the cache, or columns over all rows. */
   readonly order: 'columns-outer' | 'blocks'
   readonly domain: Domain
@@ -90,6 +94,10 @@ export function productLines(product: Product, level: Level): Lines {
           rowLoops((count) => tile(product, count, columns.rest, level)),
         )
       : []
+  if (product.end?.columns) {
+    const tiles = rowLoops((count) => tile(product, count, width, level))
+    return block(`for (long column = 0; column < ${product.end.columns}; column += ${width})`, tiles)
+  }
   if (product.order === 'columns-outer') {
     return [
       ...loop(
@@ -138,7 +146,8 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
   })
   const accumulators = rows * vectors
   const fitting = (size: number) => Math.min(Math.max(1, depth), Math.max(1, Math.floor(size / accumulators)))
-  const unroll = fitting(level.pass)
+  // An end that is known while running is a multiple of the panel.
+  const unroll = product.end?.depth ? 2 ** Math.floor(Math.log2(fitting(level.pass))) : fitting(level.pass)
   const steps = (count: number) => Array.from({ length: count }, (_, k) => step(k))
   const body = tileLines({
     rows,
@@ -151,14 +160,14 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
         ? arithmetic.splat(`${bias.pointer}[row + ${row}]`)
         : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level, arithmetic.element)
     },
-    inner: (write) => [
-      ...loop('k', 0, depth - (depth % unroll), unroll, [
-        ...write(steps(unroll)),
-        `a += ${unroll * leftStep};`,
-        `b += ${unroll * pitch};`,
-      ]),
-      ...(depth % unroll > 0 ? write(steps(depth % unroll)) : []),
-    ],
+    inner: (write) => {
+      const pass = [...write(steps(unroll)), `a += ${unroll * leftStep};`, `b += ${unroll * pitch};`]
+      if (product.end?.depth) return block(`for (long k = 0; k < ${product.end.depth}; k += ${unroll})`, pass)
+      return [
+        ...loop('k', 0, depth - (depth % unroll), unroll, pass),
+        ...(depth % unroll > 0 ? write(steps(depth % unroll)) : []),
+      ]
+    },
   })
   const start = { rows: 'column', panels: `column * ${depth}`, block: 'inside' }[rightLayout.kind]
   const stores = Array.from({ length: rows * vectors }, (_, i) => {
@@ -172,9 +181,15 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
       level,
     )
   })
+  const scaled = product.factor
+    ? Array.from({ length: rows }, (_, row) => {
+        const list = Array.from({ length: vectors }, (_, vector) => `c${row}_${vector} *= by;`)
+        return `{ const vf by = SPLAT(${product.factor}[row + ${row}]); ${list.join(' ')} }`
+      })
+    : []
   const operands =
     depth > 0
       ? [`const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`]
       : []
-  return [...operands, ...body, ...stores.flat()]
+  return [...operands, ...body, ...scaled, ...stores.flat()]
 }

@@ -349,6 +349,7 @@ function methodOf(kernel: AnchoredKernel, level: Level): Method {
 
 export const convInteger: Template = {
   kind: 'template',
+  storesRows: true,
   tiled: true,
   body: (kernel, level) => methodOf(kernel, level).body(kernel, level),
   scratch: (kernel, level) => methodOf(kernel, level).scratch?.(kernel, level) ?? 0,

@@ -1,5 +1,6 @@
 import type { DType } from '../../../compiler/graph/dtype.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
+import { resultDomain } from '../access.ts'
 import { pairs } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { storeElement } from '../steps.ts'
@@ -56,6 +57,7 @@ const rightBytes = ({ matrices, paired, columns }: Operands, level: Level) => 4 
 /** Both operands in pairs along the depth: rows of the left one, panels of the right one or, computed at run time, rows. */
 export const matmulInteger: Template = {
   kind: 'template',
+  storesRows: true,
   tiled: true,
   scratch(kernel, level) {
     if (!isPaired(kernel)) return 0
@@ -116,7 +118,7 @@ function pairedProduct(kernel: AnchoredKernel, operands: Operands, level: Level)
       right: 'right',
       rightLayout,
       order: 'columns-outer',
-      domain: { extents: kernel.domain, steps: kernel.steps },
+      domain: resultDomain(kernel),
       position: (row, column) => [...batch, row, column],
       pointers: pointersOf(kernel),
     },
@@ -165,7 +167,7 @@ function scalarProduct(kernel: AnchoredKernel): Lines {
     ...loop('k', 0, depth, 1, [`total += (u32)(${from} - ${parenthesised(leftZeroPoint)}) * (u32)(${by} - ${zeros.at});`]),
     'const i32 element = (i32)total;',
     ...storeElement(
-      { extents: kernel.domain, steps: kernel.steps },
+      resultDomain(kernel),
       kernel.domain.map((_, axis) => `i${axis}`),
       'element',
       pointersOf(kernel),

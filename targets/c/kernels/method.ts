@@ -1,4 +1,4 @@
-import { type Domain, regroup } from '../access.ts'
+import { type Domain, regroup, resultDomain } from '../access.ts'
 import type { AnchoredKernel, Template } from './template.ts'
 import { type Windowed, windowedOf } from './windowed.ts'
 
@@ -30,5 +30,5 @@ export interface Method extends Omit<Template, 'kind'> {}
 /** Batch, channel and all spatial dimensions as one, if the steps allow that. */
 export function flatSpace(kernel: AnchoredKernel): Domain | undefined {
   const axes = kernel.domain.map((_, axis) => axis)
-  return regroup({ extents: kernel.domain, steps: kernel.steps }, [[0], [1], axes.slice(2)])
+  return regroup(resultDomain(kernel), [[0], [1], axes.slice(2)])
 }

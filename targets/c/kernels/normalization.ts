@@ -1,5 +1,5 @@
 import { elementCount } from '../../../compiler/graph/type.ts'
-import { type Domain, regroup } from '../access.ts'
+import { type Domain, regroup, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, floatText, fromDouble, loadText } from '../scalar.ts'
 import { loadLanes, storeAfter, storeElement } from '../steps.ts'
@@ -29,13 +29,14 @@ function rowsOf({ anchor }: AnchoredKernel): Rows {
 function groupedDomain(kernel: AnchoredKernel): Domain | undefined {
   const axes = kernel.domain.map((_, axis) => axis)
   const first = axes.length - (kernel.anchor.attributes.dims as number)
-  return regroup({ extents: kernel.domain, steps: kernel.steps }, [axes.slice(0, first), axes.slice(first)])
+  return regroup(resultDomain(kernel), [axes.slice(0, first), axes.slice(first)])
 }
 
 /** Rows brought to mean 0 and variance 1 (`centred`) or root mean square 1, with sums in two passes, then scaled and shifted. */
 function normalization(centred: boolean): Template {
   return {
     kind: 'template',
+    storesRows: true,
     fuses: (kernel) => kernel.anchor.type.dtype !== 'f32' || groupedDomain(kernel) !== undefined,
     inPlace: (kernel, index) => index === 0 && kernel.anchor.type.dtype === 'f32',
     body(kernel, level) {
@@ -111,7 +112,7 @@ function scalarBody(kernel: AnchoredKernel, { length, epsilon, scale, shift }: R
       [
         `const long j = ${inRow};`,
         `const ${computeType(dtype)} element = ${fromDouble(dtype, `(${value})`)};`,
-        ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
+        ...storeElement(resultDomain(kernel), position, 'element', pointersOf(kernel)),
       ],
     )
   const body = [

@@ -120,7 +120,7 @@ export const cumSum: Template = {
 
 export const topKIndices: Template = {
   kind: 'template',
-  fuses: (kernel) => isPlain(kernel.steps),
+  fuses: (kernel) => isPlain(kernel),
   body({ anchor }) {
     const { shape, dtype } = anchor.operands[0]!
     const axis = resolveAxis(anchor.attributes.axis as number, shape.length, anchor.op)

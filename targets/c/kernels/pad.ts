@@ -30,7 +30,7 @@ const whole = ({ before, extent, after }: Side) => before + extent + after
 /** A tensor with a constant written around it: rows of the last padded dimension are filled or copied. */
 export const pad: Template = {
   kind: 'template',
-  fuses: (kernel) => isPlain(kernel.steps),
+  fuses: (kernel) => isPlain(kernel),
   body(kernel) {
     const sides = sidesOf(kernel)
     const { dtype } = kernel.anchor.type

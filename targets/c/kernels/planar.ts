@@ -1,3 +1,4 @@
+import { resultDomain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { loadLanes, storeAfter } from '../steps.ts'
@@ -117,7 +118,7 @@ const loadAt = ({ layout, arithmetic = singles }: Planar, pointer: string, offse
   loadLanes(pointer, offset, layout.copied ? lanesOf(level) : count, level, arithmetic.element)
 
 function store(kernel: AnchoredKernel, planar: Planar, accumulator: string, y: string, count: number, level: Level): Lines {
-  const domain = { extents: kernel.domain, steps: kernel.steps }
+  const domain = resultDomain(kernel)
   const position = positionOf(kernel.domain.length, 'n', 'c', ['z', y, 'x'])
   return [...planar.finish(accumulator, y, count), ...storeAfter(domain, position, count, accumulator, pointersOf(kernel), level)]
 }

@@ -12,6 +12,7 @@ const isSingle = (kernel: AnchoredKernel) => kernel.anchor.type.dtype === 'f32'
 
 export const maxPool: Template = {
   kind: 'template',
+  storesRows: true,
   scratch: (kernel, level) => (isSingle(kernel) ? planarScratch(poolOf(kernel), level) : 0),
   body(kernel, level) {
     if (!isSingle(kernel)) return scalarMaxPool.body(kernel, level)
@@ -61,6 +62,7 @@ function countLines(windowed: Windowed, offset: number): Lines {
 
 export const avgPool: Template = {
   kind: 'template',
+  storesRows: true,
   scratch: (kernel, level) =>
     isSingle(kernel) ? planarScratch(poolOf(kernel), level) + (countsVary(kernel) ? countBytes(poolOf(kernel), level) : 0) : 0,
   body(kernel, level) {

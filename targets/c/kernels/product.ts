@@ -1,6 +1,6 @@
 import { isFloat } from '../../../compiler/graph/dtype.ts'
 import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
-import { type Domain, longestRun, regroup } from '../access.ts'
+import { type Domain, longestRun, regroup, resultDomain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
@@ -53,7 +53,7 @@ export function sharedRight(
   const shape = kernel.domain
   const rank = shape.length
   const { arithmetic = singles, left = 'x0', depth = kernel.anchor.operands[0]!.shape.at(-1)! } = from
-  const domain: Domain = { extents: shape, steps: kernel.steps }
+  const domain: Domain = resultDomain(kernel)
   const start = longestRun(domain, 0, rank - 1)
   const axes = shape.map((_, axis) => axis)
   const grouped = regroup(domain, [...axes.slice(0, start).map((axis) => [axis]), axes.slice(start, rank - 1), [rank - 1]])!
@@ -92,7 +92,7 @@ function scalarProduct(kernel: AnchoredKernel, depth: number, left: string, righ
       `total += (${held})${loadText(dtype, `x0[${left}]`)} * (${held})${loadText(dtype, `x1[${right}]`)};`,
     ]),
     `const ${computeType(dtype)} element = ${isFloat(dtype) ? fromDouble(dtype, 'total') : `(${computeType(dtype)})total`};`,
-    ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
+    ...storeElement(resultDomain(kernel), position, 'element', pointersOf(kernel)),
   ]
   return kernel.domain.reduceRight<Lines>((inner, extent, axis) => loop(`i${axis}`, 0, extent, 1, inner), body)
 }
@@ -123,6 +123,7 @@ export function batchOffset(operand: readonly number[], rank: number, matrix: nu
 
 export const matmul: Template = {
   kind: 'template',
+  storesRows: true,
   tiled: true,
   pack(kernel, index, level) {
     if (index !== 1 || !isSingle(kernel)) return undefined
@@ -165,7 +166,7 @@ export const matmul: Template = {
         right: 'right',
         rightLayout,
         order: 'columns-outer',
-        domain: { extents: kernel.domain, steps: kernel.steps },
+        domain: resultDomain(kernel),
         position: (row, column) => [...batch, row, column],
         pointers: pointersOf(kernel),
       },
@@ -182,6 +183,7 @@ export const matmul: Template = {
 /** Input times transposed weight plus bias; the weight's panels are made at build, or by the kernel where it is computed at run time. */
 export const linear: Template = {
   kind: 'template',
+  storesRows: true,
   tiled: true,
   scratch(kernel, level) {
     const [columns, depth] = kernel.anchor.operands[1]!.shape as [number, number]

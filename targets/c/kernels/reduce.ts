@@ -1,7 +1,7 @@
 import type { Step } from '../../../compiler/fuse/kernel.ts'
 import { isFloat } from '../../../compiler/graph/dtype.ts'
 import { resolveAxes } from '../../../compiler/graph/ops/shared.ts'
-import { type Domain, denseAccess, regroup } from '../access.ts'
+import { type Domain, denseAccess, regroup, resultDomain } from '../access.ts'
 import { type Expression, expressions } from '../expressions.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, literalText } from '../scalar.ts'
@@ -50,6 +50,7 @@ function runsOf(kernel: AnchoredKernel): Runs {
 function reduction(combination: Combination): Template {
   return {
     kind: 'template',
+    storesRows: true,
     body(kernel, level) {
       const runs = runsOf(kernel)
       const { domain, reduced } = runs
@@ -67,7 +68,7 @@ const reducedLoops = ({ domain, reduced }: Runs, body: Lines, end = domain.exten
     .slice(0, end)
     .reduceRight<Lines>((inner, extent, i) => (reduced[i] ? loop(`i${i}`, 0, extent, 1, inner) : inner), body)
 const variablesOf = ({ domain }: Runs) => domain.extents.map((_, i) => `i${i}`)
-const after = (kernel: AnchoredKernel): Domain => ({ extents: kernel.domain, steps: kernel.steps })
+const after = (kernel: AnchoredKernel): Domain => resultDomain(kernel)
 
 function scalarBody(kernel: AnchoredKernel, runs: Runs, { expression, identity, inDouble }: Combination): Lines {
   const { dtype } = kernel.anchor.type

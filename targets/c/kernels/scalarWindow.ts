@@ -1,3 +1,4 @@
+import { resultDomain } from '../access.ts'
 import { expressions } from '../expressions.ts'
 import { computeType, fromDouble, literalText, loadText } from '../scalar.ts'
 import { storeElement } from '../steps.ts'
@@ -40,7 +41,7 @@ function finish(kernel: AnchoredKernel, value: string): Lines {
   const position = positionOf(kernel.domain.length, 'n', 'c', ['z', 'y', 'x'])
   return [
     `const ${computeType(dtype)} element = ${value};`,
-    ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
+    ...storeElement(resultDomain(kernel), position, 'element', pointersOf(kernel)),
   ]
 }
 
@@ -117,18 +118,17 @@ export const scalarMaxPool: Method = {
 export const scalarAvgPool: Method = {
   body(kernel) {
     const windowed = windowedOf(kernel, kernel.anchor.attributes.window as readonly number[])
-    const { dtype } = kernel.anchor.type
+    const { type, attributes } = kernel.anchor
+    const { dtype } = type
+    const counts = !attributes.countPadding
     return overResults(windowed, windowed.channels, [
       'f64 total = 0.0;',
-      'long count = 0;',
+      ...(counts ? ['long count = 0;'] : []),
       ...overWindow(windowed, [
         `total += ${loadText(dtype, `x0[${inputIndex(windowed, 'c', windowed.channels)}]`)};`,
-        'count++;',
+        ...(counts ? ['count++;'] : []),
       ]),
-      ...finish(
-        kernel,
-        fromDouble(dtype, `(total / ${kernel.anchor.attributes.countPadding ? volume(windowed.window) : 'count'})`),
-      ),
+      ...finish(kernel, fromDouble(dtype, `(total / ${counts ? 'count' : volume(windowed.window)})`)),
     ])
   },
 }

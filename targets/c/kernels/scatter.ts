@@ -15,7 +15,7 @@ export const scatterNd: Template = {
   // Stored bools may be other than 0 and 1, and are written as these.
   inPlace: (kernel, index) => index === 0 && kernel.anchor.type.dtype !== 'bool',
   body({ anchor, steps }) {
-    assertInvariant(isPlain(steps), 'nothing is computed behind a scatter')
+    assertInvariant(isPlain({ steps }), 'nothing is computed behind a scatter')
     const [input, indices, updates] = anchor.operands
     const { dtype } = anchor.type
     const depth = indices!.shape.at(-1)!

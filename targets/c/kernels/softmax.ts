@@ -1,6 +1,6 @@
 import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
-import { type Domain, regroup, reorder } from '../access.ts'
+import { type Domain, regroup, reorder, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeAfter, storeElement } from '../steps.ts'
@@ -27,7 +27,7 @@ const isAlong = ({ length, inner }: Sizes) => inner === 1 && length >= longRow
 function groupedDomain(kernel: AnchoredKernel): Domain | undefined {
   const axes = kernel.domain.map((_, axis) => axis)
   const axis = resolveAxis(kernel.anchor.attributes.axis as number, axes.length, kernel.anchor.op)
-  return regroup({ extents: kernel.domain, steps: kernel.steps }, [axes.slice(0, axis), [axis], axes.slice(axis + 1)])
+  return regroup(resultDomain(kernel), [axes.slice(0, axis), [axis], axes.slice(axis + 1)])
 }
 
 /**
@@ -37,6 +37,7 @@ function groupedDomain(kernel: AnchoredKernel): Domain | undefined {
 function softmaxTemplate(logarithm: boolean): Template {
   return {
     kind: 'template',
+    storesRows: true,
     fuses: (kernel) => kernel.anchor.type.dtype !== 'f32' || groupedDomain(kernel) !== undefined,
     inPlace: (kernel) => kernel.anchor.type.dtype === 'f32',
     scratch(kernel, level) {
@@ -67,6 +68,7 @@ function alongRows(kernel: AnchoredKernel, { outer, length }: Sizes, logarithm: 
     steps: domain.steps.map((step) =>
       step.kind === 'load' ? { ...step, access: { ...step.access, strides: step.access.strides.slice(0, 2) } } : step,
     ),
+    ...(domain.resultStrides && { resultStrides: domain.resultStrides.slice(0, 2) }),
   }
   const store = (count: number) => [
     `const vf v = ${logarithm ? 'LOAD(kept + i) - by' : 'LOAD(kept + i) * by'};`,
@@ -156,7 +158,7 @@ function scalarBody(kernel: AnchoredKernel, { length, inner }: Sizes, logarithm:
     ...loop('j', 0, length, 1, [`total += gp_exp_f64(${at} - high);`]),
     ...loop('j', 0, length, 1, [
       `const ${computeType(dtype)} element = ${fromDouble(dtype, element)};`,
-      ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
+      ...storeElement(resultDomain(kernel), position, 'element', pointersOf(kernel)),
     ]),
   ]
   return shape.reduceRight<Lines>((lines, extent, i) => (i === axis ? lines : loop(`i${i}`, 0, extent, 1, lines)), body)

@@ -1,3 +1,4 @@
+import { resultDomain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { loadLanes, storeAfter } from '../steps.ts'
@@ -156,7 +157,7 @@ function tile(kernel: AnchoredKernel, spread: Spread, rows: number, columns: num
         `p += ${layout.volumePitch};`,
       ]),
   })
-  const domain = { extents: kernel.domain, steps: kernel.steps }
+  const domain = resultDomain(kernel)
   const stores = Array.from({ length: accumulators }, (_, i) => {
     const [row, vector] = [Math.floor(i / vectors), i % vectors]
     const channel = `g * ${outputs} + o + ${row}`

@@ -1,4 +1,5 @@
 import type { Anchor, Kernel } from '../../../compiler/fuse/kernel.ts'
+import type { Node } from '../../../compiler/graph/node.ts'
 import type { Packing } from '../../../compiler/instructions/instruction.ts'
 import type { Level } from '../level.ts'
 import type { Pointers } from '../steps.ts'
@@ -8,7 +9,7 @@ import type { Lines } from '../text.ts'
 export type AnchoredKernel = Kernel & { readonly anchor: Anchor }
 
 /**
- * How an anchor op becomes C. The body sees inputs as `x0`, `x1`, …, the result as `out` and working storage as `scratch` (64-byte
+ * How an anchor op becomes C. The body sees inputs as `x0`, `x1`, …, the results as `out`, `out1`, … and working storage as `scratch` (64-byte
  * aligned); it is the body of a C function that returns nothing, or for `checked` ops an int that is not 0 where a check failed.
  */
 export interface Template {
@@ -19,8 +20,14 @@ export interface Template {
    * anchor's value in a second loop.
    */
   readonly fuses?: (kernel: AnchoredKernel, level: Level) => boolean
+  /** Whether the body stores at positions of the kernel's domain only, so that rows of the result may lie apart. Default: no. */
+  readonly storesRows?: boolean
+  /** Whether elementwise work may follow an anchor that checks its operands; not unless it says so. */
+  readonly follows?: (anchor: Anchor) => boolean
   /** Whether the body repeats the steps for each vector of a tile. */
   readonly tiled?: boolean
+  /** Whether a node of a composite is lowered all the same, because its parts are faster at its shapes. Never, unless it says otherwise. */
+  readonly lowers?: (node: Pick<Node, 'type' | 'operands' | 'attributes'>, level: Level) => boolean
   /** Bytes of working storage. */
   readonly scratch?: (kernel: AnchoredKernel, level: Level) => number
   /** Layout of a constant operand. */
@@ -29,9 +36,11 @@ export interface Template {
   readonly inPlace?: (kernel: AnchoredKernel, index: number) => boolean
 }
 
-/** The names under which a body finds inputs and result. */
+/** The name of result number `index`. */
+export const resultName = (index: number): string => (index === 0 ? 'out' : `out${index}`)
+
+/** The names under which a body finds inputs and results. */
 export const pointersOf = (kernel: Kernel): Pointers => ({
   inputs: kernel.inputs.map((_, i) => `x${i}`),
-  result: 'out',
-  resultType: kernel.result.dtype,
+  results: kernel.results.map(({ step, type }, i) => ({ pointer: resultName(i), step, dtype: type.dtype })),
 })

@@ -6,6 +6,7 @@ export function baseText(level: Level): string {
   const lanes = lanesOf(level)
   const repeated = (text: string) => Array.from({ length: lanes }, () => text).join(', ')
   const every = (from: number, step: number) => Array.from({ length: lanes }, (_, i) => from + i * step).join(', ')
+  const zipped = (from: number) => Array.from({ length: lanes }, (_, i) => from + (i >> 1) + (i % 2) * lanes).join(', ')
   return `typedef signed char i8;
 typedef unsigned char u8, bool8, f8e4m3, f8e5m2;
 typedef short i16;
@@ -42,6 +43,9 @@ ${apart(level)}
 ${pairs(level)}
 ${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
 #define ODD(a, b) SHUFFLE(a, b, ${every(1, 2)})
+/* lanes of a and b in turn, of their lower and of their upper halves */
+#define ZIP_LOW(a, b) SHUFFLE(a, b, ${zipped(0)})
+#define ZIP_HIGH(a, b) SHUFFLE(a, b, ${zipped(lanes / 2)})
 ${halvings(lanes)}
 ${lanes === 4 ? transpose : ''}${instructions(level)}INLINE vf gp_splat(f32 x) { return (vf){${repeated('x')}}; }
 INLINE vi gp_splat_i(i32 x) { return (vi){${repeated('x')}}; }
