@@ -1,75 +1,86 @@
-import { definitionOf } from '../graph/index.ts'
-import type { Copy, Instruction, InstructionList } from './instruction.ts'
-import { moveInto, peakBytes, tightenLifetimes } from './lifetime.ts'
-import { type Access, accessesByOrigin, bufferOf, isPlain, overlap, type Place, placeOf, writes } from './place.ts'
+import type { Target } from '../target.ts'
+import { removeDeadStores } from './deadStores.ts'
+import type { BufferId, Copy, InstructionList } from './instruction.ts'
+import { isPlain, overlap, type Place, writes } from './place.ts'
+import { storeRows } from './storeRows.ts'
+import { pitchOf } from './stripes.ts'
+import { openWorkspace, type Workspace, writtenPlace } from './workspace.ts'
 
 /**
  * Removes copies that need not be: values are produced where they would be copied to, or read where they were copied from; then stores
- * that nobody reads. Each pass is simple, and all repeat until none finds anything.
+ * that nobody reads. Each pass is simple, and all repeat until none finds anything. Without a target no kernel stores rows apart.
  */
-export function elideCopies(list: InstructionList): InstructionList {
-  let current = tightenLifetimes(list)
-  for (;;) {
-    const next = removeDeadStores(readFromSource(produceInPlace(current)))
-    if (next.instructions.length === current.instructions.length) return next
-    current = next
+export function elideCopies(list: InstructionList, target?: Target): InstructionList {
+  const work = openWorkspace(list)
+  for (let before = -1; work.mark() > before; ) {
+    before = work.mark()
+    produceInPlace(work, target)
+    readFromSource(work)
+    removeDeadStores(work)
   }
+  return work.close()
 }
 
 /**
  *     call f @out %1; …; copy @in %1, @out %2 + 64   ⟶   call f @out %2 + 64
  *
  * The whole of an activation is copied; nobody uses the place between its production and the copy, and nobody writes the place while
- * the activation is still read. A longer life of the destination must not raise the peak; all copies into one destination are judged
+ * the activation is still read; rows of a place are stored by the kernel itself (`storeRows`). A longer life of the destination must not raise the peak; all copies into one destination are judged
  * together first, then singly from the last.
  */
-export function produceInPlace(list: InstructionList): InstructionList {
-  let current = list
-  for (const destination of destinations(list)) {
-    const before = current
-    const copies = copiesOf(before).filter((copy) => placeOf(before.buffers, copy.to).origin === destination)
-    const all = copies.reduceRight(produceFor, before)
-    if (peakBytes(all) <= peakBytes(before)) current = all
-    else {
-      current = copies.reduceRight((list, copy) => {
-        const one = produceFor(list, copy)
-        return peakBytes(one) <= peakBytes(list) ? one : list
-      }, before)
+export function produceInPlace(work: Workspace, target?: Target): void {
+  for (const [destination, copies] of copiesByDestination(work)) {
+    const [mark, peak] = [work.mark(), work.peak()]
+    const still = () => {
+      const left = copies.filter((index) => work.instruction(index) && work.uses(index)[1]!.origin === destination)
+      const inRows = (index: number) => pitchOf(work.instruction(index)!, 1) !== undefined
+      // Rows from the first: what is stored already then lies before all that is looked at between the next part and its copy.
+      return [...left.filter((index) => !inRows(index)).toReversed(), ...left.filter(inRows)]
+    }
+    for (const index of still()) produceFor(work, index, target)
+    if (work.peak() <= peak) continue
+    work.undo(mark)
+    for (const index of still()) {
+      const before = work.mark()
+      produceFor(work, index, target)
+      if (work.peak() > peak) work.undo(before)
     }
   }
-  return current
 }
 
-const copiesOf = (list: InstructionList): Copy[] => list.instructions.filter((instruction) => instruction.kind === 'copy')
+function copiesByDestination(work: Workspace): ReadonlyMap<BufferId, readonly number[]> {
+  const result = new Map<BufferId, number[]>()
+  for (let index = 0; index < work.count; index++) {
+    if (work.instruction(index)?.kind !== 'copy') continue
+    const { origin } = work.uses(index)[1]!
+    const copies = result.get(origin)
+    if (copies) copies.push(index)
+    else result.set(origin, [index])
+  }
+  return result
+}
 
-const destinations = (list: InstructionList) => new Set(copiesOf(list).map((copy) => placeOf(list.buffers, copy.to).origin))
-
-function produceFor(list: InstructionList, copy: Copy): InstructionList {
-  const at = list.instructions.indexOf(copy)
-  const from = placeOf(list.buffers, copy.from)
-  const to = writtenPlace(list, copy)
-  const source = bufferOf(list.buffers, from.origin)
+function produceFor(work: Workspace, at: number, target: Target | undefined): void {
+  const copy = work.instruction(at) as Copy
+  if (pitchOf(copy, 1)) {
+    if (target) storeRows(work, at, target)
+    return
+  }
+  const from = work.uses(at)[0]!
+  const to = writtenPlace(work, at)
+  const source = work.buffer(from.origin)
   const whole = isPlain(copy) && source.kind === 'activation' && from.from === 0 && copy.rows * copy.rowBytes === source.bytes
-  if (!whole || from.origin === to.origin) return list
-  const accesses = accessesByOrigin(list)
-  const own = accesses.get(from.origin)!
+  if (!whole || from.origin === to.origin) return
+  const own = work.accesses(from.origin)
   const produced = own[0]!.index
-  if (own.some((access) => writes(access) && access.index > at)) return list
   const lastRead = own.at(-1)!.index
-  const clash = accesses
-    .get(to.origin)!
-    .some(
-      (access) =>
-        access.index !== at &&
-        overlap(access.place, to) &&
-        (access.index < at ? access.index >= produced : writes(access) && access.index <= lastRead),
-    )
-  return clash ? list : moveInto(list, from.origin, to.origin, to.from, new Set([at]))
-}
-
-const writtenPlace = (list: InstructionList, { to, rows, rowBytes, toStride }: Copy): Place => {
-  const place = placeOf(list.buffers, to)
-  return { ...place, to: place.from + (rows - 1) * toStride + rowBytes }
+  if (own.some((access) => writes(access) && access.index > at)) return
+  const clash = work
+    .accessesBetween(to.origin, produced, lastRead)
+    .some((access) => access.index !== at && overlap(access, to) && (access.index < at || writes(access)))
+  if (clash) return
+  work.drop(at)
+  work.moveInto(from.origin, to.origin, to.from)
 }
 
 /**
@@ -77,59 +88,22 @@ const writtenPlace = (list: InstructionList, { to, rows, rowBytes, toStride }: C
  *
  * The whole of an activation is written by one copy alone, and nobody writes the source while the copy is read.
  */
-export function readFromSource(list: InstructionList): InstructionList {
-  for (const [at, copy] of list.instructions.entries()) {
-    if (copy.kind !== 'copy' || !isPlain(copy)) continue
-    const [from, to] = [placeOf(list.buffers, copy.from), writtenPlace(list, copy)]
-    const target = bufferOf(list.buffers, to.origin)
-    if (target.kind !== 'activation' || to.from !== 0 || to.to !== target.bytes) continue
-    const accesses = accessesByOrigin(list)
-    const own = accesses.get(to.origin)!
+export function readFromSource(work: Workspace): void {
+  for (let at = 0; at < work.count; at++) {
+    const copy = work.instruction(at)
+    if (copy?.kind !== 'copy' || !isPlain(copy)) continue
+    const [from, to] = [work.uses(at)[0]!, writtenPlace(work, at)]
+    const target = work.buffer(to.origin)
+    if (target.kind !== 'activation' || to.from !== 0 || to.to !== target.bytes || from.origin === to.origin) continue
+    const own = work.accesses(to.origin)
     if (own.some((access) => writes(access) && access.index !== at)) continue
-    const lastRead = own.at(-1)!.index
-    const source: Place = { ...from, to: from.from + target.bytes }
-    const changes = (access: Access) =>
-      writes(access) && access.index > at && access.index <= lastRead && overlap(access.place, source)
-    if (accesses.get(from.origin)!.some(changes)) continue
-    return readFromSource(moveInto(list, to.origin, from.origin, from.from, new Set([at])))
+    const source: Place = { origin: from.origin, from: from.from, to: from.from + target.bytes }
+    const changed = work
+      .accessesBetween(from.origin, at + 1, own.at(-1)!.index)
+      .some((access) => writes(access) && overlap(access, source))
+    if (changed) continue
+    const offset = from.from
+    work.drop(at)
+    work.moveInto(to.origin, source.origin, offset)
   }
-  return list
-}
-
-/** Copies and calls into activations that are read no more before they are wholly written again or freed. Checks must still fail. */
-export function removeDeadStores(list: InstructionList): InstructionList {
-  const accesses = accessesByOrigin(list)
-  const dead = (instruction: Instruction, at: number): boolean => {
-    if (instruction.kind === 'alloc' || instruction.kind === 'dealloc') return false
-    if (
-      instruction.kind === 'call' &&
-      instruction.kernel.anchor &&
-      definitionOf(instruction.kernel.anchor.op).traits.includes('checked')
-    )
-      return false
-    const operands =
-      instruction.kind === 'copy'
-        ? [instruction.to]
-        : instruction.operands.flatMap((operand) => (operand.qualifier === 'out' ? [operand.buffer] : []))
-    return operands.every((id) => {
-      const place = placeOf(list.buffers, id)
-      return (
-        bufferOf(list.buffers, place.origin).kind === 'activation' && !isReadAfter(accesses.get(place.origin)!, place, at, list)
-      )
-    })
-  }
-  const instructions = list.instructions.filter((instruction, i) => !dead(instruction, i))
-  return instructions.length === list.instructions.length ? list : tightenLifetimes({ ...list, instructions })
-}
-
-function isReadAfter(accesses: readonly Access[], place: Place, at: number, list: InstructionList): boolean {
-  // An instruction's reads stand before its writes.
-  for (const access of accesses) {
-    if (access.index <= at || !overlap(access.place, place)) continue
-    if (!writes(access)) return true
-    const writer = list.instructions[access.index]!
-    const gapless = writer.kind === 'call' || (writer.kind === 'copy' && isPlain(writer))
-    if (gapless && access.place.from <= place.from && place.to <= access.place.to) return false
-  }
-  return false
 }

@@ -3,14 +3,16 @@ import type { Kernel, Step } from '../fuse/kernel.ts'
 import { definitionOf, elementCount } from '../graph/index.ts'
 
 /**
- * Do the op definitions allow the kernel's result in the storage of input `index`? Element by element, position i of the input must be
+ * Do the op definitions allow the kernel's result number `result` in the storage of input `index`? Element by element, position i of the input must be
  * read at position i of the domain only, by ops that may overwrite it; an anchor must declare its operand, which nothing may read
  * after the anchor. A target has the last word, knowing in which order it reads and writes.
  */
-export function mayShareStorage(kernel: Kernel, index: number): boolean {
-  const { anchor, inputs, prologue, steps, result, domain } = kernel
+export function mayShareStorage(kernel: Kernel, index: number, result: number): boolean {
+  const { anchor, inputs, prologue, steps, results, domain } = kernel
   const { type } = inputs[index]!
-  if (type.dtype !== result.dtype || elementCount(type.shape) !== elementCount(result.shape)) return false
+  const into = results[result]!
+  // Rows that lie apart are written where other positions are read.
+  if (into.rows || type.dtype !== into.type.dtype || elementCount(type.shape) !== elementCount(into.type.shape)) return false
   const loads = steps.flatMap((step, i) => (step.kind === 'load' && step.input === index ? [i] : []))
   if (prologue?.some((step) => step.kind === 'load' && step.input === index)) return false
   const operand = prologue ? index + 1 : index

@@ -74,7 +74,7 @@ export interface Copy {
 }
 
 /**
- * One step on addresses. A call's operands are the kernel's inputs in order, then the result, then the scratch where there is one.
+ * One step on addresses. A call's operands are the kernel's inputs in order, then its results in order, then the scratch where there is one.
  * In-place calls name the shared buffer twice: as `in` among the inputs and as `out`; the kernel's definition allows it.
  */
 export type Instruction =

@@ -1,5 +1,4 @@
-import { InvariantError } from '../graph/index.ts'
-import type { Buffer, BufferId, Instruction, InstructionList } from './instruction.ts'
+import type { BufferId, Instruction, InstructionList } from './instruction.ts'
 import { accessesByOrigin, bufferOf, usesOf } from './place.ts'
 
 /**
@@ -29,7 +28,9 @@ export function tightenLifetimes(list: InstructionList): InstructionList {
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  map.set(key, [...(map.get(key) ?? []), value])
+  const known = map.get(key)
+  if (known) known.push(value)
+  else map.set(key, [value])
 }
 
 /** Inputs, outputs, what instructions name, and what that is a view of. */
@@ -43,9 +44,9 @@ function usedBuffers(list: InstructionList): InstructionList['buffers'] {
   return new Map([...list.buffers].filter(([id]) => used.has(id)))
 }
 
-/** Largest sum of activation and scratch bytes live at one instruction. */
-export function peakBytes(list: InstructionList): number {
-  const bytes = (id: BufferId) => bufferOf(list.buffers, id).bytes
+/** Largest sum of activation and scratch bytes live at one instruction, each buffer rounded up to the alignment. */
+export function peakBytes(list: InstructionList, alignment = 1): number {
+  const bytes = (id: BufferId) => Math.ceil(bufferOf(list.buffers, id).bytes / alignment) * alignment
   let [live, peak] = [0, 0]
   for (const instruction of list.instructions) {
     if (instruction.kind === 'alloc') live += bytes(instruction.buffer)
@@ -54,28 +55,4 @@ export function peakBytes(list: InstructionList): number {
     peak = Math.max(peak, live + scratch)
   }
   return peak
-}
-
-/**
- * The list with storage `id` living inside other storage: a view of `of` from `offset` bytes on. Instructions numbered in `without` go,
- * and the alloc and dealloc of both sides are made anew.
- */
-export function moveInto(
-  list: InstructionList,
-  id: BufferId,
-  of: BufferId,
-  offset: number,
-  without: ReadonlySet<number>,
-): InstructionList {
-  const moved = bufferOf(list.buffers, id)
-  if (moved.kind === 'scratch' || moved.kind === 'view') throw new InvariantError(`instructions: ${moved.kind} ${id} cannot move`)
-  const view: Buffer = { kind: 'view', id, name: moved.name, type: moved.type, bytes: moved.bytes, of, offset }
-  const buffers = new Map<BufferId, Buffer>()
-  for (const [key, buffer] of list.buffers) {
-    // Views name their storage, not another view.
-    const next =
-      key === id ? view : buffer.kind === 'view' && buffer.of === id ? { ...buffer, of, offset: buffer.offset + offset } : buffer
-    buffers.set(key, next)
-  }
-  return tightenLifetimes({ ...list, buffers, instructions: list.instructions.filter((_, i) => !without.has(i)) })
 }

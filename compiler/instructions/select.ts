@@ -1,4 +1,4 @@
-import { operandsOfStep } from '../fuse/fuse.ts'
+import { operandsOfStep, resultsOfStep } from '../fuse/graph.ts'
 import type { KernelGraph, KernelStep } from '../fuse/kernel.ts'
 import {
   byteSize,
@@ -62,26 +62,30 @@ export function selectInstructions(kernels: KernelGraph, target: Target): Instru
   }
 
   function select(step: KernelStep): void {
-    const { type } = step.result
     if (step.kind === 'view') {
+      const { type } = step.result
       const bytes = byteSize(type)
       const offset = step.offset * dtypeFacts[type.dtype].bytes
       values.set(step.result, declare({ kind: 'view', name: 'view', type, bytes, of: valueBuffer(step.of), offset }))
       return
     }
-    const buffer = allocate(step.kind === 'call' ? step.name : 'join', type)
-    values.set(step.result, buffer)
-    if (elementCount(type.shape) === 0) return
-    if (step.kind === 'join') joinParts(step, buffer)
-    else call(step, buffer)
+    const results = resultsOfStep(step).map((node) => {
+      const buffer = allocate(step.kind === 'call' ? step.name : 'join', node.type)
+      values.set(node, buffer)
+      return buffer
+    })
+    // Results of one kernel have as many elements each.
+    if (elementCount(resultsOfStep(step)[0]!.type.shape) === 0) return
+    if (step.kind === 'join') joinParts(step, results[0]!)
+    else call(step, results)
   }
 
-  function call({ name, kernel, inputs, locations }: Extract<KernelStep, { kind: 'call' }>, result: BufferId): void {
+  function call({ name, kernel, inputs, locations }: Extract<KernelStep, { kind: 'call' }>, results: readonly BufferId[]): void {
     const operands: Operand[] = inputs.map((node, i) => ({
       buffer: node.data ? constantBuffer(node, target.pack(kernel, i)) : valueBuffer(node),
       qualifier: 'in',
     }))
-    operands.push({ buffer: result, qualifier: 'out' })
+    for (const buffer of results) operands.push({ buffer, qualifier: 'out' })
     const bytes = target.scratch(kernel)
     if (bytes > 0)
       operands.push({ buffer: declare({ kind: 'scratch', name: `scratch of ${name}`, bytes }), qualifier: 'scratch' })
@@ -144,7 +148,7 @@ export function selectInstructions(kernels: KernelGraph, target: Target): Instru
   for (const node of [...kernels.inputs, ...kernels.constants]) copyToOutputs(node)
   for (const [i, step] of kernels.steps.entries()) {
     select(step)
-    copyToOutputs(step.result)
+    for (const node of resultsOfStep(step)) copyToOutputs(node)
     for (const node of lastReads[i]!) instructions.push({ kind: 'dealloc', buffer: values.get(node)! })
   }
   return { name: kernels.name, buffers, inputs, outputs, instructions }
@@ -156,9 +160,12 @@ function lastReadsOf(kernels: KernelGraph): Node[][] {
   const last = new Map<Node, number>()
   for (const [i, step] of kernels.steps.entries()) {
     const read = operandsOfStep(step).map((node) => storage.get(node))
-    const own = step.kind === 'view' ? storage.get(step.of) : step.result
-    if (own) storage.set(step.result, own)
-    for (const node of [...read, own]) if (node) last.set(node, i)
+    const made = resultsOfStep(step).flatMap((result) => {
+      const own = step.kind === 'view' ? storage.get(step.of) : result
+      if (own) storage.set(result, own)
+      return own ?? []
+    })
+    for (const node of [...read, ...made]) if (node) last.set(node, i)
   }
   const result: Node[][] = kernels.steps.map(() => [])
   for (const [node, i] of last) result[i]!.push(node)

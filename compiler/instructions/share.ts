@@ -1,8 +1,8 @@
 import type { Target } from '../target.ts'
 import { mayShareStorage } from './inPlace.ts'
 import type { Instruction, InstructionList } from './instruction.ts'
-import { moveInto } from './lifetime.ts'
-import { accessesByOrigin, bufferOf, overlap, placeOf } from './place.ts'
+import { overlap } from './place.ts'
+import { type Access, openWorkspace, type Workspace } from './workspace.ts'
 
 /**
  * Lets a call write its result over an operand that it is the last to use.
@@ -10,35 +10,43 @@ import { accessesByOrigin, bufferOf, overlap, placeOf } from './place.ts'
  *     alloc %2; call add @in %1, @in %3, @out %2; dealloc %1   ⟶   call add @in %1, @in %3, @out %1
  *
  * Both are whole activations of one size, the op definitions and the target allow it, and no other operand of the call shares the
- * operand's storage.
+ * operand's storage. A call with several results is asked for each of them.
  */
 export function shareInPlace(list: InstructionList, target: Target): InstructionList {
-  const calls = list.instructions.filter((instruction) => instruction.kind === 'call')
-  return calls.reduce((current, call) => shareFor(current, call, target), list)
+  const work = openWorkspace(list)
+  for (let index = 0; index < work.count; index++) {
+    const instruction = work.instruction(index)
+    if (instruction?.kind === 'call') shareFor(work, index, instruction, target)
+  }
+  return work.close()
 }
 
 type Call = Extract<Instruction, { kind: 'call' }>
 
-function shareFor(list: InstructionList, call: Call, target: Target): InstructionList {
-  const { kernel, operands } = call
-  const allowed = [...kernel.inputs.keys()].filter((index) => mayShareStorage(kernel, index) && target.inPlace(kernel, index))
-  if (allowed.length === 0) return list
-  const result = placeOf(list.buffers, operands[kernel.inputs.length]!.buffer)
-  const into = bufferOf(list.buffers, result.origin)
-  if (into.kind !== 'activation' || result.from !== 0 || result.to !== into.bytes) return list
-  const at = list.instructions.indexOf(call)
-  const accesses = accessesByOrigin(list)
-  // The result's storage begins here: nothing of it is older than this call.
-  if (accesses.get(result.origin)!.some((access) => access.index < at || (access.index === at && access.qualifier !== 'out')))
-    return list
-
-  for (const index of allowed) {
-    const place = placeOf(list.buffers, operands[index]!.buffer)
-    const source = bufferOf(list.buffers, place.origin)
-    if (source.kind !== 'activation' || place.from !== 0 || place.to !== source.bytes || source.bytes !== into.bytes) continue
-    const usedLater = accesses.get(place.origin)!.some((access) => access.index > at)
-    const usedTwice = operands.some((other, i) => i !== index && overlap(placeOf(list.buffers, other.buffer), place))
-    if (!usedLater && !usedTwice) return moveInto(list, result.origin, place.origin, 0, new Set())
+function shareFor(work: Workspace, at: number, { kernel }: Call, target: Target): void {
+  const uses = work.uses(at)
+  for (const index of kernel.results.keys()) {
+    const allowed = [...kernel.inputs.keys()].filter(
+      (input) => mayShareStorage(kernel, input, index) && target.inPlace(kernel, input, index),
+    )
+    const result = uses[kernel.inputs.length + index]!
+    if (!beginsStorage(work, result)) continue
+    const { bytes } = work.buffer(result.origin)
+    const over = allowed
+      .map((input) => uses[input]!)
+      .find((operand) => {
+        const source = work.buffer(operand.origin)
+        const whole = source.kind === 'activation' && operand.from === 0 && operand.to === source.bytes && source.bytes === bytes
+        const usedLater = work.accesses(operand.origin).at(-1)!.index > at
+        return whole && !usedLater && !uses.some((other) => other !== operand && overlap(other, operand))
+      })
+    if (over) work.moveInto(result.origin, over.origin, 0)
   }
-  return list
+}
+
+/** Is this result all of an activation, of which nothing is older than the call? */
+function beginsStorage(work: Workspace, { index, origin, from, to }: Access): boolean {
+  const { kind, bytes } = work.buffer(origin)
+  const [first, second] = work.accesses(origin)
+  return kind === 'activation' && from === 0 && to === bytes && first!.index === index && second?.index !== index
 }

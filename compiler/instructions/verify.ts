@@ -3,7 +3,8 @@ import { byteSize, InvariantError } from '../graph/index.ts'
 import { createCoverage } from './coverage.ts'
 import { mayShareStorage } from './inPlace.ts'
 import type { Buffer, BufferId, Copy, Instruction, InstructionList } from './instruction.ts'
-import { bufferOf, isPlain, overlap, type Place, placeOf, samePlace } from './place.ts'
+import { bufferOf, overlap, type Place, placeOf, samePlace } from './place.ts'
+import { pitchOf, type Stripes, storedBytes, stripesMeet } from './stripes.ts'
 
 type Call = Extract<Instruction, { kind: 'call' }>
 
@@ -55,32 +56,43 @@ export function verifyInstructions(list: InstructionList): void {
     if ((kernels.get(name) ?? signature) !== signature) fail(`${at}: two kernels are called ${name}`)
     kernels.set(name, signature)
     const count = kernel.inputs.length
-    if (operands.length !== count + 1 && operands.length !== count + 2)
-      fail(`${at}: ${name} takes ${count} inputs, a result and perhaps scratch, got ${operands.length} operands`)
+    const made = kernel.results.length
+    if (operands.length !== count + made && operands.length !== count + made + 1)
+      fail(`${at}: ${name} takes ${count} inputs, ${made} results and perhaps scratch, got ${operands.length} operands`)
     const places = operands.slice(0, count).map(({ buffer, qualifier }, i) => {
       if (qualifier !== 'in') fail(`${at}: operand ${i} of ${name} is ${qualifier}, not in`)
       verifyInput(call, i, bufferOf(buffers, buffer), at)
       return read(buffer, at)
     })
-    const [result, scratch] = [operands[count]!, operands[count + 1]]
-    if (result.qualifier !== 'out') fail(`${at}: the result of ${name} is ${result.qualifier}, not out`)
-    const into = bufferOf(buffers, result.buffer)
-    if (into.kind === 'scratch' || into.type.dtype !== kernel.result.dtype || into.bytes !== byteSize(kernel.result))
-      fail(`${at}: the result of ${name} does not fit buffer ${into.id}`)
-    const target = write(result.buffer, at)
-    for (const [i, place] of places.entries()) {
-      if (!overlap(place, target)) continue
-      if (!samePlace(place, target) || !mayShareStorage(kernel, i)) fail(`${at}: ${name} overwrites its input ${i} and may not`)
-      if (places.some((other, j) => j !== i && overlap(other, target) && !mayShareStorage(kernel, j)))
-        fail(`${at}: ${name} overwrites its input ${i} while reading it as another`)
-    }
+    const scratch = operands[count + made]
+    const targets = kernel.results.map((result, index) => {
+      const { buffer, qualifier } = operands[count + index]!
+      if (qualifier !== 'out') fail(`${at}: the result of ${name} is ${qualifier}, not out`)
+      const into = bufferOf(buffers, buffer)
+      if (into.kind === 'scratch' || into.type.dtype !== result.type.dtype || into.bytes !== storedBytes(result))
+        fail(`${at}: the result of ${name} does not fit buffer ${into.id}`)
+      const target: Stripes = { ...write(buffer, at), pitch: pitchOf(call, count + index) }
+      for (const [i, place] of places.entries()) {
+        if (!stripesMeet(place, target)) continue
+        if (!samePlace(place, target) || !mayShareStorage(kernel, i, index))
+          fail(`${at}: ${name} overwrites its input ${i} and may not`)
+        if (places.some((other, j) => j !== i && stripesMeet(other, target) && !mayShareStorage(kernel, j, index)))
+          fail(`${at}: ${name} overwrites its input ${i} while reading it as another`)
+      }
+      return target
+    })
+    for (const [i, target] of targets.entries())
+      if (targets.some((other, j) => j < i && stripesMeet(other, target))) fail(`${at}: results of ${name} overlap`)
     if (scratch) {
       if (scratch.qualifier !== 'scratch' || bufferOf(buffers, scratch.buffer).kind !== 'scratch')
         fail(`${at}: the last operand of ${name} is no scratch`)
       if (usedScratch.has(scratch.buffer)) fail(`${at}: scratch ${scratch.buffer} belongs to another call`)
       usedScratch.add(scratch.buffer)
     }
-    written.add(target)
+    for (const { pitch, ...target } of targets) {
+      if (pitch) written.addBlocks(target, pitch)
+      else written.add(target)
+    }
   }
 
   function verifyCopy(copy: Copy, at: number): void {
@@ -92,8 +104,10 @@ export function verifyInstructions(list: InstructionList): void {
     if (from.to - from.from < (rows - 1) * fromStride + rowBytes) fail(`${at}: copies more than buffer ${copy.from} holds`)
     if (to.to - to.from < (rows - 1) * toStride + rowBytes) fail(`${at}: copies more than buffer ${copy.to} holds`)
     if (overlap(from, to)) fail(`${at}: copies between places that overlap`)
-    if (isPlain(copy)) written.add({ ...to, to: to.from + rows * rowBytes })
-    else written.addRows(to, copy)
+    const target = { ...to, to: to.from + (rows - 1) * toStride + rowBytes }
+    const pitch = pitchOf(copy, 1)
+    if (pitch) written.addBlocks(target, pitch)
+    else written.add(target)
   }
 
   for (const [at, instruction] of list.instructions.entries()) {

@@ -137,7 +137,72 @@ test('LL-07: parts along the outermost axis are produced in their places', () =>
   ])
 })
 
-test('parts along an inner axis are copied row by row', () => {
+test('LL-07: parts along an inner axis are stored in rows by their kernels, where the target does that', () => {
+  const elided = verified(elideCopies(selected(joinAlong(1)), targetWith()))
+  assert.equal(bodyOf(elided), [
+    'alloc %6',
+    'call matmul_4x4_rows8 @in %0, @in %3, @out %7',
+    'call matmul_4x4_rows8 @in %0, @in %5, @out %8',
+    'call matmul_4x2 @in %6, @in %10, @out %9',
+    'dealloc %6',
+  ])
+  const stored = elided.instructions.flatMap((instruction) =>
+    instruction.kind === 'call' ? instruction.kernel.results.map((result) => result.rows) : [],
+  )
+  assert.equal(stored, [{ length: 4, stride: 8 }, { length: 4, stride: 8 }, undefined])
+})
+
+const notInRows: Readonly<Record<string, { readonly make: Make; readonly answers?: Partial<Target> }>> = {
+  'a target that does not store rows': { make: joinAlong(1), answers: { storesRows: () => false } },
+  'a kernel that would need other working storage': {
+    make: joinAlong(1),
+    answers: { scratch: (kernel) => (kernel.results.some((result) => result.rows) ? 64 : 0) },
+  },
+  'a part that another kernel reads dense': {
+    make: (b) => {
+      const x = square(b, 'x')
+      const part = product(b, x, weights(b, 'p', 4, 4))
+      return { y: b.add('concat', { inputs: [part, x] }, { axis: 1 }), z: product(b, part, part) }
+    },
+  },
+}
+
+for (const [name, { make, answers = {} }] of Object.entries(notInRows)) {
+  test(`LL-07: not stored in rows: ${name}`, () => {
+    const elided = verified(elideCopies(selected(make, answers), targetWith(answers)))
+    assert.not(elided.instructions.some((i) => i.kind === 'call' && i.kernel.results.some((result) => result.rows)))
+    assert.is(elided.instructions.filter((instruction) => instruction.kind === 'copy').length, 2)
+  })
+}
+
+test('LL-07: the dimensions of an elementwise kernel are parted where its rows begin', () => {
+  const list = selected((b) => {
+    const parts = ['a', 'b'].map((name) => b.add('exp', { input: b.input(name, f32(2, 3, 4)) }))
+    return { y: b.add('concat', { inputs: parts }, { axis: 1 }) }
+  })
+  const domains = (of: InstructionList) => of.instructions.flatMap((i) => (i.kind === 'call' ? [i.kernel.domain] : []))
+  assert.equal(domains(list), [[24], [24]])
+  assert.equal(domains(verified(elideCopies(list, targetWith()))), [
+    [2, 12],
+    [2, 12],
+  ])
+})
+
+test('LL-06: a store goes when all of it is written again in parts before anybody reads it', () => {
+  const list = selected((b) => {
+    const parts = ['p', 'q'].map((name) => product(b, square(b, 'x'), weights(b, name, 4, 4)))
+    const joined = b.add('concat', { inputs: parts }, { axis: 0 })
+    return { y: product(b, joined, weights(b, 'after', 4, 2)) }
+  })
+  const elided = elideCopies(list)
+  const [alloc, first, second, ...rest] = elided.instructions
+  // The same two parts are written twice.
+  const again = { ...elided, instructions: [alloc!, second!, first!, first!, second!, ...rest] }
+  verifyInstructions(again)
+  assert.equal(bodyOf(elideCopies(again)), bodyOf(elided))
+})
+
+test('without a target, parts along an inner axis are copied row by row', () => {
   const copies = (list: InstructionList) =>
     list.instructions
       .filter((instruction) => instruction.kind === 'copy')

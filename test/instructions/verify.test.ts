@@ -5,6 +5,7 @@ import { InvariantError } from '../../compiler/graph/index.ts'
 import {
   type Buffer,
   type BufferId,
+  elideCopies,
   type Instruction,
   type InstructionList,
   selectInstructions,
@@ -124,6 +125,58 @@ test('LL-04: in place is for element-by-element kernels and identical places onl
   }
   assert.not.throws(() => verifyInstructions(make(false)))
   assert.throws(() => verifyInstructions(make(true)), /overwrites its input 0 and may not/)
+})
+
+test('LL-04 LL-07: rows of a join count once they leave no gaps, and may lie between what their kernel reads', () => {
+  const target = targetWith()
+  const list = elideCopies(
+    selectInstructions(
+      fuseGraph(
+        graphOf((b) => {
+          const x = b.input('x', f32(4, 4))
+          const parts = ['p', 'q', 'r'].map((name) => b.add('matmul', { left: x, right: weights(b, name, 4, 4) }))
+          return {
+            y: b.add('reduceSum', { input: b.add('concat', { inputs: parts }, { axis: 1 }) }, { axes: [0], keepDims: false }),
+          }
+        }),
+        target,
+      ),
+      target,
+    ),
+    target,
+  )
+  verifyInstructions(list)
+  const calls = list.instructions.flatMap((instruction, at) =>
+    instruction.kind === 'call' && instruction.kernel.results[0]!.rows ? [at] : [],
+  )
+  assert.is(calls.length, 3)
+  const partOf = (at: number) => {
+    const call = list.instructions[at]!
+    return call.kind === 'call' ? call.operands.at(-1)!.buffer : assert.unreachable()
+  }
+  const changed = (change: (instruction: Instruction, at: number) => readonly Instruction[]): InstructionList => ({
+    ...list,
+    instructions: list.instructions.flatMap(change),
+  })
+  const intoBuffer = (at: number, buffer: BufferId): InstructionList =>
+    changed((instruction, i) =>
+      i === at && instruction.kind === 'call'
+        ? [{ ...instruction, operands: instruction.operands.with(-1, { buffer, qualifier: 'out' }) }]
+        : [instruction],
+    )
+
+  for (const at of calls) {
+    // Any part that is missing, or lies where another does, leaves a gap.
+    assert.throws(
+      () => verifyInstructions(changed((instruction, i) => (i === at ? [] : [instruction]))),
+      /before it is wholly written/,
+    )
+    const other = calls.find((each) => each !== at)!
+    assert.throws(() => verifyInstructions(intoBuffer(at, partOf(other) as BufferId)), /before it is wholly written/)
+  }
+  const whole = list.buffers.get(partOf(calls[0]!) as BufferId)!
+  assert.ok(whole.kind === 'view')
+  assert.throws(() => verifyInstructions(intoBuffer(calls[0]!, (whole as { of: BufferId }).of)), /does not fit buffer/)
 })
 
 test.run()
