@@ -1,9 +1,9 @@
+import { type Interval, roundUp, solveMemory } from '../allocation/index.ts'
 import type { Kernel } from '../fuse/kernel.ts'
 import { InvariantError } from '../graph/index.ts'
 import type { Buffer, BufferId, InstructionList } from '../instructions/instruction.ts'
 import { placeOf } from '../instructions/place.ts'
 import type { Program } from './program.ts'
-import { type Interval, roundUp, solveMemory } from './solve.ts'
 
 /**
  * Gives every buffer a byte offset in its region: constants one after another, then inputs and outputs one after another, activations

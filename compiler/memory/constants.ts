@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import { roundUp } from '../allocation/index.ts'
 import { type ConstantData, InvariantError } from '../graph/index.ts'
 import type { BufferId, Buffer as Storage } from '../instructions/instruction.ts'
 import { placeOf } from '../instructions/place.ts'
 import type { Program } from './program.ts'
-import { roundUp } from './solve.ts'
 
 export interface SharedConstants {
   /** The given programs, in the same order, with offsets into the one region and its size. */

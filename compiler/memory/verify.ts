@@ -1,5 +1,6 @@
 import { InvariantError } from '../graph/index.ts'
 import type { Buffer, BufferId } from '../instructions/instruction.ts'
+import { createRangeSet } from '../instructions/ranges.ts'
 import { verifyInstructions } from '../instructions/verify.ts'
 import type { Program } from './program.ts'
 
@@ -20,7 +21,7 @@ export function verifyProgram(program: Program): void {
   const { offsets, regions, alignment } = program
   const offsetOf = (id: BufferId) => offsets.get(id) ?? fail(`buffer ${id} has no address`)
 
-  const always: Buffer[] = []
+  const always = { constants: createOccupied(offsetOf), mutable: createOccupied(offsetOf) }
   for (const buffer of program.buffers.values()) {
     const at = offsetOf(buffer.id)
     if (buffer.kind === 'view') {
@@ -32,37 +33,46 @@ export function verifyProgram(program: Program): void {
     if (at < 0 || at % alignment !== 0) fail(`buffer ${buffer.id} is at ${at}, not a multiple of ${alignment}`)
     if (at + buffer.bytes > regions[region])
       fail(`buffer ${buffer.id} ends at ${at + buffer.bytes}, beyond the ${regions[region]} bytes of ${region}`)
-    if (region !== 'activations') {
-      requireApart(
-        buffer,
-        always.filter((other) => regionOf(other.kind) === region),
-        offsetOf,
-      )
-      always.push(buffer)
-    }
+    if (region !== 'activations') always[region].add(buffer)
   }
 
-  const live = new Map<BufferId, Buffer>()
+  const live = createOccupied(offsetOf)
   for (const instruction of program.instructions) {
-    if (instruction.kind === 'alloc') {
-      const buffer = program.buffers.get(instruction.buffer)!
-      requireApart(buffer, live.values(), offsetOf)
-      live.set(buffer.id, buffer)
-    } else if (instruction.kind === 'dealloc') live.delete(instruction.buffer)
+    if (instruction.kind === 'alloc') live.add(program.buffers.get(instruction.buffer)!)
+    else if (instruction.kind === 'dealloc') live.remove(program.buffers.get(instruction.buffer)!)
     else if (instruction.kind === 'call') {
       if (!program.kernels.has(instruction.name)) fail(`${instruction.name} is not among the kernels`)
       for (const { buffer, qualifier } of instruction.operands) {
-        if (qualifier === 'scratch') requireApart(program.buffers.get(buffer)!, live.values(), offsetOf)
+        if (qualifier === 'scratch') live.requireApart(program.buffers.get(buffer)!)
       }
     }
   }
 }
 
-function requireApart(buffer: Buffer, others: Iterable<Buffer>, offsetOf: (id: BufferId) => number): void {
-  const at = offsetOf(buffer.id)
-  for (const other of others) {
-    const from = offsetOf(other.id)
-    if (at < from + other.bytes && from < at + buffer.bytes)
-      fail(`buffers ${other.id} and ${buffer.id} are live together and share bytes`)
+/** What lies in a region at one time. */
+function createOccupied(offsetOf: (id: BufferId) => number) {
+  const bytes = createRangeSet()
+  const buffers = new Set<Buffer>()
+  const rangeOf = (buffer: Buffer) => ({ from: offsetOf(buffer.id), to: offsetOf(buffer.id) + buffer.bytes })
+
+  function requireApart(buffer: Buffer): void {
+    const range = rangeOf(buffer)
+    if (!bytes.meets(range)) return
+    const other = [...buffers]
+      .map((each) => ({ ...rangeOf(each), id: each.id }))
+      .find(({ from, to }) => range.from < to && from < range.to)
+    fail(`buffers ${other?.id} and ${buffer.id} are live together and share bytes`)
+  }
+  return {
+    requireApart,
+    add(buffer: Buffer): void {
+      requireApart(buffer)
+      bytes.add(rangeOf(buffer))
+      buffers.add(buffer)
+    },
+    remove(buffer: Buffer): void {
+      bytes.remove(rangeOf(buffer))
+      buffers.delete(buffer)
+    },
   }
 }

@@ -1,1 +1,2 @@
-export { scheduleKernels } from './schedule.ts'
+export { type RecomputeReport, recomputeKernels, scheduleWithin } from './recompute.ts'
+export { type Scheduled, type ScheduleReport, scheduleKernels } from './schedule.ts'

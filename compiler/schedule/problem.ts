@@ -1,4 +1,4 @@
-/** Work to be put in order. Tasks and storages are numbers from 0. */
+/** Work to be put in order. Tasks and storages are numbers from 0, and tasks come after those they wait for. */
 export interface ScheduleProblem {
   readonly tasks: readonly Task[]
   /** Bytes of each storage; live from the first task that touches it to the last. */
@@ -6,10 +6,22 @@ export interface ScheduleProblem {
 }
 
 export interface Task {
-  /** Tasks that must be done before. */
+  /** Tasks that must be done before; their numbers are lower. */
   readonly after: readonly number[]
   /** Storages it reads or writes, each once. */
   readonly touches: readonly number[]
+  /** Bytes it needs beside, while it runs. */
+  readonly scratch?: number
+  /** Its results that may be written over operands. */
+  readonly overwrites?: readonly Overwrite[]
+}
+
+/** A result that is written over an operand which nobody needs any more does not add its bytes to what is live. */
+export interface Overwrite {
+  /** Bytes of the result. */
+  readonly bytes: number
+  /** Storages of each operand that it may be written over, the first choice first; each is as large as the result. */
+  readonly operands: readonly (readonly number[])[]
 }
 
 export type Order = readonly number[]
@@ -20,8 +32,6 @@ export interface Prepared extends ScheduleProblem {
   readonly before: readonly (readonly number[])[]
   /** How many tasks touch each storage. */
   readonly touches: readonly number[]
-  /** What a task alone needs; the largest is a lower bound of every peak. */
-  readonly own: readonly number[]
 }
 
 export function prepare(problem: ScheduleProblem): Prepared {
@@ -31,8 +41,7 @@ export function prepare(problem: ScheduleProblem): Prepared {
     for (const earlier of after) before[earlier]!.push(task)
     for (const storage of storages) touches[storage]!++
   }
-  const own = problem.tasks.map((task) => task.touches.reduce((sum, storage) => sum + problem.bytes[storage]!, 0))
-  return { ...problem, before, touches, own }
+  return { ...problem, before, touches }
 }
 
 /** Which tasks could run now and what is live, while an order is being made. */
@@ -59,13 +68,39 @@ export function startProgress({ tasks, touches }: Prepared): Progress {
 
 /** Bytes live while the task runs, and after it. */
 export function effectOf(prepared: Prepared, progress: Progress, task: number): { during: number; after: number } {
-  let during = progress.live
-  let freed = 0
-  for (const storage of prepared.tasks[task]!.touches) {
-    if (progress.open[storage] === prepared.touches[storage]) during += prepared.bytes[storage]!
+  const { touches, scratch = 0, overwrites } = prepared.tasks[task]!
+  let [fresh, freed] = [0, 0]
+  for (const storage of touches) {
+    if (progress.open[storage] === prepared.touches[storage]) fresh += prepared.bytes[storage]!
     if (progress.open[storage] === 1) freed += prepared.bytes[storage]!
   }
-  return { during, after: during - freed }
+  const saved = overwrites ? savedBytes(overwrites, prepared.bytes, (storage) => progress.open[storage] === 1) : 0
+  return { during: progress.live + fresh + scratch - saved, after: progress.live + fresh - freed }
+}
+
+/**
+ * Bytes that a task need not add because its results are written over operands that die there. Of an operand in several storages those
+ * that die count, which is never less than what can be had.
+ */
+export function savedBytes(
+  overwrites: readonly Overwrite[],
+  bytes: readonly number[],
+  dies: (storage: number) => boolean,
+): number {
+  let saved = 0
+  const taken = new Set<readonly number[]>()
+  for (const { operands } of overwrites) {
+    let best: { readonly operand: readonly number[]; readonly bytes: number } | undefined
+    for (const operand of operands) {
+      if (taken.has(operand)) continue
+      const dying = operand.reduce((sum, storage) => sum + (dies(storage) ? bytes[storage]! : 0), 0)
+      if (dying > (best?.bytes ?? 0)) best = { operand, bytes: dying }
+    }
+    if (!best) continue
+    saved += best.bytes
+    if (overwrites.length > 1) taken.add(best.operand)
+  }
+  return saved
 }
 
 export function run(prepared: Prepared, progress: Progress, task: number): void {
@@ -77,14 +112,20 @@ export function run(prepared: Prepared, progress: Progress, task: number): void 
   for (const next of prepared.before[task]!) if (--progress.waiting[next]! === 0) progress.ready.add(next)
 }
 
-/** Largest sum of bytes live at one task; throws when the order leaves out a task or does one too early. */
-export function peakOf(problem: ScheduleProblem, order: Order): number {
-  const prepared = prepare(problem)
+/** Most bytes live at each task of an order; throws when the order leaves out a task or does one too early. */
+export function needsOf(prepared: Prepared, order: Order): readonly number[] {
   const progress = startProgress(prepared)
+  const needs = prepared.tasks.map(() => 0)
   for (const task of order) {
     if (!progress.ready.has(task)) throw new Error(`task ${task} is not ready`)
+    needs[task] = effectOf(prepared, progress, task).during
     run(prepared, progress, task)
   }
-  if (order.length !== problem.tasks.length) throw new Error(`${order.length} of ${problem.tasks.length} tasks are in the order`)
-  return progress.peak
+  if (order.length !== needs.length) throw new Error(`${order.length} of ${needs.length} tasks are in the order`)
+  return needs
+}
+
+/** Largest sum of bytes live at one task; throws when the order leaves out a task or does one too early. */
+export function peakOf(problem: ScheduleProblem, order: Order): number {
+  return needsOf(prepare(problem), order).reduce((most, bytes) => Math.max(most, bytes), 0)
 }

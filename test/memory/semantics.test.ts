@@ -33,6 +33,7 @@ const variants: Readonly<Record<string, Stages>> = {
 const targets: Readonly<Record<string, Target>> = {
   'a target that allows all': targetWith(),
   'a target that fuses nothing into anchors': targetWith({ fusesAfter: () => false, fusesBefore: () => false }),
+  'a target whose kernels store no rows': targetWith({ storesRows: () => false }),
   'a target with tiny kernels': targetWith({ maximumSteps: 4 }),
   'a target with scratch': targetWith({ scratch: (kernel) => 40 * kernel.steps.length, alignment: 16 }),
 }
@@ -45,7 +46,7 @@ function compile(graph: Graph, target: Target, stages: Stages): Program {
   verifyKernels(kernels)
   const selected = selectInstructions(kernels, target)
   verifyInstructions(selected)
-  const elided = stages.elide ? elideCopies(selected) : selected
+  const elided = stages.elide ? elideCopies(selected, target) : selected
   verifyInstructions(elided)
   const shared = stages.share ? shareInPlace(elided, target) : elided
   const program = allocateMemory(shared, target.alignment)

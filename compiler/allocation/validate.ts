@@ -1,4 +1,4 @@
-import type { Interval } from './solve.ts'
+import type { Interval } from './problem.ts'
 
 /** What is wrong with a placement, or undefined. Compares all pairs and trusts nothing that the solver computed. */
 export function findOverlap(
