@@ -1,4 +1,5 @@
 import { type DType, dtypeFacts, dtypes, isDType, maximumRank, type ProblemCode, reject } from '../compiler/graph/index.ts'
+import { plainNumber } from './dimension.ts'
 import { describe } from './tracer.ts'
 
 /** Lists of tensors, and values of a constant, stop here: a longer one is a mistake, or meant to exhaust the build. */
@@ -25,8 +26,9 @@ export function isPlainObject(value: unknown): value is Options {
   return prototype === Object.prototype || prototype === null
 }
 
-export function readNumber(op: string, name: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback
+export function readNumber(op: string, name: string, given: unknown, fallback: number): number {
+  if (given === undefined) return fallback
+  const value = plainNumber(given)
   if (typeof value !== 'number') return reject('bad-attribute', `${op}: ${name} must be a number, got ${describe(value)}`)
   return value
 }
@@ -41,10 +43,11 @@ export function readBoolean(op: string, name: string, value: unknown, fallback: 
 export function readInteger(
   op: string,
   name: string,
-  value: unknown,
+  given: unknown,
   minimum: number,
   code: ProblemCode = 'bad-attribute',
 ): number {
+  const value = plainNumber(given)
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < minimum) {
     return reject(
       code,
@@ -71,7 +74,7 @@ export function readAxis(op: string, value: unknown, rank: number, name = 'axis'
 /** Distinct axes in ascending order; absent means all of them. */
 export function readAxes(op: string, value: unknown, rank: number): number[] {
   if (value === undefined) return Array.from({ length: rank }, (_, i) => i)
-  const list = typeof value === 'number' ? [value] : readList(op, 'axes', value, maximumRank)
+  const list = typeof plainNumber(value) === 'number' ? [value] : readList(op, 'axes', value, maximumRank)
   const axes = list.map((entry) => readAxis(op, entry, rank, 'axes'))
   if (new Set(axes).size !== axes.length) reject('bad-attribute', `${op}: axes [${list.join(', ')}] name one axis twice`)
   return axes.sort((a, b) => a - b)
@@ -101,7 +104,8 @@ export function readIntegers(op: string, name: string, value: unknown, minimum: 
 export const readShape = (op: string, value: unknown, minimum = 0): number[] => readIntegers(op, 'shape', value, minimum)
 
 /** A number for all spatial axes, or one for each. */
-export function readPerAxis(op: string, name: string, value: unknown, count: number, minimum: number): number[] {
+export function readPerAxis(op: string, name: string, given: unknown, count: number, minimum: number): number[] {
+  const value = plainNumber(given)
   if (Array.isArray(value)) return readIntegers(op, name, value, minimum, count)
   if (typeof value === 'number') return new Array<number>(count).fill(readInteger(op, name, value, minimum))
   return reject(

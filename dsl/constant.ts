@@ -1,5 +1,6 @@
 import { byteSize, dtypeFacts, elementCount, elementsOf, reject } from '../compiler/graph/index.ts'
 import { isElement, maximumValues, readDType, readList, readShape } from './check.ts'
+import { plainNumber } from './dimension.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
 import { describe, literalOf } from './tracer.ts'
 
@@ -54,7 +55,7 @@ function make(type: { dtype: DType; shape: number[] }, valueAt: (index: number) 
   const wide =
     dtypeFacts[type.dtype].bytes === 8 && dtypeFacts[type.dtype].kind !== 'float' ? new DataView(bytes.buffer) : undefined
   for (let i = 0; i < elements.length; i++) {
-    const given = valueAt(i)
+    const given = plainNumber(valueAt(i))
     if (
       typeof given === 'bigint' &&
       wide &&

@@ -5,7 +5,7 @@ export * from './border.ts'
 export * from './comparison.ts'
 export { constant, full } from './constant.ts'
 export * from './convolution.ts'
-export { type Dim, dim } from './dim.ts'
+export { type Dim, type DimOptions, dim, validLength, validMask } from './dim.ts'
 export * from './einsum.ts'
 export {
   abs,

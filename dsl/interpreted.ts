@@ -1,7 +1,8 @@
 import { byteSize, dtypeFacts, type Graph, inputName, type Node } from '../compiler/graph/index.ts'
 import { EvaluationFault, runGraph } from '../targets/interpreter/index.ts'
+import { createBucketed, createSelector, mergeEntries } from '../targets/runtime/buckets.ts'
 import { fail } from '../targets/runtime/error.ts'
-import type { ModelInfo, TensorInfo, TensorSignature } from '../targets/runtime/index.ts'
+import type { BucketedEntry, Entry, ModelInfo, TensorInfo, TensorSignature, TensorValue } from '../targets/runtime/index.ts'
 import { arrayOf, checkNames, copyInput, elementCount, outputArray, type TensorArray } from '../targets/runtime/tensor.ts'
 import { traceSpec } from './trace.ts'
 
@@ -11,7 +12,7 @@ declare const GLOWPLUG_VERSION: string
 export interface EntryRunner {
   readonly info: ModelInfo
   run(inputs: unknown, options: { readonly into?: object; readonly signal?: AbortSignal } | undefined, closed: boolean): object
-  bind(closed: () => boolean): { inputs: object; outputs: object; run(): void }
+  bind(closed: () => boolean, sizes?: Readonly<Record<string, number>>): { inputs: object; outputs: object; run(): void }
 }
 
 export type Runners = ReadonlyMap<string, EntryRunner>
@@ -20,7 +21,7 @@ let warned = false
 
 /** Runs each `forward` once to get the graphs. Throws ModelProblem. */
 export function createRunners(spec: unknown): Runners {
-  const { name, entries } = traceSpec(spec)
+  const { name, entries, buckets = [] } = traceSpec(spec)
   if (!warned) {
     warned = true
     process.emitWarning(
@@ -32,7 +33,32 @@ export function createRunners(spec: unknown): Runners {
   }
   const data = new Map(entries.flatMap(({ graph }) => graph.nodes.flatMap((node) => (node.data ? [[node.data, node.type]] : []))))
   const constants = [...data.values()].reduce((sum, type) => sum + byteSize(type), 0)
-  return new Map(entries.map((entry) => [entry.name, createRunner(entry.graph, constants)]))
+  const runners = Object.fromEntries(entries.map((entry) => [entry.name, createRunner(entry.graph, constants)]))
+  const merged = mergeEntries(
+    Object.keys(runners),
+    buckets,
+    (entry) => runners[entry]!,
+    (bucketed) => createBucketedRunner(bucketed, runners),
+  )
+  return new Map(Object.entries(merged))
+}
+
+function createBucketedRunner(spec: BucketedEntry, runners: Readonly<Record<string, EntryRunner>>): EntryRunner {
+  const selector = createSelector(spec, runners)
+  const over = (closed: () => boolean) => {
+    const entries = Object.entries(runners).map(([name, runner]) => [name, { ...runner, name, bind: () => runner.bind(closed) }])
+    return createBucketed(spec, Object.fromEntries(entries) as Readonly<Record<string, Entry>>)
+  }
+  return {
+    get info() {
+      return over(() => false).info
+    },
+    run(inputs, options = {}, closed) {
+      const call = selector.prepare(inputs, options.into)
+      return call.finish(call.entry.run(call.inputs, { ...options, into: call.into }, closed) as Record<string, TensorValue>)
+    },
+    bind: (closed, sizes) => over(closed).bind(sizes),
+  }
 }
 
 function createRunner(graph: Graph, constants: number): EntryRunner {

@@ -1,6 +1,7 @@
 import { mainEntry } from '../compiler/graph/index.ts'
 import type { EntriesInfo, ModelInfo, TensorInfo } from '../targets/runtime/index.ts'
 import { readDType, readShape } from './check.ts'
+import { Dimension } from './dimension.ts'
 import type { Runners } from './interpreted.ts'
 import { type QuantizationOptions, quantizedType } from './quantization.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
@@ -87,8 +88,8 @@ export interface Entry<I extends NamedTensors = NamedTensors, O extends NamedTen
   run(inputs: InputsOf<I>, options?: RunOptions<O>): Promise<OutputsOf<O>>
   /** Runs on the calling thread, which waits. Not compiled, it needs `await ready()` of the model before. */
   runSync(inputs: InputsOf<I>, options?: Pick<RunOptions<O>, 'into'>): OutputsOf<O>
-  /** Inputs and outputs in place, for calls that allocate nothing. */
-  bind(): Binding<I, O>
+  /** Inputs and outputs in place, for calls that allocate nothing. `sizes` of the dimensions that have several. */
+  bind(sizes?: Readonly<Record<string, number>>): Binding<I, O>
 }
 
 interface Opened {
@@ -158,8 +159,10 @@ export function tensor<D extends DType, S extends number[]>(
   shape: readonly [...S],
   quantization?: QuantizationOptions,
 ): Tensor<D, Open<S>> {
-  const type = { dtype: readDType('tensor', dtype), shape: readShape('tensor', shape) }
-  return describedInput(quantization === undefined ? type : quantizedType('tensor', type, quantization)) as never
+  const dims = Array.isArray(shape) ? shape.map((entry: unknown) => (entry instanceof Dimension ? entry : undefined)) : []
+  const largest = Array.isArray(shape) ? shape.map((entry, i) => dims[i]?.sizes.at(-1) ?? entry) : shape
+  const type = { dtype: readDType('tensor', dtype), shape: readShape('tensor', largest) }
+  return describedInput(quantization === undefined ? type : quantizedType('tensor', type, quantization), dims) as never
 }
 
 const specKey = Symbol('glowplug.spec')
@@ -204,10 +207,10 @@ export function model(spec: { readonly name: string; readonly entries?: object }
       },
       runSync: (inputs: unknown, options?: RunOptions<NamedTensors>) =>
         runners().get(name)!.run(inputs, options, closed) as OutputsOf<NamedTensors>,
-      bind: () =>
+      bind: (sizes?: Readonly<Record<string, number>>) =>
         runners()
           .get(name)!
-          .bind(() => closed) as Binding<NamedTensors, NamedTensors>,
+          .bind(() => closed, sizes) as Binding<NamedTensors, NamedTensors>,
     })
 
   // Whatever was passed: mistakes in it are told by the build and by the first run.

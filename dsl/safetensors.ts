@@ -54,6 +54,8 @@ export interface TensorFile {
   /** The file's own name, for messages. */
   readonly name: string
   readonly entries: ReadonlyMap<string, Entry>
+  /** The texts that stand beside the tensors. */
+  readonly metadata: ReadonlyMap<string, string>
   /** One payload object for each tensor, so that a tensor read twice is one constant. Rejects what is missing or of another type. */
   data(name: string, dtype: DType, shape: readonly number[]): ConstantData
 }
@@ -69,7 +71,7 @@ export function openTensorFile(path: string): TensorFile {
     if (length > maximumHeader)
       malformed(`the header claims ${length} bytes, the limit is ${maximumHeader}; is this a safetensors file?`)
     if (length > size - 8) malformed(`the header claims ${length} bytes, the file ends after ${size - 8}`)
-    return { size, length, entries: parseHeader(readBytes(fd, 8, length, name), 8 + length, size, malformed) }
+    return { size, length, ...parseHeader(readBytes(fd, 8, length, name), 8 + length, size, malformed) }
   })
   const stamp = stampOf(path)
   const known = new Map<string, ConstantData>()
@@ -108,7 +110,7 @@ export function openTensorFile(path: string): TensorFile {
     }
   }
 
-  return { path, name, entries: opened.entries, data }
+  return { path, name, entries: opened.entries, metadata: opened.metadata, data }
 }
 
 /** Changes whenever the file is written anew. */
@@ -153,7 +155,7 @@ function parseHeader(
   dataStart: number,
   size: number,
   malformed: (what: string) => never,
-): ReadonlyMap<string, Entry> {
+): Pick<TensorFile, 'entries' | 'metadata'> {
   let header: unknown
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -167,7 +169,9 @@ function parseHeader(
       entries.set(name, parseEntry(name.length > 200 ? `${name.slice(0, 200)}…` : name, value, dataStart, size, malformed))
   }
   checkCover(entries, dataStart, size, malformed)
-  return entries
+  const beside = Object.hasOwn(header, '__metadata__') ? header.__metadata__ : undefined
+  const texts = isPlainObject(beside) ? Object.entries(beside) : []
+  return { entries, metadata: new Map(texts.filter((pair): pair is [string, string] => typeof pair[1] === 'string')) }
 }
 
 function parseEntry(name: string, value: unknown, dataStart: number, size: number, malformed: (what: string) => never): Entry {

@@ -24,9 +24,13 @@ const alignment = 8
 
 /**
  * Lays out a safetensors file. Wider elements come first and otherwise tensors keep their order, so that every tensor starts at a multiple of
- * its element's width; the header is padded to 8 bytes. Equal tensors in equal order give equal bytes.
+ * its element's width; the header is padded to 8 bytes. Equal tensors in equal order give equal bytes. `metadata` is what the format lets stand
+ * beside the tensors.
  */
-export function layOutTensors(tensors: ReadonlyMap<string, TensorSource>): TensorContents {
+export function layOutTensors(
+  tensors: ReadonlyMap<string, TensorSource>,
+  metadata: Readonly<Record<string, string>> = {},
+): TensorContents {
   if (tensors.has('__metadata__')) throw new InvariantError('a tensor cannot be called __metadata__ in a safetensors file')
   const widthOf = ({ type }: TensorSource) => dtypeFacts[type.dtype].bytes
   const ordered = [...tensors].sort(([, a], [, b]) => widthOf(b) - widthOf(a))
@@ -37,6 +41,7 @@ export function layOutTensors(tensors: ReadonlyMap<string, TensorSource>): Tenso
     // Written by hand: as a property of an object, a name such as __proto__ would be lost and one such as 1 would change its place.
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype: formatOf(type.dtype), shape: type.shape, data_offsets: [begin, end] })}`
   })
+  if (Object.keys(metadata).length > 0) entries.unshift(`"__metadata__":${JSON.stringify(metadata)}`)
   const header = new TextEncoder().encode(`{${entries.join(',')}}`)
   const padded = Math.ceil(header.length / alignment) * alignment
   const start = new Uint8Array(8 + padded).fill(0x20)

@@ -1,4 +1,4 @@
-import { ModelProblem, mainEntry, type ProblemCode } from '../compiler/graph/index.ts'
+import { type Location, ModelProblem, mainEntry, type ProblemCode } from '../compiler/graph/index.ts'
 import { isPlainObject } from './check.ts'
 import { describe } from './tracer.ts'
 
@@ -8,11 +8,16 @@ type Path = readonly string[]
 export interface SpecProblem {
   readonly problem: ModelProblem
   readonly path: Path
+  /** Where it stands in `forward`, if it does, and what to write instead. */
+  readonly locations?: readonly Location[]
+  readonly help?: string
 }
 
 /** Gathers mistakes. */
 export interface Problems {
   readonly list: SpecProblem[]
+  /** Several. */
+  tell(problems: readonly SpecProblem[]): void
   add(code: ProblemCode, message: string, ...path: Path): void
   /** Runs a step whose ModelProblem belongs to `path`; the result is undefined when it throws one. */
   attempt<T>(path: Path, step: () => T): T | undefined
@@ -22,6 +27,7 @@ export function createProblems(): Problems {
   const list: SpecProblem[] = []
   return {
     list,
+    tell: (problems) => void list.push(...problems),
     add: (code, message, ...path) => void list.push({ problem: new ModelProblem(code, message), path }),
     attempt(path, step) {
       try {

@@ -1,18 +1,34 @@
 import {
+  type BucketedEntry,
   createBuilder,
   type Graph,
   inputName,
   type Location,
   type ModelGraph,
+  ModelProblem,
   type Node,
   type Output,
   reachableNodes,
+  sizeInput,
   unknownLocation,
 } from '../compiler/graph/index.ts'
+import { analysePadding, guardGraph, type SizedGraph, symbolicShape } from '../compiler/padding/index.ts'
 import { isPlainObject } from './check.ts'
+import type { Dimension } from './dimension.ts'
 import { specOf } from './model.ts'
 import { checkName, createProblems, type EntrySpec, type Problems, readSpec, type SpecProblem } from './spec.ts'
-import { describe, describedType, isDescribedInput, isTensor, nodeOf, type Tracer, tensorOf, withTracer } from './tracer.ts'
+import type { Tensor } from './tensor.ts'
+import {
+  describe,
+  describedDims,
+  describedType,
+  isDescribedInput,
+  isTensor,
+  nodeOf,
+  type Tracer,
+  tensorOf,
+  withTracer,
+} from './tracer.ts'
 
 export type { SpecProblem }
 
@@ -28,8 +44,11 @@ export const createTracer = (location: () => Location = () => unknownLocation): 
 export interface TraceHost {
   /** Where the op being applied stands in the model. */
   location(): Location
-  /** Runs one `forward`. Undefined when it failed for a reason that the host has told by itself. */
-  run(forward: () => unknown): { readonly returned: unknown } | undefined
+  /**
+   * Runs one `forward`. Undefined when it failed for a reason that the host has told by itself. `again` says for which sizes, where it has
+   * run for others before.
+   */
+  run(forward: () => unknown, again?: string): { readonly returned: unknown } | undefined
 }
 
 const plainHost: TraceHost = { location: () => unknownLocation, run: (forward) => ({ returned: forward() }) }
@@ -43,12 +62,22 @@ export function traceSpec(spec: unknown): ModelGraph {
   throw problems.find(({ problem }) => problem.code !== 'input-unused')!.problem
 }
 
-/** An entry whose inputs are nodes; what is left to do is to run `forward`. */
+/** An entry whose inputs are understood; what is left to do is to run `forward`. */
 interface Prepared extends EntrySpec {
-  readonly tracer: Tracer
-  readonly inputs: readonly Node[]
+  readonly inputs: readonly (readonly [name: string, description: Tensor])[]
+  /** Those of several sizes. */
+  readonly dims: readonly Dimension[]
   readonly forward: (inputs: object) => unknown
 }
+
+/** What an entry becomes. */
+interface BuiltEntry {
+  readonly entries: ModelGraph['entries']
+  readonly bucketed?: BucketedEntry
+}
+
+/** Each is compiled by itself. */
+const maximumBuckets = 16
 
 /**
  * Checks what `model()` was given, runs each `forward`, and gathers every problem that can be found. An unused input alone does not
@@ -57,17 +86,79 @@ interface Prepared extends EntrySpec {
  */
 export function buildModel(spec: unknown, host: TraceHost = plainHost): BuiltModel {
   const problems = createProblems()
-  const prepared = readSpec(spec, problems).flatMap((entry) => prepare(entry, host, problems) ?? [])
+  const prepared = readSpec(spec, problems).flatMap((entry) => prepare(entry, problems) ?? [])
   if (problems.list.length > 0) return { model: undefined, problems: problems.list }
   const { name } = spec as { readonly name: string }
-  const entries = prepared.flatMap((entry) => {
-    const graph = trace(name, entry, host, problems)
-    return graph ? [{ name: entry.name, graph }] : []
-  })
-  return { model: entries.length === prepared.length ? { name, entries } : undefined, problems: problems.list }
+  const built = prepared.flatMap((entry) => build(name, entry, host, problems) ?? [])
+  const entries = built.flatMap((entry) => entry.entries)
+  const buckets = built.flatMap(({ bucketed }) => bucketed ?? [])
+  const model = { name, entries, ...(buckets.length > 0 && { buckets }) }
+  return { model: built.length === prepared.length ? model : undefined, problems: problems.list }
 }
 
-function prepare(entry: EntrySpec, host: TraceHost, problems: Problems): Prepared | undefined {
+/** All ways to choose a size for each dimension; those of the last change fastest. */
+const combinations = (dims: readonly Dimension[]): Map<string, number>[] =>
+  dims.reduce<Map<string, number>[]>(
+    (list, { dim, sizes }) => list.flatMap((chosen) => sizes.map((size) => new Map([...chosen, [dim, size]]))),
+    [new Map()],
+  )
+
+const printSizes = (sizes: ReadonlyMap<string, number>) => [...sizes].map(([dim, size]) => `${dim} = ${size}`).join(', ')
+
+/**
+ * One graph, or one for each combination of sizes. Then `forward` runs once more at sizes that are none of them, to see that it gives the
+ * same model for any request, and what it computes from padding is followed.
+ */
+function build(model: string, entry: Prepared, host: TraceHost, problems: Problems): BuiltEntry | undefined {
+  const { name, dims, inputs, path } = entry
+  if (dims.length === 0) {
+    const graph = trace(model, entry, new Map(), host, problems)
+    return graph && { entries: [{ name, graph }] }
+  }
+  const buckets = combinations(dims)
+  const odd = new Map(dims.map(({ dim, sizes, least }) => [dim, Math.max(least, sizes.at(-1)! - 1)]))
+  const isNew = !buckets.some((sizes) => printSizes(sizes) === printSizes(odd))
+  const graphs: SizedGraph[] = []
+  for (const sizes of isNew ? [...buckets, odd] : buckets) {
+    const graph = trace(model, entry, sizes, host, problems, graphs.length > 0 ? printSizes(sizes) : undefined)
+    if (!graph) return undefined
+    graphs.push({ sizes, graph })
+  }
+  const signature = inputs.map(([key, value]) => ({
+    name: key,
+    dtype: value.dtype,
+    shape: symbolicShape(
+      value.shape,
+      describedDims(value).map((each) => each?.dim),
+    ),
+  }))
+  const facts = analysePadding(graphs, signature, new Map(dims.map(({ dim, least }) => [dim, least])))
+  problems.tell(
+    facts.problems.map(({ code, message, help, locations }) => ({
+      problem: new ModelProblem(code, message),
+      path: [...path, 'forward'],
+      locations,
+      help,
+    })),
+  )
+  if (facts.problems.length > 0) return undefined
+  const entries = buckets.map((sizes, i) => ({
+    name: [name, ...[...sizes].map(([dim, size]) => `${dim}${size}`)].join('.'),
+    graph: guardGraph(graphs[i]!.graph, facts.guards, i),
+  }))
+  return {
+    entries,
+    bucketed: {
+      name,
+      dims: dims.map(({ dim, sizes, least }) => ({ name: dim, sizes, least })),
+      entries: entries.map((each) => each.name),
+      inputs: signature,
+      outputs: facts.outputs,
+    },
+  }
+}
+
+function prepare(entry: EntrySpec, problems: Problems): Prepared | undefined {
   const { path, where } = entry
   const { inputs, forward } = entry.owner
   if (typeof forward !== 'function')
@@ -81,8 +172,8 @@ function prepare(entry: EntrySpec, host: TraceHost, problems: Problems): Prepare
     )
     return undefined
   }
-  const tracer = createTracer(host.location)
-  const nodes = Object.entries(inputs).flatMap(([key, value]) => {
+  const dims = new Map<string, Dimension>()
+  const described = Object.entries(inputs).flatMap(([key, value]): [string, Tensor][] => {
     const at = [...path, 'inputs', key]
     checkName(key, 'name of an input', problems, ...at)
     if (!isDescribedInput(value)) {
@@ -93,32 +184,59 @@ function prepare(entry: EntrySpec, host: TraceHost, problems: Problems): Prepare
       )
       return []
     }
-    return problems.attempt(at, () => tracer.builder.input(key, describedType(value), host.location())) ?? []
+    for (const each of describedDims(value)) {
+      const known = each && dims.get(each.dim)
+      if (known && (`${known.sizes}` !== `${each.sizes}` || known.least !== each.least))
+        problems.add('bad-attribute', `${where}: inputs have two dimensions '${each.dim}' of different sizes`, ...at)
+      else if (each) dims.set(each.dim, each)
+    }
+    const node = problems.attempt(at, () => createBuilder().input(key, describedType(value)))
+    return node ? [[key, value]] : []
   })
-  return { ...entry, tracer, inputs: nodes, forward: forward as Prepared['forward'] }
+  const count = [...dims.values()].reduce((product, { sizes }) => product * sizes.length, 1)
+  if (count > maximumBuckets)
+    problems.add(
+      'bad-attribute',
+      `${where}: the sizes of ${[...dims.keys()].join(' and ')} have ${count} combinations, each of which is compiled; the limit is ${maximumBuckets}`,
+      ...path,
+      'inputs',
+    )
+  return { ...entry, inputs: described, dims: [...dims.values()], forward: forward as Prepared['forward'] }
 }
 
-function trace(model: string, entry: Prepared, host: TraceHost, problems: Problems): Graph | undefined {
-  const { name, path, owner, tracer, inputs, forward } = entry
+function trace(
+  model: string,
+  entry: Prepared,
+  sizes: ReadonlyMap<string, number>,
+  host: TraceHost,
+  problems: Problems,
+  again?: string,
+): Graph | undefined {
+  const { name, path, owner, forward } = entry
+  const tracer = { ...createTracer(host.location), sizes }
+  const inputs = entry.inputs.map(([key, value]) => tracer.builder.input(key, describedType(value, sizes), host.location()))
   const tensors = () => Object.fromEntries(inputs.map((node) => [inputName(node), tensorOf(node)]))
   const before = problems.list.length
   const outcome = problems.attempt([...path, 'forward'], () =>
-    withTracer(tracer, () => host.run(() => forward.call(owner, tensors()))),
+    withTracer(tracer, () => host.run(() => forward.call(owner, tensors()), again)),
   )
   if (!outcome) return undefined
-  const outputs = readOutputs(outcome.returned, entry, problems)
+  const outputs = readOutputs(outcome.returned, entry, tracer, problems)
   if (problems.list.length > before) return undefined
   const reached = new Set(reachableNodes(outputs.map(({ value }) => value)))
-  for (const node of inputs) {
+  for (const node of again === undefined ? inputs : []) {
     if (reached.has(node)) continue
     const input = inputName(node)
     const whose = path.length === 0 ? `model '${model}'` : `entry '${name}' of model '${model}'`
     problems.add('input-unused', `input '${input}' of ${whose} does not influence any output`, ...path, 'inputs', input)
   }
-  return tracer.builder.finish(model, inputs, outputs)
+  const sizeInputs = [...sizes.keys()].flatMap((dim) => [...reached].filter((node) => isInput(node, sizeInput(dim))))
+  return tracer.builder.finish(model, [...inputs, ...sizeInputs], outputs)
 }
 
-function readOutputs(value: unknown, { path, where, tracer }: Prepared, problems: Problems): Output[] {
+const isInput = (node: Node, name: string): boolean => node.op === 'input' && inputName(node) === name
+
+function readOutputs(value: unknown, { path, where }: Prepared, tracer: Tracer, problems: Problems): Output[] {
   const at = [...path, 'forward']
   if (!isPlainObject(value)) {
     const what = value instanceof Promise ? 'a promise; forward must not be async' : describe(value)

@@ -14,6 +14,7 @@ import {
   type TensorType,
 } from '../compiler/graph/index.ts'
 import { isElement, maximumOperands, readList } from './check.ts'
+import { Dimension, plainNumber } from './dimension.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Collects the nodes of the graph being built. The extractor supplies its own, with locations from the syntax it reads. */
@@ -21,6 +22,8 @@ export interface Tracer {
   readonly builder: Builder
   /** Where the op being applied stands in the model. */
   location(): Location
+  /** What dimensions of several sizes are in the graph being built, by name. */
+  readonly sizes?: ReadonlyMap<string, number>
 }
 
 let current: Tracer | undefined
@@ -36,6 +39,8 @@ export function withTracer<T>(tracer: Tracer, body: () => T): T {
   }
 }
 
+export const currentSizes = (): Tracer['sizes'] => current?.sizes
+
 export function currentTracer(op: string): Tracer {
   return current ?? reject('outside-forward', `${op}: ops are applied inside the forward function of model()`)
 }
@@ -48,7 +53,10 @@ type Meaning =
   | { readonly kind: 'node'; readonly node: Node; readonly builder: Builder | undefined }
   | { readonly kind: 'constant'; readonly data: ConstantData }
   | { readonly kind: 'literal'; readonly bytes: Uint8Array }
-  | { readonly kind: 'input'; readonly quantization: Quantization | undefined }
+  | { readonly kind: 'input'; readonly quantization: Quantization | undefined; readonly dims: InputDims }
+
+/** Dimensions of an input that have several sizes, each at its axis. */
+export type InputDims = readonly (Dimension | undefined)[]
 
 const meaningKey = Symbol('glowplug.meaning')
 
@@ -70,19 +78,31 @@ const traced = (type: TensorType, meaning: Meaning) => new TracedTensor(type, me
 export const tensorOf = (node: Node): Tensor => traced(node.type, { kind: 'node', node, builder: current?.builder })
 export const constantOf = (type: TensorType, data: ConstantData): Tensor => traced(type, { kind: 'constant', data })
 export const literalOf = (type: TensorType, bytes: Uint8Array): Tensor => traced(type, { kind: 'literal', bytes })
-/** The value of `tensor()`: says what callers pass, and is replaced by a real tensor when `forward` is called. */
-export const describedInput = (type: TensorType): Tensor => traced(type, { kind: 'input', quantization: type.quantization })
+/**
+ * The value of `tensor()`: says what callers pass, and is replaced by a real tensor when `forward` is called. Dimensions of several sizes
+ * have the largest in its type.
+ */
+export const describedInput = (type: TensorType, dims: InputDims): Tensor =>
+  traced(type, { kind: 'input', quantization: type.quantization, dims })
 
 export const isTensor = (value: unknown): value is Tensor => value instanceof TracedTensor
 export const isDescribedInput = (value: unknown): value is Tensor =>
   value instanceof TracedTensor && value[meaningKey].kind === 'input'
 
-/** The whole type that `tensor()` described. */
-export function describedType(value: Tensor): TensorType {
+/** The whole type that `tensor()` described, with its dimensions of several sizes at these. */
+export function describedType(value: Tensor, sizes?: Tracer['sizes']): TensorType {
   const { dtype, shape } = value as unknown as TracedTensor
   const meaning = (value as unknown as TracedTensor)[meaningKey]
-  const quantization = meaning.kind === 'input' ? meaning.quantization : undefined
-  return { dtype, shape, ...(quantization ? { quantization } : {}) }
+  if (meaning.kind !== 'input') return { dtype, shape }
+  const { quantization, dims } = meaning
+  const sized = shape.map((extent, i) => (dims[i] && sizes?.get(dims[i].dim)) ?? extent)
+  return { dtype, shape: sized, ...(quantization ? { quantization } : {}) }
+}
+
+/** Which dimensions of an input have several sizes. */
+export function describedDims(value: Tensor): InputDims {
+  const meaning = (value as unknown as TracedTensor)[meaningKey]
+  return meaning.kind === 'input' ? meaning.dims : []
 }
 
 /** Elements of a constant, read now: for parameters that are part of the graph rather than values in it. */
@@ -124,6 +144,7 @@ export const shapeOf = (value: unknown, op: string): Shape => nodeOf(value, op, 
 export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (value instanceof TracedTensor) return `the tensor ${printType(value)}`
+  if (value instanceof Dimension) return `the dimension '${value.dim}'`
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
   if (typeof value === 'bigint') return `${value}n`.slice(0, 60)
@@ -158,7 +179,8 @@ function apply(op: string, operands: Readonly<Record<string, unknown>>, attribut
       : [{ name, spec, value: operands[name] }],
   )
   while (given.at(-1)?.spec.count === 'optional' && given.at(-1)!.value === undefined) given.pop()
-  const nodes = given.map(({ name, spec, value }) => {
+  const nodes = given.map(({ name, spec, value: written }) => {
+    const value = plainNumber(written)
     if (typeof value !== 'number' || !definition.traits.includes('elementwise') || specs.length < 2)
       return nodeOf(value, op, name)
     const alike = given.filter((other) => sameDTypes(other.spec.dtypes, spec.dtypes))

@@ -48,6 +48,11 @@ export const catalogue = {
     "leave the target out, or let targets: 'auto' take those that can be compiled here",
   ),
 
+  'over-budget': error(
+    'A compiled model needs more bytes than its budget allows',
+    'make what the notes name smaller (a smaller batch or image, weights in fewer bits), or raise the budget',
+  ),
+
   // ---------------------------------------------------------------- weights
   'weights-unreadable': error(
     'A weights file cannot be read',
@@ -89,6 +94,14 @@ export const catalogue = {
   'outside-forward': error(
     'An op is applied outside the forward function of a model',
     'move the call into forward(), or into a helper that forward() calls',
+  ),
+  'padding-mixed': error(
+    'Padding of a dimension with several sizes would get into results',
+    'put a value there that does not count, with where(), validMask() and validLength()',
+  ),
+  'size-dependent': error(
+    'A model computes something else at another size of a dimension',
+    'use the size in shapes and positions only; where the model computes with it, take validLength()',
   ),
   'model-not-exported': warning(
     'A model is not exported and stays on the reference interpreter',

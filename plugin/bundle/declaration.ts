@@ -1,9 +1,13 @@
 import { mainEntry, printType, type TensorType } from '../../compiler/graph/index.ts'
-import type { Manifest, TensorSignature } from '../../targets/runtime/manifest.ts'
+import { printExtent } from '../../compiler/padding/index.ts'
+import { mergeEntries } from '../../targets/runtime/buckets.ts'
+import type { BucketedEntry, BucketedTensor, Manifest, TensorSignature } from '../../targets/runtime/manifest.ts'
 import { arrayOf, byteSize } from '../../targets/runtime/tensor.ts'
 
 const quote = (text: string): string => JSON.stringify(text)
-const tuple = (items: readonly (number | string)[]): string => `readonly [${items.join(', ')}]`
+/** Dimensions that are as long as a request makes them are numbers. */
+const tuple = (items: readonly (number | string | object)[]): string =>
+  `readonly [${items.map((item) => (typeof item === 'object' ? 'number' : item)).join(', ')}]`
 
 /** What may be passed for an element type, beside its typed array. */
 function accepted(dtype: string): string {
@@ -17,6 +21,13 @@ function accepted(dtype: string): string {
 /** `u8[1, 3, 8, 8] quantized([0.5], [128])`, as in the text form of graphs. */
 export const printSignature = (tensor: TensorSignature): string => printType(tensor as TensorType)
 
+/** A tensor as callers see it. */
+type Declared = Omit<TensorSignature, 'shape'> & { readonly shape: BucketedTensor['shape'] }
+
+/** `i64[1, seq]` */
+const printDeclared = ({ shape, ...tensor }: Declared): string =>
+  printType({ ...tensor, shape: shape.map((size) => (typeof size === 'object' ? printExtent(size) : size)) } as never)
+
 function quantizationOf({ quantization }: TensorSignature): string {
   if (!quantization) return ''
   const { scale, zeroPoint, axis } = quantization
@@ -24,8 +35,8 @@ function quantizationOf({ quantization }: TensorSignature): string {
   return ` readonly quantization: { readonly scale: ${tuple(scale)}; readonly zeroPoint: ${tuple(zeroPoint)}${along} };`
 }
 
-const fields = (tensors: readonly TensorSignature[], typeOf: (tensor: TensorSignature) => string): string =>
-  tensors.map((tensor) => `\n  /** ${printSignature(tensor)} */\n  readonly ${quote(tensor.name)}: ${typeOf(tensor)}`).join('')
+const fields = (tensors: readonly Declared[], typeOf: (tensor: Declared) => string): string =>
+  tensors.map((tensor) => `\n  /** ${printDeclared(tensor)} */\n  readonly ${quote(tensor.name)}: ${typeOf(tensor)}`).join('')
 
 const table = (tensors: readonly TensorSignature[], offsets: readonly number[]): string =>
   tuple(
@@ -36,17 +47,19 @@ const table = (tensors: readonly TensorSignature[], offsets: readonly number[]):
   )
 
 /** What `info` may be of one entry: each code has its own addresses. */
-const infoOf = ({ model, entries, codes }: Manifest, index: number): string =>
+const infoOf = ({ model, entries, codes }: Manifest, { at, inputs: visible, bucketed }: Signature): string =>
   codes
     .map(({ target, level, weights, entries: points }) => {
-      const { regions, inputs, outputs } = points[index]!
+      const { regions, inputs, outputs } = points[at]!
       const sizes = Object.entries(regions).map(([name, bytes]) => `readonly ${name}: ${bytes}`)
-      return `InfoOf<${quote(model)}, ${quote(target)}, ${quote(level)}, { ${sizes.join('; ')} }, ${weights.bytes}, ${table(entries[index]!.inputs, inputs)}, ${table(entries[index]!.outputs, outputs)}>`
+      const dims = bucketed?.dims.map(({ name, sizes }) => `readonly ${quote(name)}: ${tuple(sizes)}`)
+      const more = dims ? ` & { readonly dims: { ${dims.join('; ')} } }` : ''
+      return `InfoOf<${quote(model)}, ${quote(target)}, ${quote(level)}, { ${sizes.join('; ')} }, ${weights.bytes}, ${table(entries[at]!.inputs.slice(0, visible.length), inputs)}, ${table(entries[at]!.outputs, outputs)}>${more}`
     })
     .map((info) => `\n  | ${info}`)
     .join('')
 
-const array = ({ dtype }: TensorSignature) => arrayOf(dtype).name
+const array = ({ dtype }: Pick<TensorSignature, 'dtype'>) => arrayOf(dtype).name
 const inputsOf = ({ inputs }: Signature) =>
   `{${fields(inputs, ({ dtype, shape }) => `Input<${accepted(dtype)}, ${tuple(shape)}>`)}\n}`
 const outputsOf = ({ outputs }: Signature) =>
@@ -60,32 +73,70 @@ const bindingOf = ({ inputs, outputs }: Signature): string => `{
   run(): void
 }`
 
-type Signature = Manifest['entries'][number]
+/** An entry as callers see it. */
+interface Signature {
+  readonly name: string
+  readonly inputs: readonly Declared[]
+  readonly outputs: readonly Declared[]
+  /** The entry of the manifest that `info` speaks of: the largest, where there are several. */
+  readonly at: number
+  readonly bucketed?: BucketedEntry
+}
+
+function signaturesOf({ entries, buckets = [] }: Manifest): readonly Signature[] {
+  const at = (wanted: string) => entries.findIndex(({ name }) => name === wanted)
+  const merged = mergeEntries(
+    entries.map(({ name }) => name),
+    buckets,
+    (name): Signature => ({ ...entries[at(name)]!, at: at(name) }),
+    (bucketed) => {
+      const quantized = (list: readonly BucketedTensor[], tensors: readonly TensorSignature[]) =>
+        list.map((tensor, i): Declared => ({ ...tensors[i]!, shape: tensor.shape }))
+      const largest = at(bucketed.entries.at(-1)!)
+      const { inputs, outputs } = entries[largest]!
+      return {
+        name: bucketed.name,
+        inputs: quantized(bucketed.inputs, inputs),
+        outputs: quantized(bucketed.outputs, outputs),
+        at: largest,
+        bucketed,
+      }
+    },
+  )
+  return Object.values(merged)
+}
 
 /** A model that is its one entry. */
-function singleModel(manifest: Manifest): string {
-  const [entry] = manifest.entries
-  return `export interface Inputs ${inputsOf(entry!)}
+function singleModel(manifest: Manifest, entry: Signature): string {
+  return `export interface Inputs ${inputsOf(entry)}
 
-export interface Outputs ${outputsOf(entry!)}
+export interface Outputs ${outputsOf(entry)}
 
 /** Inputs and outputs in place: write, run, read. Allocates nothing. */
-export interface Binding ${bindingOf(entry!)}
+export interface Binding ${bindingOf(entry)}
 
 /** Offsets, sizes and regions in bytes. */
-export type Info =${infoOf(manifest, 0)}
+export type Info =${infoOf(manifest, entry)}
 
-export interface Model extends Entry<${quote(manifest.model)}, Inputs, Outputs, Binding, Info>, Opened {
-  readonly entries: { readonly ${mainEntry}: Entry<${quote(mainEntry)}, Inputs, Outputs, Binding, Info> }
+export interface Model extends Entry<${quote(manifest.model)}, Inputs, Outputs, Binding, Info${sizesOf(entry)}>, Opened {
+  readonly entries: { readonly ${mainEntry}: Entry<${quote(mainEntry)}, Inputs, Outputs, Binding, Info${sizesOf(entry)}> }
 }
 `
 }
 
+const sizesType = ({ dims }: BucketedEntry): string =>
+  `{ ${dims.map(({ name }) => `readonly ${quote(name)}: number`).join('; ')} }`
+/** What `bind` takes. */
+const sizesOf = ({ bucketed }: Signature): string => (bucketed ? `, [sizes: ${sizesType(bucketed)}]` : '')
+
 /** A model of several entries. Types of one are `Inputs['step']`, `Outputs['step']`. */
-function entriesModel(manifest: Manifest): string {
-  const { entries, codes, model } = manifest
-  const record = (valueOf: (entry: Signature, index: number) => string) =>
-    entries.map((entry, i) => `\n  readonly ${quote(entry.name)}: ${valueOf(entry, i).replaceAll('\n', '\n  ')}`).join('')
+function entriesModel(manifest: Manifest, entries: readonly Signature[]): string {
+  const { codes, model } = manifest
+  const record = (valueOf: (entry: Signature) => string) =>
+    entries.map((entry) => `\n  readonly ${quote(entry.name)}: ${valueOf(entry).replaceAll('\n', '\n  ')}`).join('')
+  const withSizes = entries.flatMap((entry) =>
+    entry.bucketed ? [`\n  readonly ${quote(entry.name)}: ${sizesType(entry.bucketed)}`] : [],
+  )
   const shared = codes.map(
     ({ target, level, weights }) => `\n  | SharedInfoOf<${quote(model)}, ${quote(target)}, ${quote(level)}, ${weights.bytes}>`,
   )
@@ -102,17 +153,17 @@ export interface Binding {${record(bindingOf)}
 }
 
 /** By entry. Offsets, sizes and regions in bytes. */
-export interface Info {${record((_, i) => infoOf(manifest, i))}
+export interface Info {${record((entry) => infoOf(manifest, entry))}
 }
 
 export interface Model extends Opened {
   readonly name: ${quote(model)}
   readonly info:${shared.join('').replaceAll('\n', '\n  ')}
   readonly entries: {
-    readonly [Name in keyof Inputs]: Entry<Name, Inputs[Name], Outputs[Name], Binding[Name], Info[Name]>
+    readonly [Name in keyof Inputs]: Entry<Name, Inputs[Name], Outputs[Name], Binding[Name], Info[Name]${withSizes.length > 0 ? ', Name extends keyof Sizes ? [sizes: Sizes[Name]] : []' : ''}>
   }
 }
-`
+${withSizes.length > 0 ? `\n/** Sizes of dimensions, by entry. */\nexport interface Sizes {${withSizes.join('')}\n}\n` : ''}`
 }
 
 /**
@@ -120,11 +171,12 @@ export interface Model extends Opened {
  * Needs no other file and no library but the language's own.
  */
 export function declarationOf(manifest: Manifest): string {
-  const { entries } = manifest
-  const isSingle = entries.length === 1 && entries[0]!.name === mainEntry
+  const entries = signaturesOf(manifest)
+  const [first] = entries as readonly [Signature]
+  const isSingle = entries.length === 1 && first.name === mainEntry
   return `// Written by glowplug ${manifest.glowplug}.
 
-${isSingle ? singleModel(manifest) : entriesModel(manifest)}
+${isSingle ? singleModel(manifest, first) : entriesModel(manifest, entries)}
 declare const model: Model
 export default model
 
@@ -134,14 +186,14 @@ export declare class GlowplugError extends Error {
 }
 
 /** One way to call the model. */
-interface Entry<Name, Ins, Outs, Bound, About> {
+interface Entry<Name, Ins, Outs, Bound, About, Sizes extends unknown[] = []> {
   readonly name: Name
   readonly info: About
   /** Runs off the calling thread. Inputs are copied before it returns; the caller owns the outputs. */
   run(inputs: Ins, options?: { readonly into?: Into<Outs>; readonly signal?: Signal }): Promise<Outs>
   /** Runs on the calling thread, which waits. */
   runSync(inputs: Ins, options?: { readonly into?: Into<Outs> }): Outs
-  bind(): Bound
+  bind(...sizes: Sizes): Bound
 }
 
 interface Opened {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import { declarationOf } from './declaration.ts'
 import loaderText from './standalone.ts?source'
+import bucketsText from './standaloneBuckets.ts?source'
 import { removeSuperseded, writeBundle, writeWhole } from './write.ts'
 
 /** How the files begin that `writeFolder` writes under names that others may use too. */
@@ -24,7 +25,8 @@ export async function findForeignFile(folder: string): Promise<string | undefine
  */
 export async function writeFolder(bundle: Bundle, folder: string): Promise<void> {
   await writeBundle(bundle, folder)
-  await writeWhole(join(folder, 'index.js'), `${beginnings['index.js']}${JSON.stringify(bundle.manifest)};\n${loaderText}`)
+  const loader = bundle.manifest.buckets ? bucketsText : loaderText
+  await writeWhole(join(folder, 'index.js'), `${beginnings['index.js']}${JSON.stringify(bundle.manifest)};\n${loader}`)
   await writeWhole(join(folder, 'index.d.ts'), declarationOf(bundle.manifest))
   if (!existsSync(join(folder, 'package.json'))) await writeWhole(join(folder, 'package.json'), '{ "type": "module" }\n')
   await removeSuperseded(bundle, folder)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { InvariantError, inputName, type ModelGraph, type Node } from '../../compiler/graph/index.ts'
+import { type BucketedEntry, InvariantError, inputName, type ModelGraph, type Node } from '../../compiler/graph/index.ts'
 import { faultsOf, type Program } from '../../compiler/memory/index.ts'
 import type { Code, EntryProgram } from '../../compiler/target.ts'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
@@ -93,6 +93,9 @@ export function makeBundle({ model, codes }: BundleParts): Bundle {
       entries: programs.map((program, e) => entryPoint(program, model.entries[e]!)),
     }
   })
+  // One bucket may be compiled alone.
+  const isWhole = ({ entries }: BucketedEntry) => entries.every((name) => model.entries.some((entry) => entry.name === name))
+  const buckets = (model.buckets ?? []).filter(isWhole)
   const manifest: Manifest = {
     format: manifestFormat,
     glowplug: GLOWPLUG_VERSION,
@@ -103,6 +106,7 @@ export function makeBundle({ model, codes }: BundleParts): Bundle {
       inputs: graph.inputs.map((node) => signatureOf(inputName(node), node)),
       outputs: graph.outputs.map((output) => signatureOf(output.name, output.value)),
     })),
+    ...(buckets.length > 0 && { buckets }),
     weights: add(weights.file, 'weights'),
     codes: entries,
   }

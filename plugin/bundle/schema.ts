@@ -17,6 +17,24 @@ const tensor = z
   .readonly()
 const tensors = z.array(tensor).readonly()
 const texts = z.array(z.string()).readonly()
+const extent = z.strictObject({ dim: z.string().min(1), times: z.int().min(1), plus: z.int(), over: z.int().min(1) }).readonly()
+const bucketed = z
+  .array(
+    z.strictObject({ name: z.string().min(1), dtype: z.string(), shape: z.array(z.union([size, extent])).readonly() }).readonly(),
+  )
+  .readonly()
+const buckets = z.strictObject({
+  name: z.string().min(1),
+  dims: z
+    .array(
+      z.strictObject({ name: z.string().min(1), sizes: z.array(size.min(1)).min(2).readonly(), least: size.min(1) }).readonly(),
+    )
+    .min(1)
+    .readonly(),
+  entries: z.array(z.string()).min(2).readonly(),
+  inputs: bucketed,
+  outputs: bucketed,
+})
 const file = z.strictObject({ file: z.string().regex(/^\w[\w.@+-]{0,254}$/), bytes: size, digest })
 
 /** A manifest as the build may write it. The loader repeats by hand what matters to it, since it has no room for zod. */
@@ -30,6 +48,7 @@ export const manifestSchema = z
       .array(z.strictObject({ name: z.string(), inputs: tensors, outputs: tensors }).readonly())
       .min(1)
       .readonly(),
+    buckets: z.array(buckets.readonly()).min(1).readonly().exactOptional(),
     weights: file.readonly(),
     codes: z
       .array(

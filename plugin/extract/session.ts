@@ -40,6 +40,8 @@ export interface Session {
   at: ts.Node
   /** Whether a model is being built, so that mistakes count at once; elsewhere they count when a model depends on them. */
   building: boolean
+  /** For which sizes of its dimensions, as `seq = 31`, where it was built for others before. */
+  sizes: string | undefined
   /** `try` statements around the code that runs. */
   catchers: number
   /** Objects of `import * as`, by what they show. */
@@ -80,6 +82,7 @@ export function createSession(
     calls: [],
     at: start,
     building: false,
+    sizes: undefined,
     catchers: 0,
     namespaces: new Map(),
     wrapped: new WeakMap(),
@@ -129,7 +132,10 @@ function chainNotes(session: Session): Note[] {
 
 /** A diagnostic at a node, with the chain of calls that led there. */
 export function diagnosticAt(session: Session, node: ts.Node, code: DiagnosticCode, message: string, help?: string): Diagnostic {
-  return createDiagnostic(code, message, { span: spanOf(session, node), notes: chainNotes(session), ...(help && { help }) })
+  const { sizes } = session
+  const asked = sizes === undefined ? [] : [{ message: `at ${sizes}: requests may have any size up to the largest` }]
+  const notes = [...chainNotes(session), ...asked]
+  return createDiagnostic(code, message, { span: spanOf(session, node), notes, ...(help && { help }) })
 }
 
 /** Nobody reads more; a loop that makes mistakes makes many. */

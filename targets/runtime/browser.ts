@@ -1,5 +1,6 @@
 /** The loader for browsers: the model API over WebAssembly that is fetched. Needs no `unsafe-eval`, no other file, nothing of Node. */
 import { type BrowserSource, createBrowserHost } from './browserHost.ts'
+import { withBuckets } from './buckets.ts'
 import { createModel, type Model, type OpenOptions } from './model.ts'
 import type { InputValue, TensorValue } from './tensor.ts'
 
@@ -16,3 +17,12 @@ export const open = <I = Record<string, InputValue>, O = Record<string, TensorVa
   source: BrowserSource,
   options: OpenOptions = {},
 ): Model<I, O> => createModel(createBrowserHost(source, options), options)
+
+/** `open` for any bundle, those included whose entries have dimensions of several sizes: a run takes the smallest that fits. */
+export const openBuckets = <I = Record<string, InputValue>, O = Record<string, TensorValue>>(
+  source: BrowserSource,
+  options: OpenOptions = {},
+): Model<I, O> => {
+  const host = createBrowserHost(source, options)
+  return withBuckets(createModel(host, options), host.manifest)
+}

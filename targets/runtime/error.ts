@@ -12,6 +12,8 @@
  * | `target-unavailable` | the bundle has no code for the wanted target, or this process cannot run it |
  * | `input-missing` `input-unknown` | the names of the inputs are not those of the model |
  * | `input-type` `input-length` `input-value` | an input has the wrong type, the wrong shape or number of elements, or an element that does not fit |
+ * | `input-too-long` `input-too-short` | a dimension of several sizes is above the largest of them, or below the least that the model takes |
+ * | `input-sizes` | inputs disagree about the size of a dimension, or none of them tells it |
  * | `output-unknown` `output-type` `output-length` | the same for the arrays given as `into` |
  * | `entry-missing` | the model has several entries: call one of them |
  * | `bad-option` | an option of open() or run() is out of range |
@@ -36,6 +38,9 @@ export type ErrorCode =
   | 'input-type'
   | 'input-length'
   | 'input-value'
+  | 'input-too-long'
+  | 'input-too-short'
+  | 'input-sizes'
   | 'output-unknown'
   | 'output-type'
   | 'output-length'

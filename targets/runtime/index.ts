@@ -2,8 +2,18 @@
 export type { Bundle } from './bundle.ts'
 export { type ErrorCode, GlowplugError } from './error.ts'
 export type { InlineSource, Source } from './locate.ts'
-export type { CodeEntry, EntryPoint, FileEntry, Manifest, Platform, TensorSignature } from './manifest.ts'
+export type {
+  BucketedEntry,
+  BucketedTensor,
+  CodeEntry,
+  EntryPoint,
+  Extent,
+  FileEntry,
+  Manifest,
+  Platform,
+  TensorSignature,
+} from './manifest.ts'
 export type { Binding, EntriesInfo, EntriesModel, Entry, Model, ModelInfo, OpenOptions, RunOptions } from './model.ts'
-export { open, openPortable } from './open.ts'
+export { open, openBuckets, openPortable, openPortableBuckets } from './open.ts'
 export type { TensorInfo } from './plan.ts'
 export type { InputData, InputValue, TensorArray, TensorValue } from './tensor.ts'

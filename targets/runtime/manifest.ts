@@ -52,6 +52,31 @@ export interface EntryPoint {
   readonly faults: readonly string[]
 }
 
+/** How much of a dimension a request fills, where it gives dimension `dim` the size n: ⌊(n · times + plus) / over⌋. */
+export interface Extent {
+  readonly dim: string
+  readonly times: number
+  readonly plus: number
+  readonly over: number
+}
+
+export interface BucketedTensor {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly (number | Extent)[]
+}
+
+/** One entry to callers that is several entries of the manifest, one for each combination of the sizes of its dimensions. */
+export interface BucketedEntry {
+  readonly name: string
+  /** Sizes ascend; `least` is the smallest that callers may pass. */
+  readonly dims: readonly { readonly name: string; readonly sizes: readonly number[]; readonly least: number }[]
+  /** Names of entries; those of the last dimension's sizes change fastest. An input `<dim>.size` of theirs is for the size of the request. */
+  readonly entries: readonly string[]
+  readonly inputs: readonly BucketedTensor[]
+  readonly outputs: readonly BucketedTensor[]
+}
+
 export interface Manifest {
   readonly format: number
   readonly glowplug: string
@@ -63,6 +88,8 @@ export interface Manifest {
     readonly inputs: readonly TensorSignature[]
     readonly outputs: readonly TensorSignature[]
   }[]
+  /** Absent where callers see the entries as they are. */
+  readonly buckets?: readonly BucketedEntry[]
   readonly weights: FileEntry
   readonly codes: readonly CodeEntry[]
 }

@@ -63,6 +63,8 @@ export interface ModelInfo extends EntriesInfo {
   readonly regions: EntryPoint['regions']
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  /** Present where dimensions have several sizes, by name. All else is said of the largest. */
+  readonly dims?: Readonly<Record<string, readonly number[]>> | undefined
 }
 
 /** One way to call a model. */
@@ -74,7 +76,8 @@ export interface Entry<I = Record<string, InputValue>, O = Record<string, Tensor
   run(inputs: I, options?: RunOptions<O>): Promise<O>
   /** Runs on the calling thread, which waits. */
   runSync(inputs: I, options?: Pick<RunOptions<O>, 'into'>): O
-  bind(): Binding
+  /** `sizes` of its dimensions, for an entry where these have several. */
+  bind(sizes?: Readonly<Record<string, number>>): Binding
 }
 
 /** A model with several entries, which share weights, activations and a queue. */

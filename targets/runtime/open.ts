@@ -1,4 +1,5 @@
-import { createHost } from './load.ts'
+import { withBuckets } from './buckets.ts'
+import { createHost, type Drivers } from './load.ts'
 import type { Source } from './locate.ts'
 import { createModel, type Model, type OpenOptions } from './model.ts'
 import { native } from './native.ts'
@@ -19,3 +20,20 @@ export const openPortable = <I = Record<string, InputValue>, O = Record<string, 
   source: Source,
   options: OpenOptions = {},
 ): Model<I, O> => createModel(createHost(source, options, { wasm: threads, module: threads }), options)
+
+const openWith = (drivers: Drivers, source: Source, options: OpenOptions): Model<any, any> => {
+  const host = createHost(source, options, drivers)
+  return withBuckets(createModel(host, options), host.manifest)
+}
+
+/** `open` for any bundle, those included whose entries have dimensions of several sizes: a run takes the smallest that fits. */
+export const openBuckets = <I = Record<string, InputValue>, O = Record<string, TensorValue>>(
+  source: Source,
+  options: OpenOptions = {},
+): Model<I, O> => openWith({ wasm: threads, module: threads, addon: native }, source, options)
+
+/** The same without what runs native code. */
+export const openPortableBuckets = <I = Record<string, InputValue>, O = Record<string, TensorValue>>(
+  source: Source,
+  options: OpenOptions = {},
+): Model<I, O> => openWith({ wasm: threads, module: threads }, source, options)

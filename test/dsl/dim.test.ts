@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ModelProblem, printGraph } from '../../compiler/graph/index.ts'
-import { dim, model, relu, reshape, tensor } from '../../dsl/index.ts'
+import { inputName, ModelProblem, printGraph } from '../../compiler/graph/index.ts'
+import { dim, model, relu, reshape, type Tensor, tensor, validLength, validMask, where } from '../../dsl/index.ts'
 import { traceModel } from '../../dsl/trace.ts'
 import { extractProject } from '../extract/project.ts'
 
@@ -22,8 +22,16 @@ test('mistakes are told', () => {
     throw new Error('nothing was said')
   }
   assert.is(
-    said(() => dim('seq', [32, 64, 128])),
-    "dim: 'seq' has 3 sizes, an entry has one; make an entry for each size, as in entries: { seq32: …, seq64: … }",
+    said(() => dim('seq', [32, 64, 32])),
+    "dim: 'seq' has the size 32 twice",
+  )
+  assert.is(
+    said(() => dim('seq', [32, 64], { least: 33 })),
+    "dim: least is 33, above the smallest size of 'seq', 32",
+  )
+  assert.match(
+    said(() => dim('seq', [32, 64]) * 2),
+    /dim: 'seq' has the sizes 32, 64; it is one of them inside forward\(\)/,
   )
   assert.is(
     said(() => dim('seq', [])),
@@ -70,18 +78,113 @@ export default model({
   assert.equal(traced.entries[0]!.graph.outputs[0]!.value.type.shape, [3, 2])
 })
 
-test('several sizes in a model file are a mistake with a place', async () => {
-  const { diagnostics } = await extractProject({
-    'm.model.ts': `import { dim, model, relu, tensor } from 'glowplug'
+const source = `import { dim, model, relu, reshape, tensor, validLength, validMask, where } from 'glowplug'
+const seq = dim('seq', [64, 32])
+const rest = dim('rest', [2, 3])
 export default model({
   name: 'm',
-  inputs: { x: tensor('f32', [1, dim('seq', [32, 64])]) },
+  inputs: { x: tensor('f32', [1, seq, rest]) },
+  forward({ x }) {
+    let y = relu(x)
+    for (let i = 0; i < seq / 16; i++) y = where(reshape(validMask(seq), [seq, 1]), y, i)
+    return { y: seq > 1 ? reshape(y, [seq, \`\${rest}\`.length * rest]) : y, size: validLength(seq) }
+  },
+})`
+
+test('a dimension of several sizes is each of them in turn, traced and read alike', async () => {
+  const [seq, rest] = [dim('seq', [64, 32]), dim('rest', [2, 3])]
+  const traced = traceModel(
+    model({
+      name: 'm',
+      inputs: { x: tensor('f32', [1, seq, rest]) },
+      forward({ x }) {
+        let y: Tensor<'f32'> = relu(x)
+        for (let i = 0; i < 2; i++) y = where(reshape(validMask(seq), [seq, 1]), y, i)
+        return { y: reshape(y, [seq, rest]), size: validLength(seq) }
+      },
+    }),
+  )
+  const read = await extractProject({ 'm.model.ts': source.replace('seq / 16', '2') })
+  assert.equal(read.diagnostics, [])
+  const { entries, buckets } = read.models[0]!.model
+  assert.equal(
+    entries.map(({ name, graph }) => [name, ...graph.inputs.map(inputName)]),
+    ['seq32.rest2', 'seq32.rest3', 'seq64.rest2', 'seq64.rest3'].map((name) => [`main.${name}`, 'x', 'seq.size']),
+  )
+  for (const [i, { graph }] of entries.entries()) assert.is(printGraph(graph), printGraph(traced.entries[i]!.graph))
+  assert.equal(buckets, traced.buckets)
+  assert.equal(buckets![0]!.dims, [
+    { name: 'seq', sizes: [32, 64], least: 1 },
+    { name: 'rest', sizes: [2, 3], least: 1 },
+  ])
+  assert.equal(buckets![0]!.outputs[0]!.shape, [
+    { dim: 'seq', times: 1, plus: 0, over: 1 },
+    { dim: 'rest', times: 1, plus: 0, over: 1 },
+  ])
+})
+
+test('a loop that turns as often as the size says makes another model at each, and is told at its place', async () => {
+  const { diagnostics } = await extractProject({ 'm.model.ts': source })
+  assert.equal(
+    diagnostics.map(({ code, span }) => [code, span?.line]),
+    [['size-dependent', 9]],
+  )
+})
+
+test('a mistake that another size brings out is told once, with the size', async () => {
+  const { diagnostics } = await extractProject({
+    'm.model.ts': `import { dim, model, relu, reshape, tensor } from 'glowplug'
+const seq = dim('seq', [32, 64])
+export default model({
+  name: 'm',
+  inputs: { x: tensor('f32', [seq]) },
+  forward: ({ x }) => ({ y: relu(reshape(x, [seq / 2, 2])) }),
+})`,
+  })
+  assert.equal(
+    diagnostics.map(({ code, span, notes }) => [code, span?.line, ...notes.map(({ message }) => message)]),
+    [['bad-attribute', 6, 'at seq = 63: requests may have any size up to the largest']],
+  )
+})
+
+test('too many combinations, and two dimensions of one name, are told at the inputs', async () => {
+  const { diagnostics } = await extractProject({
+    'm.model.ts': `import { dim, model, relu, tensor } from 'glowplug'
+const sizes = [1, 2, 3, 4, 5]
+export const many = model({
+  name: 'many',
+  inputs: { x: tensor('f32', [dim('a', sizes), dim('b', sizes)]) },
+  forward: ({ x }) => ({ y: relu(x) }),
+})
+export const two = model({
+  name: 'two',
+  inputs: { x: tensor('f32', [dim('a', [1, 2]), dim('a', [1, 3])]) },
   forward: ({ x }) => ({ y: relu(x) }),
 })`,
   })
   assert.equal(
+    diagnostics.map(({ message, span }) => [message, span?.line]),
+    [
+      ['model(): the sizes of a and b have 25 combinations, each of which is compiled; the limit is 16', 5],
+      ["model(): inputs have two dimensions 'a' of different sizes", 10],
+    ],
+  )
+})
+
+test('a size outside forward is told where it is used', async () => {
+  const { diagnostics } = await extractProject({
+    'm.model.ts': `import { dim, model, relu, reshape, tensor } from 'glowplug'
+const seq = dim('seq', [32, 64])
+const half = seq / 2
+export default model({
+  name: 'm',
+  inputs: { x: tensor('f32', [seq]) },
+  forward: ({ x }) => ({ y: relu(reshape(x, [half, 2])) }),
+})`,
+  })
+  assert.equal(
     diagnostics.map(({ code, span }) => [code, span?.line]),
-    [['bad-attribute', 4]],
+    [['outside-forward', 3]],
   )
 })
 

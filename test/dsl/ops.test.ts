@@ -745,7 +745,7 @@ function apply(name: string, args: readonly unknown[]): Node[] {
 }
 
 /** Functions that are no op: they make models and constants. */
-const others = ['model', 'tensor', 'weights', 'constant', 'full', 'dim']
+const others = ['model', 'tensor', 'weights', 'constant', 'full', 'dim', 'validLength', 'validMask']
 const functions = Object.keys(dsl).filter((name) => typeof dsl[name] === 'function' && !others.includes(name))
 
 test('every function has a sample, and gives the shape worked out by hand', () => {

@@ -61,6 +61,8 @@ import {
   topK,
   transpose,
   unsqueeze,
+  validLength,
+  validMask,
   weights,
   where,
 } from 'glowplug'
@@ -467,12 +469,26 @@ const folded: Tensor<'f32', [any, 768]> = reshape(embedded, [seq * 1, 768])
 const joined: Tensor<'f32', [1, any, 768]> = concat([embedded, expand(value(1, 1, 768), [1, seq, 768])], { axis: 1 })
 const cut: Tensor<'f32', [1, any, 768]> = slice(joined, { axis: 1, start: seq })
 const half: number = seq / 2
+const lengths = dim('lengths', [32, 64], { least: 2 })
+const where32: Tensor<'bool', [any]> = validMask(lengths)
+const where4: Tensor<'bool', [4]> = validMask(4)
+const count: Tensor<'i32', []> = validLength(lengths)
+const bucketed = model({
+  name: 'bucketed',
+  inputs: { x: tensor('f32', [1, lengths]) },
+  forward: ({ x }) => ({ y: relu(x) }),
+})
+const bucketedShape: Promise<readonly [1, number]> = bucketed.run({ x: [1, 2, 3] }).then(({ y }) => y.shape)
+bucketed.runSync({ x: { data: new Float32Array(3), shape: [1, 3] } })
+bucketed.bind({ lengths: 3 }).run()
+// @ts-expect-error a dimension is no option
+dim('seq', [32, 64], { most: 3 })
 // @ts-expect-error a dimension has a name
 dim(3, [128])
 // @ts-expect-error and sizes that are numbers
 dim('seq', ['128'])
 const tiled: Tensor<'f32', [4, 9, 1]> = tile(value(2, 3, 1), [2, 3, 1])
-void [masked, folded, cut, half, tiled]
+void [masked, folded, cut, half, tiled, where32, where4, count, bucketedShape]
 
 // ---------------------------------------------------------------- integers that stand for numbers
 const photo = tensor('u8', [1, 3, 224, 224], { scale: 1 / 128, zeroPoint: 128 })

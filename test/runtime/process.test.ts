@@ -20,17 +20,34 @@ test.after(() => rmSync(folder, { recursive: true, force: true }))
 const run = (script: string, flags?: readonly string[]) =>
   runScript(folder, `const sum = { x: [1, 2, 3, 4], mode: [0] }\n${script}`, flags)
 
-test('the loader with the source of its workers is at most 12 KB where nothing is native, 13 KB with it, and imports nothing', async () => {
-  assert.ok(loader.length <= 13 * 1024, `${loader.length} bytes`)
-  assert.not.match(loader.toString(), /(^|[;}])\s*import[\s{"'*]|\brequire\(/)
-  // As bundlers do with a program that imports this much of it.
-  const portable = await build({
-    stdin: { contents: "export { GlowplugError, openPortable } from './runtime.mjs'", resolveDir: folder },
+/** The loader as bundlers leave it in a program that imports these names. */
+async function bundled(...names: readonly string[]): Promise<{ text: string; bytes: number }> {
+  const result = await build({
+    stdin: { contents: `export { GlowplugError, ${names.join(', ')} } from './runtime.mjs'`, resolveDir: folder },
     ...{ bundle: true, minify: true, write: false, format: 'esm', platform: 'node' },
   })
-  const [{ contents, text }] = portable.outputFiles as [OutputFile]
-  assert.ok(contents.length <= 12 * 1024, `${contents.length} bytes`)
-  assert.not.match(text, /dlopen/)
+  const [{ contents, text }] = result.outputFiles as [OutputFile]
+  return { text, bytes: contents.length }
+}
+
+test('the loader with the source of its workers is at most 12 KB where nothing is native, 13 KB with it, and imports nothing', async () => {
+  assert.not.match(loader.toString(), /(^|[;}])\s*import[\s{"'*]|\brequire\(/)
+  const [portable, whole] = [await bundled('openPortable'), await bundled('open')]
+  assert.ok(portable.bytes <= 12 * 1024, `${portable.bytes} bytes`)
+  assert.ok(whole.bytes <= 13 * 1024, `${whole.bytes} bytes`)
+  assert.not.match(portable.text, /dlopen/)
+  for (const { text } of [portable, whole]) assert.not.match(text, /input-too-long/)
+})
+
+test('dimensions of several sizes cost programs whose models have them 6.5 KB more, and others nothing', async () => {
+  for (const [plain, buckets] of [
+    ['openPortable', 'openPortableBuckets'],
+    ['open', 'openBuckets'],
+  ] as const) {
+    const more = (await bundled(buckets)).bytes - (await bundled(plain)).bytes
+    assert.ok(more > 0 && more <= 6.5 * 1024, `${more} bytes`)
+  }
+  assert.not.match((await bundled('openPortableBuckets')).text, /dlopen/)
 })
 
 test('a process ends by itself when its models are idle, closed or not', async () => {

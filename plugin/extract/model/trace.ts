@@ -1,3 +1,4 @@
+import { createDiagnostic } from '../../../compiler/diagnostics/diagnostic.ts'
 import type { Location, ModelGraph } from '../../../compiler/graph/index.ts'
 import { specOf } from '../../../dsl/model.ts'
 import { buildModel, type SpecProblem } from '../../../dsl/trace.ts'
@@ -19,7 +20,10 @@ export function traceModelCall(session: Session, call: ModelCall): ModelGraph | 
   try {
     const { model, problems } = buildModel(specOf(call.value.host), {
       location: createLocator(session),
-      run(forward) {
+      run(forward, again) {
+        // What is wrong at the first sizes is told once.
+        if (again !== undefined && session.diagnostics.some(({ severity }) => severity === 'error')) return undefined
+        session.sizes = again
         start()
         try {
           return { returned: forward() }
@@ -35,6 +39,7 @@ export function traceModelCall(session: Session, call: ModelCall): ModelGraph | 
     return model
   } finally {
     session.building = false
+    session.sizes = undefined
   }
 }
 
@@ -51,7 +56,12 @@ function createLocator(session: Session): () => Location {
   }
 }
 
-function locate(session: Session, { problem, path }: SpecProblem, call: ModelCall) {
+function locate(session: Session, { problem, path, locations = [], help }: SpecProblem, call: ModelCall) {
+  const place = locations.find((location) => location.kind === 'source')
+  if (place?.kind === 'source') {
+    const notes = place.calls.map((span) => ({ message: 'called from here', span }))
+    return createDiagnostic(problem.code, problem.message, { span: place.span, notes, ...(help && { help }) })
+  }
   return diagnosticAt(session, nodeOf(call.spec, path, call.node), problem.code, problem.message)
 }
 

@@ -1,3 +1,5 @@
+import { ModelProblem } from '../../../compiler/graph/index.ts'
+import { Dimension } from '../../../dsl/dimension.ts'
 import { callFunction } from '../evaluate/invoke.ts'
 import { abandon, languageError, type Session, unknown } from '../session.ts'
 import { getProperty } from './property.ts'
@@ -11,6 +13,7 @@ export function toPrimitive(session: Session, value: Value, hint: 'number' | 'st
   if (value instanceof Unknown) return abandon(session, value, session.at, 'its value is needed here')
   if (!isObject(value)) return value
   if (value.taint) return abandon(session, value.taint, session.at, 'its value is needed here')
+  if (value instanceof HostValue && value.host instanceof Dimension) return sizeOf(session, value.host, hint)
   if (value instanceof HostValue) return abandon(session, hostInExpression(session), session.at, 'its value is needed here')
   for (const name of hint === 'string' ? ['toString', 'valueOf'] : ['valueOf', 'toString']) {
     const method = getProperty(session, session.at, value, name)
@@ -21,6 +24,16 @@ export function toPrimitive(session: Session, value: Value, hint: 'number' | 'st
   }
   const error = languageError(session, session.at, 'TypeError', 'bad-conversion', 'Cannot convert object to primitive value')
   return abandon(session, error, session.at, 'its value is needed here')
+}
+
+/** The size that the model is being built for. */
+function sizeOf(session: Session, dimension: Dimension, hint: string): Primitive {
+  try {
+    return dimension[Symbol.toPrimitive](hint)
+  } catch (error) {
+    if (!(error instanceof ModelProblem)) throw error
+    return abandon(session, unknown(session, session.at, error.code, error.message), session.at, 'its value is needed here')
+  }
 }
 
 export const hostInExpression = (session: Session): Unknown =>
