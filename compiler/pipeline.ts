@@ -1,6 +1,6 @@
 // The way of a graph to a program. Stages are plain values with a text form; each border has a verifier, which always runs.
-import { fuseGraph, type KernelGraph, printKernels, verifyKernels } from './fuse/index.ts'
-import { type Graph, printGraph, verifyGraph } from './graph/index.ts'
+import { fuseGraph, type KernelGraph, printKernels, printKernelsDot, verifyKernels } from './fuse/index.ts'
+import { type CompositeName, type Graph, type Node, printGraph, printGraphDot, takeOrigin, verifyGraph } from './graph/index.ts'
 import {
   elideCopies,
   type InstructionList,
@@ -13,10 +13,11 @@ import { lowerGraph } from './lower/index.ts'
 import { allocateMemory, type Program, printProgram, verifyProgram } from './memory/index.ts'
 import type { PassList } from './pipeline/passList.ts'
 import { phases } from './pipeline/phases.ts'
-import { CompileError, failureOf, writeReproducer } from './pipeline/reproducer.ts'
-import { type PassRecord, runPasses } from './pipeline/runPasses.ts'
+import { CompileError, failureOf } from './pipeline/reproducer.ts'
+import { type PassChange, type PassRecord, runPasses } from './pipeline/runPasses.ts'
 import { requireSupport } from './pipeline/support.ts'
-import { scheduleKernels } from './schedule/index.ts'
+import { type RecomputeReport, type ScheduleReport, scheduleKernels, scheduleWithin } from './schedule/index.ts'
+import { type ChooseOptions, chooseCuts, splitGraph } from './split/index.ts'
 import type { Evaluate, Target } from './target.ts'
 
 export { firstBadApplication } from './pipeline/bisect.ts'
@@ -31,8 +32,8 @@ export {
   untilStable,
 } from './pipeline/passList.ts'
 export { optimise, optimiseLowered, phases } from './pipeline/phases.ts'
-export { CompileError, readReproducer, writeReproducer } from './pipeline/reproducer.ts'
-export { type PassRecord, runPasses } from './pipeline/runPasses.ts'
+export { CompileError, readReproducer, type Standing, writeReproducer } from './pipeline/reproducer.ts'
+export { type PassChange, type PassRecord, runPasses } from './pipeline/runPasses.ts'
 
 /** Every stage of a compilation, in order. */
 export interface Stages {
@@ -53,7 +54,8 @@ export type StageName = 'graph' | 'optimised' | 'lowered' | 'kernels' | 'instruc
 export const stageNames: readonly StageName[] = ['graph', 'optimised', 'lowered', 'kernels', 'instructions', 'memory']
 
 export type PipelineEvent =
-  | { readonly kind: 'pass'; readonly record: PassRecord; readonly graph: Graph }
+  /** One run of a pass; lowering counts as one. */
+  | ({ readonly kind: 'pass'; readonly record: PassRecord } & PassChange)
   /** `text` prints the stage when called. */
   | { readonly kind: 'stage'; readonly stage: StageName; readonly milliseconds: number; readonly text: () => string }
 
@@ -67,8 +69,15 @@ export interface PipelineOptions {
   readonly verify?: boolean
   /** Lets `x · 0` of floats become 0. Default: false. */
   readonly assumeFinite?: boolean
+  /**
+   * Bytes of activations, inputs and outputs. Where more are needed, cheap values are made a second time right before their later readers
+   * rather than kept, until this is enough or nothing helps. Default: everything is made once.
+   */
+  readonly recomputeAbove?: number
   /** Rewrites at most, to find the one that breaks a model. Default: no limit. */
   readonly maximumApplications?: number
+  /** Computes large nodes of the lowered graph in parts; see `chooseCuts`. Default: every node as a whole. */
+  readonly split?: ChooseOptions
   /** Replaces the passes of a phase. */
   readonly passes?: Partial<Record<keyof typeof phases, PassList>>
 }
@@ -81,11 +90,14 @@ export interface CompileResult extends Stages {
   readonly log: readonly PassRecord[]
   /** Milliseconds of each stage. */
   readonly times: Readonly<Record<StageName, number>>
+  /** How good the order of the kernels is; with `recomputeAbove` also what was made again. */
+  readonly schedule: ScheduleReport & Partial<RecomputeReport>
 }
 
 /** What there is of a compilation that was stopped. */
 export type PartialResult = Partial<Stages> &
-  Pick<CompileResult, 'log'> & { readonly times: Readonly<Partial<Record<StageName, number>>> }
+  Pick<CompileResult, 'log'> &
+  Partial<Pick<CompileResult, 'schedule'>> & { readonly times: Readonly<Partial<Record<StageName, number>>> }
 
 /**
  * Compiles a graph for a target. Throws DiagnosticError where the target lacks an op, CompileError (with a reproducer) where the
@@ -122,6 +134,8 @@ interface Journey {
   readonly log: PassRecord[]
   /** Counts down with every rewrite. */
   readonly budget: { applications: number }
+  /** Of the order of kernels, once there is one. */
+  schedule?: CompileResult['schedule']
 }
 
 const journeyFrom = ({ stages, times, log, budget }: Journey): Journey => ({
@@ -131,12 +145,40 @@ const journeyFrom = ({ stages, times, log, budget }: Journey): Journey => ({
   budget: { ...budget },
 })
 
+/** What a target said to a composite. */
+interface Answer {
+  readonly node: Node
+  readonly answer: boolean
+}
+
+/** A lowered graph serves every target that gives the answers from which it was made. */
+interface Lowered {
+  readonly asked: readonly Answer[]
+  readonly journey: Journey
+}
+
+const keepsNode = (target: Target, node: Node): boolean =>
+  target.keeps.has(node.op as CompositeName) && target.lowers?.(node) !== true
+
+function remember(asked: Answer[], node: Node, answer: boolean): boolean {
+  asked.push({ node, answer })
+  return answer
+}
+
 type CompileUntil = (target: Target, stopAfter: string | undefined) => PartialResult
 
 function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
-  const { evaluate, verify = false, assumeFinite = false, observe, maximumApplications = Number.POSITIVE_INFINITY } = options
+  const {
+    evaluate,
+    verify = false,
+    assumeFinite = false,
+    observe,
+    recomputeAbove,
+    maximumApplications = Number.POSITIVE_INFINITY,
+    split,
+  } = options
   let optimised: Journey | undefined
-  const lowered = new Map<string, Journey>()
+  const lowered: Lowered[] = []
 
   function enter<K extends keyof Stages>(
     { stages, times }: Journey,
@@ -149,9 +191,11 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
       stages[key] = make()
     } catch (error) {
       if (error === stop || error instanceof CompileError) throw error
-      throw failureOf(`stage ${stage}`, error, () =>
-        writeReproducer(stages.lowered ?? stages.optimised ?? graph, 'stages', stage),
-      )
+      throw failureOf(`stage ${stage}`, error, () => ({
+        graph: stages.lowered ?? stages.optimised ?? graph,
+        phase: 'stages',
+        remaining: stage,
+      }))
     }
     times[stage] = performance.now() - started
     observe?.({ kind: 'stage', stage, milliseconds: times[stage], text: () => printStage(stages, stage)! })
@@ -165,9 +209,9 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     phase: keyof typeof phases,
     stopAfter: string | undefined,
   ): Graph {
-    const after = (record: PassRecord, result: Graph) => {
+    const after = (record: PassRecord, change: PassChange) => {
       log.push(record)
-      observe?.({ kind: 'pass', record, graph: result })
+      observe?.({ kind: 'pass', record, ...change })
       return stopAfter === record.pass
     }
     const list = options.passes?.[phase] ?? phases[phase]
@@ -175,6 +219,20 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     if (!result.stopped) return result.graph
     stages[phase === 'optimise' ? 'optimised' : 'lowered'] = result.graph
     throw stop
+  }
+
+  /** Lowering and splitting rewrite as a pass does, and are logged as one. */
+  function rewriteAs(pass: 'lower' | 'split', { log }: Journey, before: Graph, make: (graph: Graph) => Graph): Graph {
+    const started = performance.now()
+    const after = verified(make(before), verifyStage)
+    const milliseconds = performance.now() - started
+    const [nodesBefore, nodesAfter] = [before.nodes.length, after.nodes.length]
+    const changed = after !== before
+    const record = { phase: pass, pass, round: 1, changed, milliseconds, nodesBefore, nodesAfter, applications: [] }
+    const became = changed ? takeOrigin(after) : undefined
+    log.push(record)
+    observe?.({ kind: 'pass', record, before, graph: after, ...(became && { became }) })
+    return after
   }
 
   function verified<T>(value: T, check: (value: T) => void): T {
@@ -190,10 +248,12 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     )
   }
 
-  function lower(journey: Journey, keeps: Target['keeps'], stopAfter: string | undefined): void {
+  function lower(journey: Journey, keeps: (node: Node) => boolean, stopAfter: string | undefined): void {
     enter(journey, ['lowered', 'lowered'], stopAfter, () => {
-      const primitives = verified(lowerGraph(journey.stages.optimised!, keeps), verifyStage)
-      return verified(rewrite(journey, primitives, 'optimise-lowered', stopAfter), verifyStage)
+      const primitives = rewriteAs('lower', journey, journey.stages.optimised!, (before) => lowerGraph(before, keeps))
+      const rewritten = verified(rewrite(journey, primitives, 'optimise-lowered', stopAfter), verifyStage)
+      if (!split) return rewritten
+      return rewriteAs('split', journey, rewritten, (before) => splitGraph(before, chooseCuts(before, split)).graph)
     })
   }
 
@@ -201,12 +261,16 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
   function generate(journey: Journey, target: Target, stopAfter: string | undefined): void {
     const graph = journey.stages.lowered!
     requireSupport(graph, target)
-    const kernels = enter(journey, ['kernels', 'kernels'], stopAfter, () =>
-      verified(scheduleKernels(verified(fuseGraph(graph, target), verifyKernels), target).kernels, verifyKernels),
-    )
+    const kernels = enter(journey, ['kernels', 'kernels'], stopAfter, () => {
+      const fuse = (options: { readonly together?: boolean }) => verified(fuseGraph(graph, target, options), verifyKernels)
+      const { kernels, ...report } =
+        recomputeAbove === undefined ? scheduleKernels(fuse({}), target) : scheduleWithin(recomputeAbove, target, fuse)
+      journey.schedule = report
+      return verified(kernels, verifyKernels)
+    })
     const instructions = enter(journey, ['instructions', 'instructions'], stopAfter, () => {
       const selected = verified(selectInstructions(kernels, target), verifyInstructions)
-      const elided = verified(elideCopies(selected), verifyInstructions)
+      const elided = verified(elideCopies(selected, target), verifyInstructions)
       return verified(shareInPlace(elided, target), verifyInstructions)
     })
     enter(journey, ['memory', 'program'], stopAfter, () =>
@@ -215,8 +279,8 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
   }
 
   return (target, stopAfter) => {
-    const composites = [...target.keeps].sort().join(' ')
-    const begun = lowered.get(composites) ?? optimised
+    const begun =
+      lowered.find(({ asked }) => asked.every(({ node, answer }) => keepsNode(target, node) === answer))?.journey ?? optimised
     let journey = begun ? journeyFrom(begun) : { stages: {}, times: {}, log: [], budget: { applications: maximumApplications } }
     try {
       if (!journey.stages.optimised) {
@@ -225,22 +289,36 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
         journey = journeyFrom(journey)
       }
       if (!journey.stages.lowered) {
-        lower(journey, target.keeps, stopAfter)
-        lowered.set(composites, journey)
+        const asked: Answer[] = []
+        lower(journey, (node) => remember(asked, node, keepsNode(target, node)), stopAfter)
+        lowered.push({ asked, journey })
         journey = journeyFrom(journey)
       }
       generate(journey, target, stopAfter)
     } catch (error) {
       if (error !== stop) throw error
     }
-    return { ...journey.stages, log: journey.log, times: journey.times }
+    return { ...journey.stages, log: journey.log, times: journey.times, ...(journey.schedule && { schedule: journey.schedule }) }
   }
 }
 
-/** The text form of a stage; undefined when the compilation did not get there. */
-export function printStage(stages: Partial<Stages>, stage: StageName): string | undefined {
-  if (stage === 'kernels') return stages.kernels && printKernels(stages.kernels)
+/** The text form of a stage, of kernels with the reasons for them if asked for; undefined when the compilation did not get there. */
+export function printStage(
+  stages: Partial<Stages>,
+  stage: StageName,
+  options: { readonly reasons?: boolean } = {},
+): string | undefined {
+  if (stage === 'kernels') return stages.kernels && printKernels(stages.kernels, options)
   if (stage === 'instructions') return stages.instructions && printInstructions(stages.instructions)
   if (stage === 'memory') return stages.program && printProgram(stages.program)
   return stages[stage] && printGraph(stages[stage])
+}
+
+/** Stages that are graphs, and can be drawn. */
+export const drawnStages: readonly StageName[] = ['graph', 'optimised', 'lowered', 'kernels']
+
+/** A stage in the DOT language; undefined when it is not among `drawnStages`, or the compilation did not get there. */
+export function drawStage(stages: Partial<Stages>, stage: StageName): string | undefined {
+  if (stage === 'kernels') return stages.kernels && printKernelsDot(stages.kernels)
+  return stage === 'instructions' || stage === 'memory' ? undefined : stages[stage] && printGraphDot(stages[stage])
 }

@@ -1,10 +1,18 @@
 import { cac } from 'cac'
+import { allocate } from './cli/allocate.ts'
+import { archive } from './cli/archive.ts'
+import { bisect } from './cli/bisect.ts'
 import { build } from './cli/build.ts'
 import { check } from './cli/check.ts'
+import { debug } from './cli/debug.ts'
 import { exportModel } from './cli/export.ts'
 import { importModel } from './cli/import.ts'
+import { log } from './cli/log.ts'
+import { passes } from './cli/passes.ts'
 import { print } from './cli/print.ts'
+import { reproduce } from './cli/reproduce.ts'
 import { run } from './cli/run.ts'
+import { stats } from './cli/stats.ts'
 import { explain, nearest, UsageError } from './cli/terminal.ts'
 
 declare const GLOWPLUG_VERSION: string
@@ -18,10 +26,43 @@ function createCommands() {
     'auto (default: native where there is a C compiler, and wasm), or a list with commas in order of preference',
   ] as const
   const entry = ['--entry <name>', 'Which entry, where the model has several'] as const
+  const dim = [
+    '--dim <name=size>',
+    'Size of a symbolic dimension; name=32,64 makes an entry for each; repeat it for each dimension',
+  ] as const
+  const constant = [
+    '--constant <input=value>',
+    'Value of an input that callers shall not pass; repeat it for each input',
+  ] as const
+
+  type Command = ReturnType<typeof commands.command>
+  /** What the tools take: a model file, an ONNX file or an archive; one target; inputs, or none. */
+  const tool = (command: Command, { runs }: { readonly runs: boolean }): Command => {
+    command
+      .option('--target <name>', 'wasm (default) or another target')
+      .option('--level <name>', 'Which level, where the target has several')
+      .option(...model)
+      .option(...entry)
+      .option(...dim)
+      .option(...constant)
+    if (runs)
+      command
+        .option('--input <name=file>', 'Elements of an input; repeat it for each input. Default: random ones')
+        .option('--seed <number>', 'Draws the random inputs; default 1')
+    return command.option(...json)
+  }
+  const tolerance = (command: Command): Command =>
+    command
+      .option('--atol <number>', 'Absolute difference that counts as equal; default: what rounding explains')
+      .option('--rtol <number>', 'The same, relative to what is expected')
 
   commands
     .command('build <file>', 'Compile a model to a folder that can be imported and runs with Node alone')
     .option('--out <folder>', 'Folder to write to')
+    .option('--memory <bytes>', 'Fail where an entry needs more for activations, inputs and outputs')
+    .option('--recompute', 'Make cheap values again rather than keep them, where --memory asks for it')
+    .option('--weights <bytes>', 'Fail where the weights are more')
+    .option('--code <bytes>', 'Fail where the code of a target is more')
     .option(...target)
     .option(...model)
     .option(...json)
@@ -30,6 +71,7 @@ function createCommands() {
   commands
     .command('run <source>', 'Run a model file, or a folder that build wrote, on raw little-endian tensors')
     .option('--input <name=file>', 'Elements of an input; repeat it for each input')
+    .option('--shape <name=sizes>', 'Sizes of an input, as tokens=2,20, where several of its dimensions have several sizes')
     .option('--out <folder>', 'Write each output to <name>.bin there')
     .option(...target)
     .option(...model)
@@ -45,21 +87,28 @@ function createCommands() {
     .option('--stage <name>', 'graph, optimised, lowered, kernels, instructions, memory or c', { default: 'graph' })
     .option('--print-after <pass>', 'The graph after each run of a pass')
     .option('--print-changed', 'The graph after each pass that changed it')
+    .option('--diff <pass>', 'What each run of a pass changed')
     .option('--stop-after <name>', 'Stop after a pass or a stage, and print what there is')
+    .option('--reasons', 'With --stage kernels: where each value lies and why, with the costs compared')
+    .option('--split <parts>', 'Large products and batches computed in so many parts')
+    .option('--dot', 'The stage as a drawing for Graphviz: graph, optimised, lowered or kernels')
     .option('--timing', 'Milliseconds of each pass and stage')
     .option('--verify', 'Verify after every pass')
     .option('--target <name>', 'wasm (default) or another target')
     .option('--level <name>', 'Which level, where the target has several')
     .option(...model)
     .option(...entry)
+    .option(...dim)
+    .option(...constant)
     .example('glowplug print face.model.ts --stage memory')
+    .example('glowplug print face.model.ts --diff fold-affine')
     .action(print)
   commands
     .command('import <file>', 'Turn an ONNX model into a model file and its weights')
     .option('--out <folder>', 'Folder to write <name>.model.ts and <name>.safetensors to (default: where you are)')
     .option('--name <name>', "Name of the files and of the model (default: the ONNX file's own)")
-    .option('--dim <name=size>', 'Size of a symbolic dimension; name=32,64 makes an entry for each; repeat it for each dimension')
-    .option('--constant <input=value>', 'Value of an input that callers shall not pass; repeat it for each input')
+    .option(...dim)
+    .option(...constant)
     .option('--force', 'Overwrite files that are there')
     .option(...json)
     .example('glowplug import detector.onnx')
@@ -76,6 +125,58 @@ function createCommands() {
     .option(...json)
     .example('glowplug export face.model.ts --onnx face.onnx')
     .action(exportModel)
+  tool(commands.command('log <source>', 'Show what every pass did, and what became of a node'), { runs: false })
+    .option('--pass <name>', 'Every rewrite of one pass')
+    .option(
+      '--node <which>',
+      '%12, lowered:%12, a place such as face.model.ts:30, an op, or the name of an input, output or weight',
+    )
+    .example('glowplug log face.model.ts')
+    .example('glowplug log face.model.ts --node face.model.ts:30')
+    .action(log)
+  tool(commands.command('stats <source>', 'Show count, time, work and bytes of each kind of op'), { runs: true })
+    .option('--stage <name>', 'kernels (default) as the target runs them, or graph, optimised, lowered node by node')
+    .option('--runs <number>', 'How often everything is run; medians count')
+    .option('--kernels', 'Each kernel by itself too')
+    .example('glowplug stats face.model.ts --target native --kernels')
+    .action(stats)
+  tolerance(tool(commands.command('bisect <source>', 'Find the rewrite that makes a model wrong'), { runs: true }))
+    .example('glowplug bisect face.model.ts --input image=image.bin')
+    .action(bisect)
+  tolerance(tool(commands.command('debug <source>', 'Compare a target with the interpreter, layer by layer'), { runs: true }))
+    .option('--mode <name>', 'cumulative: after the layers before; independent: on exact inputs; both (default)')
+    .option('--all', 'Go on after the first layer that is wrong, and list all')
+    .option('--out <file>', 'Store the first wrong layer and its inputs in an archive')
+    .example('glowplug debug face.model.ts --target native --out layer.safetensors')
+    .action(debug)
+  tool(commands.command('archive <source>', 'Put a model with its weights and one request into one file'), { runs: true })
+    .option('--out <file>', 'File to write, such as request.safetensors')
+    .option('--force', 'Overwrite the file when it is there')
+    .example('glowplug archive face.model.ts --input image=image.bin --out request.safetensors')
+    .action(archive)
+  tolerance(
+    commands
+      .command('reproduce <archive>', 'Run an archive: a request, one layer, or a compilation that failed')
+      .option('--target <name>', 'Another target than the archive names')
+      .option('--level <name>', 'Which level, where the target has several')
+      .option('--latency <runs>', 'Measure the time of so many runs')
+      .option(...json),
+  )
+    .example('glowplug reproduce request.safetensors --target native --latency 1000')
+    .action(reproduce)
+  commands
+    .command('passes', 'List the passes of the compiler in order')
+    .option(...json)
+    .action(passes)
+  commands
+    .command(
+      'allocate <file>',
+      'Give each buffer of a CSV file (id,lower,upper,size) an offset, so that no two live together overlap',
+    )
+    .option('--capacity <bytes>', 'Bytes that all buffers must fit into')
+    .option('--out <file>', 'CSV file to write, with a column offset (default: standard output)')
+    .example('glowplug allocate buffers.csv --capacity 1048576 --out placed.csv')
+    .action(allocate)
   commands.help()
   commands.version(GLOWPLUG_VERSION)
   return commands
@@ -110,7 +211,7 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
       )
     if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
       throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
-    const single = !['input', 'dim', 'constant'].includes(name)
+    const single = !['input', 'shape', 'dim', 'constant'].includes(name)
     if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
   }
   const minimum = matchedCommand.args.filter(({ required }) => required).length

@@ -9,12 +9,14 @@ import {
   createCompilation,
   type PartialResult,
   type PipelineOptions,
-  writeReproducer,
+  type Standing,
 } from '../compiler/pipeline.ts'
 import type { EntryProgram, Target } from '../compiler/target.ts'
 import type { Bundle } from '../targets/runtime/bundle.ts'
+import { type Budgets, recomputeNeeds } from './budgets.ts'
 import { type CompiledCode, makeBundle } from './bundle/make.ts'
 import type { Extraction, ExtractOptions } from './extract/index.ts'
+import { requireBudgets } from './requireBudgets.ts'
 import { chooseTargets, defaultTarget, describeTarget } from './targets.ts'
 
 export { type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
@@ -39,15 +41,17 @@ export {
   printStage,
   readReproducer,
   type StageName,
+  type Standing,
   stageNames,
 } from '../compiler/pipeline.ts'
 export type { Code, EntryProgram, Evaluate, Platform, Target } from '../compiler/target.ts'
 export type { Bundle } from '../targets/runtime/bundle.ts'
+export type { Budgets } from './budgets.ts'
 export type { CompiledCode } from './bundle/make.ts'
 export { writeBundle } from './bundle/write.ts'
 export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
 
-/** How the compiler goes about it; what it makes depends on `assumeFinite` alone. */
+/** How the compiler goes about it; what it makes depends on `assumeFinite` and `recomputeAbove` alone. */
 type Manner = Omit<PipelineOptions, 'evaluate'>
 
 /** For one target at one level. */
@@ -58,12 +62,19 @@ export interface StageOptions extends Manner {
   readonly level?: string
 }
 
-export interface CompileOptions extends Manner {
+export interface CompileOptions extends Omit<Manner, 'recomputeAbove'> {
   /**
    * What to compile for, in the order in which the loader tries it; all levels of each target. `auto` is native code for this machine
    * where there is a C compiler, and wasm. Default `wasm`.
    */
   readonly target?: string | Target | readonly (string | Target)[]
+  /** Bytes that the model may need; more is a DiagnosticError with the largest contributors. Default: no limits. */
+  readonly budgets?: Budgets
+  /**
+   * Where an entry needs more than `budgets.memory`, makes cheap values a second time right before their later readers rather than keep
+   * them. Results are the same, and take longer. Default false.
+   */
+  readonly recompute?: boolean
 }
 
 const modelOf = (model: Graph | ModelGraph): ModelGraph =>
@@ -111,15 +122,19 @@ export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {
 
 /**
  * Compiles a model, or the one graph of it, to a bundle, for `open` or `writeBundle`. Equal graphs, options and tools give equal bytes.
- * Throws RangeError for a target that does not exist, TargetUnavailable for one that this machine cannot compile for, DiagnosticError
+ * Throws RangeError for a target that does not exist and for `recompute` without `budgets.memory`, TargetUnavailable for one that this machine cannot compile for, DiagnosticError
  * where a target lacks an op or weights cannot be read, CompileError with a reproducer where the compiler itself fails.
  */
 export const compile = (model: Graph | ModelGraph, options: CompileOptions = {}): Promise<Bundle> =>
   withDiagnostics(async () => {
-    const { target = defaultTarget, ...manner } = options
+    const { target = defaultTarget, budgets = {}, recompute = false, ...manner } = options
+    if (recompute && budgets.memory === undefined) throw new RangeError(`compile: ${recomputeNeeds}`)
     const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]))
     const whole = modelOf(model)
-    return makeBundle({ model: whole, codes: await compileFor(whole, targets, manner) })
+    const above = recompute ? budgets.memory : undefined
+    const codes = await compileFor(whole, targets, { ...manner, ...(above !== undefined && { recomputeAbove: above }) })
+    requireBudgets(whole.name, codes, budgets, recompute)
+    return makeBundle({ model: whole, codes })
   })
 
 /** Lets what waits for this thread go on, such as handing its input to a C compiler. */
@@ -160,21 +175,25 @@ async function compileFor(model: ModelGraph, targets: readonly Target[], manner:
       return { target: target.name, entries: list, constants: bytes, code: await target.emit(model.name, list) }
     } catch (error) {
       if (!(error instanceof InvariantError)) throw error
-      throw new CompileError(`code for ${describeTarget(target)}`, error, await reproduce(target, list, compiled))
+      throw new CompileError(`code for ${describeTarget(target)}`, error, await standingOf(target, list, compiled))
     }
   }
 
   /** The graph of the entry that fails on its own; of the first where none does. */
-  async function reproduce(target: Target, list: readonly EntryProgram[], compiled: readonly CompileResult[]): Promise<string> {
-    const write = (result: CompileResult) => writeReproducer(result.lowered, 'stages', 'memory')
+  async function standingOf(
+    target: Target,
+    list: readonly EntryProgram[],
+    compiled: readonly CompileResult[],
+  ): Promise<Standing> {
+    const standing = (result: CompileResult) => ({ graph: result.lowered, phase: 'stages', remaining: 'memory' })
     for (const [i, entry] of list.entries()) {
       const fails = await target.emit(model.name, [entry]).then(
         () => false,
         () => true,
       )
-      if (fails) return write(compiled[i]!)
+      if (fails) return standing(compiled[i]!)
     }
-    return write(compiled[0]!)
+    return standing(compiled[0]!)
   }
 }
 

@@ -37,7 +37,8 @@ export async function compileModelFile(file: string, host: Host, options: Option
       // A file without models may be imported where none of its targets runs.
       const { targets: target, omitted } = models.length > 0 ? await choosing : { targets: [] }
       for (const { model } of models) {
-        const bundle = await compile(model, { target })
+        const { budgets = {}, recompute = false } = options
+        const bundle = await compile(model, { target, budgets, recompute })
         bundles.push(bundle)
         // Reading the file counts for its first model.
         const milliseconds = performance.now() - mark
@@ -58,8 +59,9 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const imports = [...variables].map(([name, variable]) => `import ${variable} from ${JSON.stringify(assetPrefix + name)}\n`)
   const portable =
     host.platform === 'node' && bundles.every(({ manifest }) => manifest.codes.every(({ kind }) => kind !== 'addon'))
-  // Bundlers leave away what runs native code where no module asks for it.
-  const opener = portable ? 'openPortable' : 'open'
+  // Bundlers leave away what runs native code, and what pads and trims, where no module asks for it.
+  const bucketed = bundles.some(({ manifest }) => manifest.buckets)
+  const opener = `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}`
   const header = `import { ${opener} as __glowplug_open } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}`
   const openOptions = JSON.stringify({ instances: options.instances, verify: options.verify })
   const expressionFor = (model: (typeof models)[number]): string => {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { areBudgets, type Budgets, recomputeNeeds } from './budgets.ts'
 import type { Summary } from './report.ts'
 import { isTargetName, type TargetChoice, targetNames } from './targets.ts'
 
@@ -19,6 +20,13 @@ export interface Options {
   readonly instances?: number
   /** `'code'` skips the digest of the weights, `'full'` checks it everywhere. By default it is checked where that blocks nobody: in workers. */
   readonly verify?: 'code' | 'full'
+  /** Bytes of `memory`, `weights` and `code` that each model may need; the build fails where one needs more. Default: no limits. */
+  readonly budgets?: Budgets
+  /**
+   * Where an entry needs more than `budgets.memory`, makes cheap values a second time right before their later readers rather than keep
+   * them. Results are the same, and take longer. Default false.
+   */
+  readonly recompute?: boolean
   /** Where the program runs. Default: what the bundler was told (`platform`, `target`), `'node'` where it was told nothing. */
   readonly environment?: 'node' | 'browser'
 }
@@ -40,6 +48,8 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
     `a positive whole number (this machine runs ${availableParallelism()} threads at a time)`,
   ],
   verify: [(value) => value === 'code' || value === 'full', "'code' or 'full'"],
+  budgets: [areBudgets, 'an object of memory, weights and code, each a whole number of bytes'],
+  recompute: [(value) => typeof value === 'boolean', 'true or false'],
   environment: [(value) => value === 'node' || value === 'browser', "'node' or 'browser'"],
 }
 
@@ -63,5 +73,7 @@ export async function findOptionProblems(options: unknown): Promise<string[]> {
       problems.push(`glowplug: option '${name}' must be ${check[1]}${near}`)
     }
   }
+  const { recompute, budgets } = options as Options
+  if (problems.length === 0 && recompute && budgets?.memory === undefined) problems.push(`glowplug: ${recomputeNeeds}`)
   return problems
 }

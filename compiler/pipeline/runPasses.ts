@@ -1,8 +1,8 @@
-import { type Graph, verifyGraph } from '../graph/index.ts'
-import type { Application, PassContext } from '../passes/index.ts'
+import { type Graph, type Node, takeOrigin, verifyGraph } from '../graph/index.ts'
+import type { Application, Pass, PassContext } from '../passes/index.ts'
 import type { Evaluate } from '../target.ts'
 import { type PassList, printPassList } from './passList.ts'
-import { failureOf, writeReproducer } from './reproducer.ts'
+import { failureOf } from './reproducer.ts'
 
 /** One run of one pass. */
 export interface PassRecord {
@@ -18,6 +18,14 @@ export interface PassRecord {
   readonly applications: readonly Application[]
 }
 
+/** What one run of a pass did to the graph; `before` is `graph` where it did nothing. */
+export interface PassChange {
+  readonly before: Graph
+  readonly graph: Graph
+  /** What each node became, used any longer or not; absent where nothing changed. */
+  readonly became?: ReadonlyMap<Node, Node>
+}
+
 export interface RunOptions {
   readonly phase: string
   readonly evaluate: Evaluate
@@ -27,7 +35,7 @@ export interface RunOptions {
   /** Counts down with every rewrite, over all phases. */
   readonly budget: { applications: number }
   /** Called after every pass; true stops the run. */
-  readonly after: (record: PassRecord, graph: Graph) => boolean
+  readonly after: (record: PassRecord, change: PassChange) => boolean
 }
 
 /** The graph after all passes, and whether the run was stopped before that. Throws CompileError with a reproducer. */
@@ -37,6 +45,10 @@ export function runPasses(
   options: RunOptions,
 ): { readonly graph: Graph; readonly stopped: boolean } {
   let current = graph
+  /** The graph in which a pass last found nothing: it is not asked about the same one twice. */
+  const idle = new Map<Pass, Graph>()
+  // Where it came from is not for the first pass to tell.
+  takeOrigin(graph)
   const run = (entries: PassList, round: number, rest: (index: number) => PassList): boolean => {
     for (const [index, entry] of entries.entries()) {
       if (entry.kind === 'untilStable') {
@@ -52,7 +64,8 @@ export function runPasses(
       const applications: Application[] = []
       const started = performance.now()
       try {
-        const next = pass.run(current, createContext(options, applications))
+        const next = idle.get(pass) === current ? current : pass.run(current, createContext(options, applications))
+        if (next === current) idle.set(pass, current)
         if (next !== current && options.verify) verifyGraph(next)
         const milliseconds = performance.now() - started
         const changed = next !== current
@@ -66,10 +79,16 @@ export function runPasses(
           nodesAfter: next.nodes.length,
           applications,
         }
+        const became = changed ? takeOrigin(next) : undefined
+        const before = current
         current = next
-        if (options.after(record, current)) return true
+        if (options.after(record, { before, graph: next, ...(became && { became }) })) return true
       } catch (error) {
-        throw failureOf(`pass ${pass.name}`, error, () => writeReproducer(current, options.phase, printPassList(rest(index))))
+        throw failureOf(`pass ${pass.name}`, error, () => ({
+          graph: current,
+          phase: options.phase,
+          remaining: printPassList(rest(index)),
+        }))
       }
     }
     return false

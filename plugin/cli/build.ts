@@ -1,4 +1,5 @@
 import { join, relative, resolve } from 'node:path'
+import { type Budgets, budgetNames } from '../budgets.ts'
 import { findForeignFile, writeFolder } from '../bundle/folder.ts'
 import { compile } from '../compile.ts'
 import { formatReport, summariesOf } from '../report.ts'
@@ -11,6 +12,19 @@ export interface BuildOptions {
   readonly target?: string
   readonly model?: unknown
   readonly json?: boolean
+  readonly memory?: unknown
+  readonly weights?: unknown
+  readonly code?: unknown
+  readonly recompute?: boolean
+}
+
+/** The budgets among the options. */
+function budgetsOf(options: BuildOptions): Budgets {
+  const stated = budgetNames.filter((name) => options[name] !== undefined)
+  for (const name of stated)
+    if (!Number.isSafeInteger(Number(options[name])) || Number(options[name]) < 0)
+      throw new UsageError(`--${name} '${options[name]}' is not a number of bytes`, `write --${name} 1048576`)
+  return Object.fromEntries(stated.map((name) => [name, Number(options[name])]))
 }
 
 /** `glowplug build`: a model file becomes a folder that can be imported. */
@@ -18,6 +32,10 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
   if (options.out === undefined) throw new UsageError("'build' needs --out <folder>", "see 'glowplug build --help'")
   const started = performance.now()
   const choice = parseTargets(options.target)
+  const budgets = budgetsOf(options)
+  const recompute = options.recompute === true
+  if (recompute && budgets.memory === undefined)
+    throw new UsageError('--recompute has no budget to meet', 'state it: --memory 1048576')
   const out = resolve(String(options.out))
   const foreign = await findForeignFile(out)
   if (foreign !== undefined)
@@ -32,6 +50,8 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
     update(`compiling ${model.name} for ${target.map(describeTarget).join(', ')}`)
     const bundle = await compile(model, {
       target,
+      budgets,
+      recompute,
       observe: (event) => event.kind === 'stage' && update(`compiling ${model.name}: ${event.stage}`),
     })
     return { bundle, omitted }

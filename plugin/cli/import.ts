@@ -83,7 +83,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
 }
 
 /** `--dim seq=32,64` and `--dim n=8`, given once or several times. The name ends at the last `=`. */
-function readDims(given: unknown): Dims {
+export function readDims(given: unknown): Dims {
   const dims = new Map<string, readonly number[]>()
   for (const text of given === undefined ? [] : [given].flat().map(String)) {
     const at = text.lastIndexOf('=')
@@ -98,7 +98,7 @@ function readDims(given: unknown): Dims {
 }
 
 /** `--constant sr=16000`, or all elements with commas. The name ends at the last `=`. */
-function readConstants(given: unknown): Constants {
+export function readConstants(given: unknown): Constants {
   const constants = (given === undefined ? [] : [given].flat().map(String)).map((text): [string, number[]] => {
     const at = text.lastIndexOf('=')
     const values = text.slice(at + 1).split(',')

@@ -44,6 +44,14 @@ export function chooseEntry({ name: model, entries }: ModelGraph, name: string |
   throw new UsageError(`model '${model}' has no entry '${name}'${nearest(name, names)}`, `it has ${names.join(', ')}`)
 }
 
+/** The entry that callers know by `name`, or the only one: those that it is made of, where its dimensions have several sizes. */
+export function chooseCallable(model: ModelGraph, name: string | undefined): ModelGraph['entries'] {
+  const { buckets = [], entries } = model
+  const only = buckets.length === 1 && buckets[0]!.entries.length === entries.length ? buckets[0] : undefined
+  const found = name === undefined ? only : buckets.find((bucketed) => bucketed.name === name)
+  return found ? entries.filter((entry) => found.entries.includes(entry.name)) : [chooseEntry(model, name)]
+}
+
 /** `native,wasm` as a list; `auto` stands alone. */
 export function parseTargets(text: string | undefined): TargetChoice {
   if (text === undefined) return defaultChoice

@@ -2,14 +2,22 @@ import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { elementsOf, isDType, mainEntry } from '../../compiler/graph/index.ts'
-import { type Bundle, type Entry, type Model, open, type TensorArray, type TensorInfo } from '../../targets/runtime/index.ts'
+import {
+  type Bundle,
+  type Entry,
+  type InputValue,
+  type Model,
+  openBuckets as open,
+  type TensorArray,
+  type TensorInfo,
+} from '../../targets/runtime/index.ts'
 import { arrayOf } from '../../targets/runtime/tensor.ts'
 import { printSignature } from '../bundle/declaration.ts'
 import { writeBundle, writeWhole } from '../bundle/write.ts'
 import { compile } from '../compile.ts'
 import { modelPattern } from '../core.ts'
 import { chooseTargets } from '../targets.ts'
-import { chooseEntry, parseTargets, readModel } from './models.ts'
+import { chooseCallable, parseTargets, readModel } from './models.ts'
 import { Failure, nearest, UsageError, withProgress } from './terminal.ts'
 
 export interface RunOptions {
@@ -18,12 +26,17 @@ export interface RunOptions {
   readonly target?: string
   readonly model?: unknown
   readonly entry?: unknown
+  readonly shape?: string | readonly string[]
 }
 
 const describe = (tensor: TensorInfo): string => `${tensor.name}: ${printSignature(tensor)}, ${tensor.bytes} bytes`
 
-/** The contents of each `name=file`, as the typed arrays of the model's inputs. */
-async function readInputs(given: readonly string[], expected: readonly TensorInfo[]): Promise<Record<string, TensorArray>> {
+/** The contents of each `name=file`, as the typed arrays of the model's inputs; of any length where their dimensions have several sizes. */
+export async function readInputs(
+  given: readonly string[],
+  expected: readonly TensorInfo[],
+  isSized = false,
+): Promise<Record<string, TensorArray>> {
   const listing = `inputs are ${expected.map(describe).join('; ')}`
   const files = new Map<string, string>()
   for (const text of given) {
@@ -51,11 +64,24 @@ async function readInputs(given: readonly string[], expected: readonly TensorInf
   for (const tensor of expected) {
     const file = files.get(tensor.name)!
     const bytes = await readFile(file)
-    if (bytes.length !== tensor.bytes) throw new Failure(`${file} has ${bytes.length} bytes, input ${describe(tensor)}`)
     const array = arrayOf(tensor.dtype)
-    arrays[tensor.name] = new array(new Uint8Array(bytes).buffer, 0, tensor.bytes / array.BYTES_PER_ELEMENT)
+    const fits = isSized ? bytes.length % array.BYTES_PER_ELEMENT === 0 : bytes.length === tensor.bytes
+    if (!fits) throw new Failure(`${file} has ${bytes.length} bytes, input ${describe(tensor)}`)
+    arrays[tensor.name] = new array(new Uint8Array(bytes).buffer, 0, bytes.length / array.BYTES_PER_ELEMENT)
   }
   return arrays
+}
+
+/** Inputs with the sizes that `name=2,20` gives them. */
+function withShapes(arrays: Readonly<Record<string, TensorArray>>, given: readonly string[]): Record<string, InputValue> {
+  const inputs: Record<string, InputValue> = { ...arrays }
+  for (const text of given) {
+    const [, name, sizes] = /^([^=]+)=(\d+(?:,\d+)*)$/.exec(text) ?? []
+    const data = name === undefined ? undefined : arrays[name]
+    if (!data) throw new UsageError(`--shape '${text}' is not an input and its sizes`, 'write --shape tokens=2,20')
+    inputs[name!] = { data, shape: sizes!.split(',').map(Number) }
+  }
+  return inputs
 }
 
 function summarise({ name, dtype, shape, quantization }: TensorInfo, data: TensorArray) {
@@ -98,9 +124,9 @@ async function openSource(source: string, options: RunOptions): Promise<Opened> 
   }
   return withProgress(`compiling ${source}`, async () => {
     const whole = await readModel(source, options.model === undefined ? undefined : String(options.model))
-    const entry = chooseEntry(whole, options.entry === undefined ? undefined : String(options.entry))
+    const entries = chooseCallable(whole, options.entry === undefined ? undefined : String(options.entry))
     const { targets: target } = await chooseTargets(parseTargets(options.target))
-    return openBundle(await compile({ ...whole, entries: [entry] }, { target }))
+    return openBundle(await compile({ ...whole, entries }, { target }))
   })
 }
 
@@ -142,12 +168,16 @@ export async function run(source: string, options: RunOptions): Promise<void> {
   try {
     const entry = entryOf(model, options.entry)
     const { info } = entry
-    const inputs = await readInputs([options.input ?? []].flat().map(String), info.inputs)
+    const arrays = await readInputs([options.input ?? []].flat().map(String), info.inputs, info.dims !== undefined)
+    const inputs = withShapes(arrays, [options.shape ?? []].flat().map(String))
     await model.ready()
     const started = performance.now()
     const results = await entry.run(inputs)
     const milliseconds = performance.now() - started
-    const outputs = info.outputs.map((tensor) => summarise(tensor, results[tensor.name]!.data))
+    const outputs = info.outputs.map((tensor) => {
+      const { data, shape } = results[tensor.name]!
+      return summarise({ ...tensor, shape }, data)
+    })
     if (options.out !== undefined) {
       const folder = String(options.out)
       await mkdir(folder, { recursive: true })

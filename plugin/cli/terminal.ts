@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import colors from 'picocolors'
 import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import { CompileError, nearestName } from '../../compiler/pipeline.ts'
-import { writeWhole } from '../bundle/write.ts'
+import { archiveOfFailure, writeArchive } from '../inspect/archive.ts'
 
 /** The command line was wrong; nothing was done. */
 export class UsageError extends Error {
@@ -43,6 +43,23 @@ export async function report(diagnostics: readonly Diagnostic[]): Promise<void> 
   process.stderr.write(renderDiagnostics(diagnostics, read, { color: colors.isColorSupported && process.stderr.isTTY === true }))
 }
 
+/** Cells as lines: columns under each other, those in `numbers` to the right. */
+export function formatTable(rows: readonly (readonly string[])[], numbers: readonly number[] = []): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((text, column) => (numbers.includes(column) ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd()
+  return rows.map((row) => `${line(row)}\n`).join('')
+}
+
+/** A result as JSON on standard output. */
+export const printJson = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+
+/** Errors that say all there is to say in their message. */
+const plainErrors = ['TargetUnavailable', 'ArchiveError', 'EvaluationFault', 'RunRefused']
+
 /** Says what went wrong and returns the exit status. */
 export async function explain(error: any): Promise<number> {
   const label = colors.red('error')
@@ -52,16 +69,17 @@ export async function explain(error: any): Promise<number> {
   }
   if (error instanceof DiagnosticError) await report(error.diagnostics)
   else if (error instanceof CompileError) {
-    const file = join(tmpdir(), `glowplug-reproducer-${process.pid}.txt`)
-    await writeWhole(file, error.reproducer)
+    say(`${label}: the compiler failed, which is its own mistake and not the model's: ${error.message}`)
+    const file = join(tmpdir(), `glowplug-reproducer-${process.pid}.safetensors`)
+    await writeArchive(file, archiveOfFailure(error))
     say(
-      `${label}: the compiler failed, which is its own mistake and not the model's: ${error.message}\nWhat it was working on, without weights, is in ${file}; please attach it to a report.`,
+      `What it was working on, weights included, is in ${file}; please attach it to a report.\n'glowplug reproduce ${file}' runs it again.`,
     )
   } else if (error?.name === 'GlowplugError') say(`${label}: ${error.code}: ${error.message}`)
   else if (
     error instanceof Failure ||
     error instanceof RangeError ||
-    error?.name === 'TargetUnavailable' ||
+    plainErrors.includes(error?.name) ||
     typeof error?.syscall === 'string'
   )
     say(`${label}: ${error.message}`)

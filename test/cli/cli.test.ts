@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CompileError } from '../../compiler/pipeline.ts'
-import { explain } from '../../plugin/cli/terminal.ts'
 import { execute, glowplug } from './support.ts'
 
 const repository = process.env.GLOWPLUG_ROOT!
@@ -250,6 +248,12 @@ test('print shows each stage', async () => {
   assert.match(after.out, /^\/\/ after eliminate-dead-code \(optimise, round 1\): \d+ → \d+ nodes, \d+ rewrites\ngraph "tiny"/)
   assert.match(after.out, / ms {2}stage memory\n/)
   assert.match((await print('--stop-after', 'kernels')).out, /^kernels "tiny"/)
+  for (const stage of ['graph', 'optimised', 'lowered', 'kernels']) {
+    const { out } = await print('--stage', stage, '--dot')
+    assert.match(out, /^digraph "tiny" \{\n/, `IR-22 ${stage}`)
+    assert.match(out, / -> "output \w+" \[label="f32\[/)
+  }
+  assert.match((await print('--stage', 'memory', '--dot')).err, /--dot draws graph, optimised, lowered, kernels, not memory/)
   const wrong = await print('--print-after', 'fold-constant')
   assert.is(wrong.status, 2)
   assert.match(wrong.err, /^error: --print-after 'fold-constant' is no pass, did you mean 'fold-constants'\?/)
@@ -257,8 +261,11 @@ test('print shows each stage', async () => {
 
 test('wrong usage ends with 2 and says what was meant', async () => {
   const cases: [string[], string][] = [
-    [[], "error: no command was given; commands are build, run, check, print, import, export\nsee 'glowplug --help'\n"],
     [['bulid'], "error: there is no command 'bulid', did you mean 'build'?\nsee 'glowplug --help'\n"],
+    [
+      ['build', 'tiny.model.ts', '--out', 'never', '--recompute'],
+      'error: --recompute has no budget to meet\nstate it: --memory 1048576\n',
+    ],
     [
       ['build', 'tiny.model.ts', '--targt', 'wasm'],
       "error: 'build' has no option --targt, did you mean 'target'?\nsee 'glowplug build --help'\n",
@@ -295,6 +302,9 @@ test('wrong usage ends with 2 and says what was meant', async () => {
     const { status, out, err } = await glowplug(...args)
     assert.equal([status, out, err], [2, '', expected], args.join(' '))
   }
+  const none = await glowplug()
+  assert.is(none.status, 2)
+  assert.match(none.err, /^error: no command was given; commands are build, run, check, [a-z, ]+\nsee 'glowplug --help'\n$/)
   const absent = await glowplug('check', 'absent.model.ts')
   assert.equal([absent.status, absent.err], [1, 'error: there is no file absent.model.ts\n'])
 })
@@ -320,22 +330,6 @@ test('two builds in different folders give equal bytes, and the wasm in them the
     "import net from './index.js'; console.log(net.info.target, ...net.runSync({ x: [1, -5, 6, 0.5] }).y.data)",
   )
   assert.is(out, 'wasm 2 0 0 4.5\n')
-})
-
-test('a failure of the compiler leaves a reproducer and says where', async () => {
-  const said: string[] = []
-  const { write } = process.stderr
-  process.stderr.write = ((text: string) => said.push(text) > 0) as never
-  const status = await explain(new CompileError('pass fold-constants', new Error('a hole'), '// glowplug reproducer\n')).finally(
-    () => {
-      process.stderr.write = write
-    },
-  )
-  assert.is(status, 1)
-  const [, path] = / is in (\S+);/.exec(said.join(''))!
-  assert.match(said.join(''), /its own mistake and not the model's: pass fold-constants failed: a hole/)
-  assert.is(readFileSync(path!, 'utf8'), '// glowplug reproducer\n')
-  rmSync(path!)
 })
 
 test('--help and --version', async () => {
