@@ -65,10 +65,10 @@ export function expectOutputs(actual: Bytes, expected: Graph, inputs: Bytes, des
 export function referenceOf(expected: Graph, inputs: Bytes): (actual: Bytes, describe?: () => string) => void {
   const lowered = lowerGraph(expected, new Set())
   const base = run(lowered, inputs)
-  let others: readonly Bytes[] | undefined
+  const others: Bytes[] = []
   // Most outputs are equal to the last bit, so that nobody asks for these.
-  const moved = () => {
-    others ??= [1, 2, 3].map((seed) => run(lowered, inputs, mulberry(seed)))
+  const moved = (count: number): readonly Bytes[] => {
+    while (others.length < count) others.push(run(lowered, inputs, mulberry(others.length + 1)))
     return others
   }
   return (actual, describe = () => '') => {
@@ -81,10 +81,13 @@ export function referenceOf(expected: Graph, inputs: Bytes): (actual: Bytes, des
       for (let i = 0; i < wanted.length; i++) {
         const [a, b] = [found.get(i), wanted.get(i)]
         if (Object.is(a, b) || a === b) continue
-        const around = moved().map((bytes) => read(bytes).get(i))
-        if (isFloat(dtype) ? isClose(a, b, around, dtype) : around.some((other) => other !== b)) continue
+        const around = (count: number) => moved(count).map((bytes) => read(bytes).get(i))
+        const explains = (values: readonly number[]) =>
+          isFloat(dtype) ? isClose(a, b, values, dtype) : values.some((other) => other !== b)
+        // A few may all happen to move one element little; in doubt there are more.
+        if (explains(around(3)) || explains(around(16))) continue
         throw new Error(
-          `output ${name}[${i}] is ${a}, expected ${b} (moved: ${around.join(', ')})\n${printGraph(expected)}\n${describe()}`,
+          `output ${name}[${i}] is ${a}, expected ${b} (moved: ${around(3).join(', ')})\n${printGraph(expected)}\n${describe()}`,
         )
       }
     }

@@ -44,8 +44,9 @@ const pairsOf = ([type, even]: readonly [type: string, even: string]): Helper[] 
     text: `NOINLINE void gp_wide_rows_${type}(i16 *to, const ${type} *from, i32 zero, long rows, long n) {
   if (n % 2 == 0) { n *= rows; rows = 1; }
   for (; rows > 0; rows--, from += n) {
+    const long whole = n - n % LANES;
     long i = 0;
-    for (; i + LANES <= n; i += LANES) gp_store_i16(to + i, gp_load_${type}(from + i) - SPLAT_I(zero));
+    for (; i < whole; i += LANES) gp_store_i16(to + i, gp_load_${type}(from + i) - SPLAT_I(zero));
     for (; i < n; i++) to[i] = (i16)(from[i] - zero);
     to += n;
     if (n % 2) *to++ = 0;
