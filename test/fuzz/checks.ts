@@ -39,7 +39,8 @@ export interface Case {
 export function createCase(graph: Graph, seed: number, more: Partial<Pick<Case, 'maximumApplications' | 'further'>> = {}): Case {
   verifyGraph(graph)
   const inputs = randomInputs(graph, seed)
-  const expect = referenceOf(graph, inputs)
+  // A softmax that is written without its maximum overflows where the op does not.
+  const expect = referenceOf(graph, inputs, { numbersForNaN: graph.nodes.some(({ op }) => op === 'exp') })
   return { graph, seed, inputs, expect, maximumApplications: Number.POSITIVE_INFINITY, further: [], ...more, applications: [] }
 }
 
