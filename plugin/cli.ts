@@ -1,4 +1,5 @@
 import { cac } from 'cac'
+import { budgetNames } from './budgets.ts'
 import { allocate } from './cli/allocate.ts'
 import { archive } from './cli/archive.ts'
 import { bisect } from './cli/bisect.ts'
@@ -48,6 +49,7 @@ function createCommands() {
     if (runs)
       command
         .option('--input <name=file>', 'Elements of an input; repeat it for each input. Default: random ones')
+        .option('--shape <name=sizes>', 'Sizes of an input, as tokens=2,20, where its length does not tell them')
         .option('--seed <number>', 'Draws the random inputs; default 1')
     return command.option(...json)
   }
@@ -201,6 +203,17 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
   for (const [name, value] of Object.entries(options)) {
     if (name === '--') continue
     const option = known.find(({ names }) => names.includes(name))
+    // A negative number is read as an option, and leaves the one before it without a value.
+    const lacking = /^\d+$/.test(name)
+      ? known.find((each) => each.required && typeof options[each.name] === 'boolean')
+      : undefined
+    if (!option && lacking)
+      throw new UsageError(
+        `${lacking.rawName} takes a whole number of at least 0${
+          (budgetNames as readonly string[]).includes(lacking.name) ? ': a budget is a whole number of bytes' : ''
+        }`,
+        more,
+      )
     if (!option)
       throw new UsageError(
         `'${matchedCommand.name}' has no option --${spelled(name)}${nearest(

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { areBudgets, type Budgets, recomputeNeeds } from './budgets.ts'
+import { areBudgets, type Budgets, budgetNames, recomputeNeeds } from './budgets.ts'
 import type { Summary } from './report.ts'
 import { isTargetName, type TargetChoice, targetNames } from './targets.ts'
 
@@ -69,7 +69,16 @@ export async function findOptionProblems(options: unknown): Promise<string[]> {
     } else if (!check[0](value)) {
       const wrong = name === 'targets' ? [value].flat().find((each) => each !== 'auto' && !isTargetName(each)) : undefined
       const { suggestion } = await import('../dsl/check.ts')
-      const near = typeof wrong === 'string' ? `; there is no '${wrong}'${suggestion(wrong, targetNames)}` : ''
+      const unknown =
+        name === 'budgets' && typeof value === 'object' && value !== null && !Array.isArray(value)
+          ? Object.keys(value).find((key) => !(budgetNames as readonly string[]).includes(key))
+          : undefined
+      const near =
+        unknown !== undefined
+          ? `; there is no budget '${unknown}'${suggestion(unknown, budgetNames)}`
+          : typeof wrong === 'string'
+            ? `; there is no '${wrong}'${suggestion(wrong, targetNames)}`
+            : ''
       problems.push(`glowplug: option '${name}' must be ${check[1]}${near}`)
     }
   }

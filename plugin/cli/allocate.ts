@@ -3,7 +3,7 @@ import { findOverlap, fitMemory, liveBound } from '../../compiler/allocation/ind
 import { maximumCharacters, printTable, readTable } from '../../compiler/allocation/table.ts'
 import { InvariantError } from '../../compiler/graph/index.ts'
 import { writeWhole } from '../bundle/write.ts'
-import { Failure, UsageError } from './terminal.ts'
+import { checkFile, Failure, UsageError } from './terminal.ts'
 
 export interface AllocateOptions {
   readonly capacity?: unknown
@@ -16,6 +16,7 @@ export async function allocate(file: string, { capacity: given, out }: AllocateO
   const capacity = Number(given)
   if (!Number.isSafeInteger(capacity) || capacity < 0)
     throw new UsageError(`--capacity '${given}' is not a number of bytes`, 'write --capacity 1048576')
+  checkFile(file)
   // Four bytes per character at most: what is longer is not even read.
   if ((await stat(file)).size > 4 * maximumCharacters) throw new Failure(`${file} is longer than ${4 * maximumCharacters} bytes`)
   const read = readTable(await readFile(file, 'utf8'))

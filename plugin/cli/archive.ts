@@ -3,15 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 import { writeArchive } from '../inspect/archive.ts'
 import { formatBytes } from '../report.ts'
-import {
-  findLevel,
-  givenInputs,
-  type InputOptions,
-  prepareInputs,
-  readSource,
-  type SourceOptions,
-  type TargetOptions,
-} from './source.ts'
+import { findLevel, type InputOptions, prepareInputs, readRequest, type SourceOptions, type TargetOptions } from './source.ts'
 import { Failure, printJson, UsageError, withProgress } from './terminal.ts'
 
 export interface ArchiveOptions extends SourceOptions, InputOptions, TargetOptions {
@@ -30,9 +22,9 @@ export async function archive(file: string, options: ArchiveOptions): Promise<vo
   if (!options.force && existsSync(out)) throw new Failure(`${shown} exists; --force overwrites it`)
   const target = options.target === undefined ? undefined : await findLevel('archive', options)
   const { source, origin, bytes } = await withProgress(`reading ${file}`, async (update) => {
-    const source = await readSource(file, options)
+    const source = await readRequest(file, options)
     // Given inputs are kept as they are: that the model refuses them may be what is to be shown.
-    const given = await givenInputs(source.graph, options)
+    const { given } = source
     const { inputs, origin } = given
       ? { inputs: given, origin: 'inputs from files' }
       : await prepareInputs(source, { ...options, atol: 0 }, update)

@@ -1,6 +1,6 @@
 import { bisectGraph, type Differences } from '../inspect/bisect.ts'
 import { describeDifference } from '../inspect/compare.ts'
-import { findLevel, type InputOptions, prepareInputs, readSource, type SourceOptions, type TargetOptions } from './source.ts'
+import { findLevel, type InputOptions, prepareInputs, readRequest, type SourceOptions, type TargetOptions } from './source.ts'
 import { printJson, withProgress } from './terminal.ts'
 
 export interface BisectCommandOptions extends SourceOptions, InputOptions, TargetOptions {
@@ -18,7 +18,7 @@ export const differenceLines = (differences: Differences): string[] =>
 export async function bisect(file: string, options: BisectCommandOptions): Promise<number> {
   const target = await findLevel('bisect', options)
   const { source, origin, report } = await withProgress(`reading ${file}`, async (update) => {
-    const source = await readSource(file, options)
+    const source = await readRequest(file, options)
     const { origin, ...prepared } = await prepareInputs(source, options, update)
     return { source, origin, report: await bisectGraph(source.graph, { ...prepared, target, update }) }
   })

@@ -23,7 +23,10 @@ function budgetsOf(options: BuildOptions): Budgets {
   const stated = budgetNames.filter((name) => options[name] !== undefined)
   for (const name of stated)
     if (!Number.isSafeInteger(Number(options[name])) || Number(options[name]) < 0)
-      throw new UsageError(`--${name} '${options[name]}' is not a number of bytes`, `write --${name} 1048576`)
+      throw new UsageError(
+        `--${name} '${options[name]}' is no budget: a budget is a whole number of bytes, 0 or more`,
+        `write --${name} 1048576`,
+      )
   return Object.fromEntries(stated.map((name) => [name, Number(options[name])]))
 }
 

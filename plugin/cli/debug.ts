@@ -3,7 +3,7 @@ import { writeArchive } from '../inspect/archive.ts'
 import { describeDifference } from '../inspect/compare.ts'
 import { type DebugMode, type DebugReport, debugGraph, type LayerComparison, type LayerReport } from '../inspect/debug.ts'
 import { differenceLines } from './bisect.ts'
-import { findLevel, type InputOptions, prepareInputs, readSource, type SourceOptions, type TargetOptions } from './source.ts'
+import { findLevel, type InputOptions, prepareInputs, readRequest, type SourceOptions, type TargetOptions } from './source.ts'
 import { formatTable, nearest, printJson, UsageError, withProgress } from './terminal.ts'
 
 export interface DebugCommandOptions extends SourceOptions, InputOptions, TargetOptions {
@@ -22,7 +22,7 @@ export async function debug(file: string, options: DebugCommandOptions): Promise
   if (!isMode(mode)) throw new UsageError(`there is no mode '${mode}'${nearest(mode, modes)}`, `modes are ${modes.join(', ')}`)
   const target = await findLevel('debug', options)
   const { source, origin, report } = await withProgress(`reading ${file}`, async (update) => {
-    const source = await readSource(file, options)
+    const source = await readRequest(file, options)
     const { origin, ...prepared } = await prepareInputs(source, options, update)
     const all = options.all === true
     return { source, origin, report: await debugGraph(source.graph, { ...prepared, target, mode, all, update }) }

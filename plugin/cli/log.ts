@@ -94,13 +94,23 @@ function summaryOf(records: readonly PassRecord[], { graph, optimised, lowered, 
 
 /** Every rewrite of one pass. */
 function detailsOf(records: readonly PassRecord[]): string {
-  const lines = records.flatMap(({ phase, round, nodesBefore, nodesAfter, applications, changed }) => [
-    `${phase}, round ${round}: ${changed ? `${nodesBefore} → ${nodesAfter} nodes` : 'nothing to do'}`,
-    ...applications.map((each) => {
-      const places = placesOf(each)
-      return `  ${each.rule}: ${each.note}${places.length > 0 ? `  at ${places.join(', ')}` : ''}`
-    }),
-  ])
+  // A pass may stand several times in one list, and again and again in a part that is repeated: rounds in which it stands idle are one line.
+  const runs = new Map<string, number>()
+  const idle = new Map<string, number>()
+  const lines = records.flatMap(({ phase, nodesBefore, nodesAfter, applications, changed }) => {
+    const run = (runs.get(phase) ?? 0) + 1
+    runs.set(phase, run)
+    if (!changed) idle.set(phase, (idle.get(phase) ?? 0) + 1)
+    if (!changed) return []
+    return [
+      `${phase}, run ${run} of this pass: ${nodesBefore} → ${nodesAfter} nodes`,
+      ...applications.map((each) => {
+        const places = placesOf(each)
+        return `  ${each.rule}: ${each.note}${places.length > 0 ? `  at ${places.join(', ')}` : ''}`
+      }),
+    ]
+  })
+  for (const [phase, count] of idle) lines.push(`${phase}: nothing to do in ${count} of ${runs.get(phase)} runs`)
   return lines.length > 0 ? `${lines.join('\n')}\n` : 'the pass did not run\n'
 }
 

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import type { ModelGraph } from '../../compiler/graph/index.ts'
 import { extract } from '../compile.ts'
 import { defaultChoice, isTargetName, type TargetChoice, type TargetName, targetNames } from '../targets.ts'
-import { Failure, nearest, report, UsageError } from './terminal.ts'
+import { checkFile, Failure, nearest, report, UsageError } from './terminal.ts'
 
 export interface ReadModels {
   readonly models: readonly { readonly exportName: string; readonly model: ModelGraph }[]
@@ -13,7 +12,7 @@ export interface ReadModels {
 
 /** Reads the models of a file. Throws Failure where there is no such file. */
 export async function readModels(file: string): Promise<ReadModels> {
-  if (!existsSync(file)) throw new Failure(`there is no file ${file}`)
+  checkFile(file)
   return extract(resolve(file), { root: process.cwd() })
 }
 

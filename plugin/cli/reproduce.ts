@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import { readArchive } from '../inspect/archive.ts'
 import { reproduce as reproduceArchive } from '../inspect/reproduce.ts'
 import { defaultTarget, isTargetName } from '../targets.ts'
 import { differenceLines } from './bisect.ts'
 import { findLevel, type InputOptions, readNumber, readTolerance, type TargetOptions } from './source.ts'
-import { Failure, printJson, withProgress } from './terminal.ts'
+import { checkFile, printJson, withProgress } from './terminal.ts'
 
 export interface ReproduceCommandOptions extends TargetOptions, Pick<InputOptions, 'atol' | 'rtol'> {
   readonly latency?: unknown
@@ -13,7 +12,7 @@ export interface ReproduceCommandOptions extends TargetOptions, Pick<InputOption
 
 /** `glowplug reproduce`: runs an archive. Exit status 1 where what it is about still happens. */
 export async function reproduce(file: string, options: ReproduceCommandOptions): Promise<number> {
-  if (!existsSync(file)) throw new Failure(`there is no file ${file}`)
+  checkFile(file)
   const archive = readArchive(file)
   const { record, graph } = archive
   // What an archive names may not exist here; what the command line names must.

@@ -18,7 +18,7 @@ import { compile } from '../compile.ts'
 import { modelPattern } from '../core.ts'
 import { chooseTargets } from '../targets.ts'
 import { chooseCallable, parseTargets, readModel } from './models.ts'
-import { Failure, nearest, UsageError, withProgress } from './terminal.ts'
+import { checkFile, Failure, nearest, UsageError, withProgress } from './terminal.ts'
 
 export interface RunOptions {
   readonly input?: string | readonly string[]
@@ -63,6 +63,7 @@ export async function readInputs(
   const arrays: Record<string, TensorArray> = {}
   for (const tensor of expected) {
     const file = files.get(tensor.name)!
+    checkFile(file)
     const bytes = await readFile(file)
     const array = arrayOf(tensor.dtype)
     const fits = isSized ? bytes.length % array.BYTES_PER_ELEMENT === 0 : bytes.length === tensor.bytes
@@ -73,7 +74,7 @@ export async function readInputs(
 }
 
 /** Inputs with the sizes that `name=2,20` gives them. */
-function withShapes(arrays: Readonly<Record<string, TensorArray>>, given: readonly string[]): Record<string, InputValue> {
+export function withShapes(arrays: Readonly<Record<string, TensorArray>>, given: readonly string[]): Record<string, InputValue> {
   const inputs: Record<string, InputValue> = { ...arrays }
   for (const text of given) {
     const [, name, sizes] = /^([^=]+)=(\d+(?:,\d+)*)$/.exec(text) ?? []

@@ -1,18 +1,25 @@
 // What the tools for compiler engineers share: they take a model file, an ONNX file or a reproducer archive, one target, and inputs.
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { createDiagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
-import { byteSize, type Graph, inputName, type ModelGraph, ModelProblem, mainEntry } from '../../compiler/graph/index.ts'
+import {
+  type BucketedEntry,
+  type Graph,
+  type ModelGraph,
+  ModelProblem,
+  mainEntry,
+  sizeInput,
+} from '../../compiler/graph/index.ts'
 import type { Target } from '../../compiler/target.ts'
 import { type ArchiveRecord, readArchive } from '../inspect/archive.ts'
 import type { Tolerance } from '../inspect/compare.ts'
 import { drawReference, type ReferenceResult, runReference, type Tensors } from '../inspect/reference.ts'
 import { defaultTarget, isTargetName, loadTargets, targetNames } from '../targets.ts'
 import { readConstants, readDims } from './import.ts'
-import { chooseEntry, readModel } from './models.ts'
+import { chooseCallable, chooseEntry, readModel } from './models.ts'
 import { readInputs } from './run.ts'
-import { Failure, nearest, UsageError } from './terminal.ts'
+import { bucketOf, checkSizeInputs, drawSizes, infosOf, padInputs, sizeTensors } from './sizes.ts'
+import { checkFile, nearest, UsageError } from './terminal.ts'
 
 /** Options as they come from the command line. */
 export interface SourceOptions {
@@ -24,6 +31,7 @@ export interface SourceOptions {
 
 export interface InputOptions {
   readonly input?: unknown
+  readonly shape?: unknown
   readonly seed?: unknown
   readonly atol?: unknown
   readonly rtol?: unknown
@@ -40,19 +48,30 @@ export interface Source {
   readonly graph: Graph
   /** Present where it came out of an archive; `inputs` may be empty. */
   readonly archive?: { readonly inputs: Tensors; readonly record: ArchiveRecord }
+  /** Present where the entry is one of several for different sizes: its own sizes. */
+  readonly bucket?: BucketedEntry
+  /** The inputs named by `--input`, padded where they are shorter than the entry's. */
+  readonly given?: Tensors
 }
 
+const list = (value: unknown): string[] => (value === undefined ? [] : [value].flat().map(String))
 const optional = (value: unknown): string | undefined => (value === undefined ? undefined : String(value))
 
 /** Reads a model of a model file, an ONNX file or an archive. Errors are those of the command line. */
 export async function readModelOf(file: string, options: SourceOptions): Promise<ModelGraph & Pick<Source, 'archive'>> {
+  for (const name of ['dim', 'constant'] as const)
+    if (options[name] !== undefined && !/\.onnx$/i.test(file))
+      throw new UsageError(
+        `--${name} is for ONNX files: ${file} states its own sizes and values`,
+        'an entry of it, such as one for other sizes, is chosen with --entry',
+      )
   if (/\.safetensors$/i.test(file)) {
-    if (!existsSync(file)) throw new Failure(`there is no file ${file}`)
+    checkFile(file)
     const { graph, ...archive } = readArchive(file)
     return { name: graph.name, entries: [{ name: mainEntry, graph }], archive }
   }
   if (!/\.onnx$/i.test(file)) return readModel(file, optional(options.model))
-  if (!existsSync(file)) throw new Failure(`there is no file ${file}`)
+  checkFile(file)
   const { importOnnx } = await import('../../dsl/onnx/index.ts')
   try {
     const imported = await importOnnx(await readFile(file), {
@@ -75,6 +94,31 @@ export async function readSource(file: string, options: SourceOptions): Promise<
   return { model, entry, graph, ...(archive && { archive }) }
 }
 
+/** The same, with the inputs that the options name: they choose between the entries that callers know as one. */
+export async function readRequest(file: string, options: SourceOptions & InputOptions): Promise<Source> {
+  const { archive, ...model } = await readModelOf(file, options)
+  const callable = chooseCallable(model, optional(options.entry))
+  const [given, shapes] = [list(options.input), list(options.shape)]
+  // Random inputs go to the largest.
+  let entry = callable.at(-1)!
+  const whole = callable.length > 1 ? model.buckets?.find(({ entries }) => entries.includes(entry.name)) : undefined
+  const bucket = bucketOf(model, entry.name)
+  const hidden = bucket?.dims.some(({ name }) => given.some((text) => text.startsWith(`${sizeInput(name)}=`)))
+  const source = () => ({ model, entry: entry.name, graph: entry.graph, ...(archive && { archive }) })
+  if (given.length === 0) return { ...source(), ...(bucket && { bucket }) }
+  if (bucket && (whole || !hidden)) {
+    const { inputs, entry: name } = await padInputs(model, whole ?? bucket, given, shapes)
+    entry = model.entries.find((each) => each.name === name)!
+    return { ...source(), bucket: bucketOf(model, name)!, given: inputs }
+  }
+  const arrays = await readInputs(given, infosOf(entry.graph))
+  const inputs = Object.fromEntries(
+    Object.entries(arrays).map(([name, data]) => [name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
+  )
+  if (bucket) checkSizeInputs(bucket, inputs)
+  return { ...source(), ...(bucket && { bucket }), given: inputs }
+}
+
 /** What a run starts from, and what it must give. */
 export interface Prepared {
   readonly inputs: Tensors
@@ -85,7 +129,7 @@ export interface Prepared {
 
 /** The inputs that were given, those of an archive, or random ones that the model accepts; and what the interpreter makes of them. */
 export async function prepareInputs(
-  { graph, archive }: Source,
+  { graph, archive, bucket, given }: Source,
   options: InputOptions,
   update: (what: string) => void,
 ): Promise<Prepared & { readonly expected: ReferenceResult }> {
@@ -95,7 +139,6 @@ export async function prepareInputs(
     update: (share: number) => update(`running the interpreter, ${Math.floor(share * 100)} %`),
   }
   const shared = tolerance && { tolerance }
-  const given = await givenInputs(graph, options)
   if (given)
     return { inputs: given, origin: 'inputs from files', ...shared, expected: await runReference(graph, given, reference) }
   if (archive && Object.keys(archive.inputs).length > 0) {
@@ -103,18 +146,10 @@ export async function prepareInputs(
     return { inputs, origin: 'the inputs of the archive', ...shared, expected: await runReference(graph, inputs, reference) }
   }
   const seed = readNumber(options.seed, '--seed', 1)
-  const { inputs, ...expected } = await drawReference(graph, seed, reference)
-  return { inputs, origin: `random inputs, seed ${seed}`, ...shared, expected }
-}
-
-/** The inputs named by `--input`, or undefined where there are none. */
-export async function givenInputs(graph: Graph, { input }: InputOptions): Promise<Tensors | undefined> {
-  if (input === undefined) return undefined
-  const infos = graph.inputs.map((node) => ({ name: inputName(node), ...node.type, offset: 0, bytes: byteSize(node.type) }))
-  const arrays = await readInputs([input].flat().map(String), infos)
-  return Object.fromEntries(
-    Object.entries(arrays).map(([name, data]) => [name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
-  )
+  const sizes = bucket ? drawSizes(bucket, seed) : {}
+  const { inputs, ...expected } = await drawReference(graph, seed, { ...reference, fixed: sizeTensors(graph, sizes) })
+  const told = bucket?.dims.map(({ name, sizes: [size] }) => `, ${name} ${sizes[name]} of ${size}`).join('') ?? ''
+  return { inputs, origin: `random inputs, seed ${seed}${told}`, ...shared, expected }
 }
 
 /** What counts as equal where `--atol` or `--rtol` say so. */

@@ -5,7 +5,7 @@ import {
   type InputOptions,
   prepareInputs,
   readNumber,
-  readSource,
+  readRequest,
   type SourceOptions,
   type TargetOptions,
 } from './source.ts'
@@ -28,9 +28,10 @@ export async function stats(file: string, options: StatsOptions): Promise<void> 
   if (!isStage(stage))
     throw new UsageError(`stats has no stage '${stage}'${nearest(stage, stages)}`, `stages are ${stages.join(', ')}`)
   const target = await findLevel('stats', options)
-  const runs = Math.max(1, readNumber(options.runs, '--runs', stage === 'kernels' ? 20 : 3))
+  const runs = readNumber(options.runs, '--runs', stage === 'kernels' ? 20 : 3)
+  if (runs < 1) throw new UsageError('--runs 0 measures nothing', 'write --runs 20')
   const { source, origin, statistics } = await withProgress(`reading ${file}`, async (update) => {
-    const source = await readSource(file, options)
+    const source = await readRequest(file, options)
     const { inputs, origin } = await prepareInputs(source, { ...options, atol: 0 }, update)
     if (stage === 'kernels')
       return { source, origin, statistics: await measureKernels(source.graph, { target, inputs, runs, update }) }
@@ -48,7 +49,13 @@ export async function stats(file: string, options: StatsOptions): Promise<void> 
   if (options.kernels) process.stdout.write(`\n${partTable(statistics)}`)
 }
 
-const time = (milliseconds: number): string => milliseconds.toFixed(milliseconds < 10 ? 4 : 1)
+/** A time, of four digits behind the point or, where it is short, of two that count. */
+const time = (milliseconds: number): string =>
+  milliseconds < 0.001 ? milliseconds.toFixed(6) : milliseconds.toFixed(milliseconds < 10 ? 4 : 1)
+
+/** A time that may be too short to be known. */
+const timeOf = (milliseconds: number | undefined, resolution: number): string =>
+  milliseconds === undefined ? `<${time(resolution)}` : time(milliseconds)
 
 /** `1.2 M`. */
 function amount(value: number): string {
@@ -62,39 +69,40 @@ function amount(value: number): string {
   return `${unit === 0 ? Math.round(rest) : rest.toFixed(1)}${units[unit]}`
 }
 
-const rate = (value: number, milliseconds: number): string =>
-  milliseconds > 0 && value > 0 ? (value / milliseconds / 1e6).toFixed(1) : '-'
+/** In 10⁹ a second. */
+const rate = (perSecond: number | undefined): string => (perSecond ? (perSecond / 1e9).toFixed(1) : '-')
 
 function kindTable({ kinds, whole }: Statistics): string {
-  const sum = kinds.reduce((all, { milliseconds }) => all + milliseconds, 0)
-  const rows = kinds.map(({ kind, count, milliseconds, share, operations, bytes }) => [
+  const sum = kinds.reduce((all, { milliseconds = 0 }) => all + milliseconds, 0)
+  const below = kinds.reduce((all, { belowResolution }) => all + belowResolution, 0)
+  const rows = kinds.map(({ kind, count, milliseconds, belowResolution, resolution, share, operations, bytes, ...rates }) => [
     kind,
     String(count),
-    time(milliseconds),
-    time(milliseconds / count),
-    `${(100 * share).toFixed(1)} %`,
+    timeOf(milliseconds, resolution * count),
+    timeOf(milliseconds === undefined ? undefined : milliseconds / (count - belowResolution), resolution),
+    milliseconds === undefined ? '-' : `${(100 * share).toFixed(1)} %`,
     amount(operations),
     amount(bytes),
-    rate(operations, milliseconds),
-    rate(bytes, milliseconds),
+    rate(rates.operationsPerSecond),
+    rate(rates.bytesPerSecond),
   ])
   const titles = ['kind', 'count', 'ms', 'mean ms', 'share', 'operations', 'bytes', 'Gop/s', 'GB/s']
   const table = formatTable([titles, ...rows], [1, 2, 3, 4, 5, 6, 7, 8])
-  return `${table}together ${time(sum)} ms${whole === undefined ? '' : `; the program in one go takes ${time(whole)} ms`}\n`
+  return `${table}together ${time(sum)} ms${whole === undefined ? '' : `; the program in one go takes ${time(whole)} ms`}${below > 0 ? `; ${below} too short to be measured do not count` : ''}\n`
 }
 
 function partTable({ parts }: Statistics): string {
-  const sum = parts.reduce((all, { milliseconds }) => all + milliseconds, 0)
+  const sum = parts.reduce((all, { milliseconds = 0 }) => all + milliseconds, 0)
   const rows = [...parts]
-    .sort((a, b) => b.milliseconds - a.milliseconds)
-    .map(({ name, milliseconds, operations, bytes, locations }) => [
+    .sort((a, b) => (b.milliseconds ?? 0) - (a.milliseconds ?? 0))
+    .map(({ name, milliseconds, resolution, operations, bytes, locations }) => [
       name,
-      time(milliseconds),
-      sum > 0 ? `${((100 * milliseconds) / sum).toFixed(1)} %` : '-',
+      timeOf(milliseconds, resolution),
+      milliseconds === undefined ? '-' : `${((100 * milliseconds) / sum).toFixed(1)} %`,
       amount(operations),
       amount(bytes),
-      rate(operations, milliseconds),
-      rate(bytes, milliseconds),
+      rate(milliseconds && (1000 * operations) / milliseconds),
+      rate(milliseconds && (1000 * bytes) / milliseconds),
       locations[0] ?? '',
     ])
   return formatTable([['kernel', 'ms', 'share', 'operations', 'bytes', 'Gop/s', 'GB/s', 'from'], ...rows], [1, 2, 3, 4, 5, 6])

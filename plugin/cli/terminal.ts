@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import colors from 'picocolors'
 import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import { CompileError, nearestName } from '../../compiler/pipeline.ts'
@@ -25,6 +25,36 @@ export class Failure extends Error {
 export function nearest(name: string, names: readonly string[]): string {
   const found = nearestName(name, names)
   return found === undefined ? '' : `, did you mean '${found}'?`
+}
+
+/** Throws Failure where `file` is nothing that can be read. */
+export function checkFile(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) throw new Failure(`there is no file ${file}`)
+  if (found.isDirectory()) throw new Failure(`${file} is a folder`)
+}
+
+/** What the system refused, in words: reading or writing of what. */
+function describeRefusal({ code, path = '', dest, syscall, message }: NodeJS.ErrnoException & { dest?: string }): string {
+  // Files are written under a temporary name, which nobody knows.
+  const temporary = /\.\d+-[0-9a-f]{8}\.tmp$/
+  const writes = temporary.test(path) || syscall === 'mkdir'
+  const file = dest ?? path.replace(temporary, '')
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: `there is no folder ${dirname(file)}`,
+    ENOTDIR: `${dirname(file)} is no folder`,
+    EEXIST: 'there is a file of this name',
+    EISDIR: 'it is a folder',
+    ENOTEMPTY: 'it is a folder',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'nothing can be written there',
+    ENOSPC: 'no space is left',
+  }
+  if (file === '') return message
+  if (!writes && code === 'ENOENT') return `there is no file ${file}`
+  if (!writes && code === 'EISDIR') return `${file} is a folder`
+  return `cannot ${writes ? 'write' : 'read'} ${file}: ${reasons[code ?? ''] ?? message}`
 }
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
@@ -76,13 +106,9 @@ export async function explain(error: any): Promise<number> {
       `What it was working on, weights included, is in ${file}; please attach it to a report.\n'glowplug reproduce ${file}' runs it again.`,
     )
   } else if (error?.name === 'GlowplugError') say(`${label}: ${error.code}: ${error.message}`)
-  else if (
-    error instanceof Failure ||
-    error instanceof RangeError ||
-    plainErrors.includes(error?.name) ||
-    typeof error?.syscall === 'string'
-  )
+  else if (error instanceof Failure || error instanceof RangeError || plainErrors.includes(error?.name))
     say(`${label}: ${error.message}`)
+  else if (typeof error?.syscall === 'string') say(`${label}: ${describeRefusal(error)}`)
   else say(`${label}: ${error?.stack ?? error}`)
   return 1
 }

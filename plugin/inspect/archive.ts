@@ -1,5 +1,6 @@
 // A reproducer archive: one safetensors file with a graph as text, its weights, inputs, and what was to be done with them. Whoever gets
 // one may not know where it comes from, so everything in it is checked.
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import {
   byteSize,
@@ -39,6 +40,11 @@ const record = z
     phase: text.exactOptional(),
     remaining: z.string().max(100_000).exactOptional(),
     assumeFinite: z.boolean().exactOptional(),
+    /** SHA-256 of names, types and elements of the tensors. Archives made by hand, and those of earlier versions, have none. */
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .exactOptional(),
     /** Labels of constants that were too large to be kept; they are zeros. */
     omitted: z.array(z.string().max(1000)).max(100_000).readonly().exactOptional(),
   })
@@ -67,7 +73,11 @@ const maximumText = 2 ** 26
 /** Writes an archive to `path`, whole or not at all; resolves to its bytes. `limit` bounds the bytes of constants (default 1 GiB). */
 export async function writeArchive(
   path: string,
-  { graph, inputs, record }: Omit<Archive, 'record'> & { readonly record: Omit<ArchiveRecord, 'glowplug' | 'omitted'> },
+  {
+    graph,
+    inputs,
+    record,
+  }: Omit<Archive, 'record'> & { readonly record: Omit<ArchiveRecord, 'glowplug' | 'omitted' | 'digest'> },
   limit = maximumConstants,
 ): Promise<number> {
   const tensors = new Map<string, TensorSource>()
@@ -92,6 +102,7 @@ export async function writeArchive(
     ...record,
     ...(record.message !== undefined && { message: short(record.message) }),
     glowplug: GLOWPLUG_VERSION,
+    digest: digestOf(tensors),
     ...(omitted.length > 0 && { omitted }),
   }
   const contents = layOutTensors(tensors, {
@@ -120,10 +131,18 @@ export const archiveOfFailure = (
   },
 })
 
+/** Of tensors in the order of their names. */
+function digestOf(tensors: ReadonlyMap<string, TensorSource>): string {
+  const hash = createHash('sha256')
+  for (const [name, { type, read }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(`${JSON.stringify(name)} ${printType(type)}\n`).update(read())
+  return hash.digest('hex')
+}
+
 /** A constant may stand for other numbers than its elements; in the file only these count. */
 const plain = ({ type: { dtype, shape } }: Node) => ({ dtype, shape })
 
-/** Reads and checks an archive; weights and inputs are read when asked for. Throws ArchiveError. */
+/** Reads and checks an archive, its tensors included. Throws ArchiveError. */
 export function readArchive(path: string): Archive {
   try {
     return parseArchive(openTensorFile(path))
@@ -146,9 +165,12 @@ function parseArchive(file: TensorFile): Archive {
 
   const constants = new Map<string, ConstantData>()
   const given = new Map<string, ConstantData>()
+  const tensors = new Map<string, TensorSource>()
   for (const [name, { dtype, shape, format: spelled }] of file.entries) {
     const [, role, rest] = /^(weight|input):(.+)$/s.exec(name) ?? fail(`it has a tensor '${name.slice(0, 100)}'`)
-    const data = file.data(name, dtype ?? fail(`a tensor is of type ${spelled}`), shape)
+    const type = { dtype: dtype ?? fail(`a tensor is of type ${spelled}`), shape }
+    const data = file.data(name, type.dtype, shape)
+    tensors.set(name, { type, read: data.read })
     if (role === 'weight') constants.set(rest!, { label: rest!, read: data.read })
     else given.set(rest!, data)
   }
@@ -170,6 +192,8 @@ function parseArchive(file: TensorFile): Archive {
       fail(`input '${name}' is no ${printType(plain(input))}`)
     Object.defineProperty(inputs, name, { value: given.get(name)!.read(), enumerable: true })
   }
+  if (about.digest !== undefined && digestOf(tensors) !== about.digest)
+    fail('its weights or inputs are damaged: they are not those that were written')
   const count = Object.keys(inputs).length
   if (count !== given.size || (count > 0 && count !== graph.inputs.length)) fail('its inputs are not those of its graph')
   return { graph, inputs, record: about }

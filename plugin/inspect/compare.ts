@@ -159,6 +159,9 @@ function positionOf(index: number, shape: readonly number[]): number[] {
 
 /** `1200 of 4420 elements differ; worst is [0, 3], 0.25 where 0.75 is expected (within 1e-6)`. */
 export function describeDifference({ wrong, elements, position, found, expected, allowed }: Difference): string {
-  const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toPrecision(6))
+  // As many digits as show that the two are different, and two more.
+  const apart = Math.abs(found - expected) / Math.max(Math.abs(found), Math.abs(expected))
+  const digits = apart > 0 && apart < 1 ? Math.min(17, Math.max(6, Math.ceil(-Math.log10(apart)) + 2)) : 6
+  const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toPrecision(digits))
   return `${wrong} of ${elements} elements differ; the worst is [${position.join(', ')}]: ${number(found)}, expected ${number(expected)} within ${allowed.toPrecision(2)}`
 }

@@ -105,14 +105,14 @@ export function drawInputs(graph: Graph, seed: number, extent?: number): Record<
 /** Bounds for integers, tried in turn until no op refuses them: an index must be one of a table that may be small. */
 const extents = [undefined, 100, 10, 2, 1] as const
 
-/** Random inputs that the model accepts, and what it makes of them. */
+/** Random inputs that the model accepts, those in `fixed` as they are, and what it makes of them. */
 export async function drawReference(
   graph: Graph,
   seed: number,
-  options: ReferenceOptions = {},
+  { fixed = {}, ...options }: ReferenceOptions & { readonly fixed?: Tensors } = {},
 ): Promise<ReferenceResult & { readonly inputs: Tensors }> {
   for (const extent of extents) {
-    const inputs = drawInputs(graph, seed, extent)
+    const inputs = { ...drawInputs(graph, seed, extent), ...fixed }
     try {
       return { inputs, ...(await runReference(graph, inputs, options)) }
     } catch (error) {

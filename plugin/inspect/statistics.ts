@@ -17,7 +17,10 @@ export interface Measured {
   /** Name of the kernel, or of the op of a node. */
   readonly name: string
   readonly locations: readonly string[]
-  readonly milliseconds: number
+  /** Absent where it takes less than `resolution`. */
+  readonly milliseconds?: number
+  /** Milliseconds that can be told from none. */
+  readonly resolution: number
   readonly operations: number
   /** Read and written. */
   readonly bytes: number
@@ -27,11 +30,19 @@ export interface Measured {
 export interface KindStatistics {
   readonly kind: string
   readonly count: number
-  readonly milliseconds: number
+  /** Of those that take longer than the resolution; absent where none does. */
+  readonly milliseconds?: number
+  /** How many take less than the resolution. */
+  readonly belowResolution: number
+  /** The largest resolution of them all, in milliseconds. */
+  readonly resolution: number
   /** Of the time of all kinds, from 0 to 1. */
   readonly share: number
   readonly operations: number
   readonly bytes: number
+  /** Of those whose time is known. */
+  readonly operationsPerSecond?: number
+  readonly bytesPerSecond?: number
 }
 
 export interface Statistics {
@@ -50,6 +61,26 @@ export interface StatisticsOptions extends Omit<PipelineOptions, 'evaluate'> {
   readonly update?: (what: string) => void
 }
 
+/** Milliseconds for which a call is repeated, so that it is well above what the watch can tell. */
+const batchMilliseconds = 0.1
+const maximumRepeats = 1024
+
+/** The smallest step of the watch, in milliseconds. */
+function tickOf(): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 50; i++) {
+    const started = performance.now()
+    let now = started
+    while (now === started) now = performance.now()
+    least = Math.min(least, now - started)
+  }
+  return least
+}
+
+/** The time where it can be told from none. */
+const known = (milliseconds: number, resolution: number): Pick<Measured, 'milliseconds' | 'resolution'> =>
+  milliseconds >= resolution && milliseconds > 0 ? { milliseconds, resolution } : { resolution }
+
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 
 /** TO-12. Times every kernel of a program. */
@@ -67,26 +98,49 @@ export async function measureKernels(graph: Graph, options: StatisticsOptions): 
     const idle: number[] = []
     const wholes: number[] = []
     const pause = createPause()
-    const timed = (list: number[], run: () => unknown) => {
+    const timeOf = (run: () => unknown, repeats: number): number => {
       const started = performance.now()
-      run()
-      list.push(performance.now() - started)
+      for (let i = 0; i < repeats; i++) run()
+      return performance.now() - started
+    }
+    const calibrate = (run: () => unknown): number => {
+      let repeats = 1
+      while (repeats < maximumRepeats && timeOf(run, repeats) < batchMilliseconds) repeats *= 2
+      return repeats
+    }
+    /** Runs a call that writes over its own inputs once alone: again it would work on other data. */
+    const repeatsOf = (at: number): number => {
+      const instruction = stepper.instructions[at]!
+      if (instruction.kind === 'copy') return calibrate(() => instance.step(at))
+      const places = steps.get(at)?.inputs.flatMap(({ data }, i) => (data ? [] : [instruction.operands[i]!.buffer]))
+      const before = places?.map((buffer) => Buffer.from(instance.bytes(buffer)))
+      const refused = instance.step(at) !== 0
+      if (refused || !before || before.some((bytes, i) => !bytes.equals(instance.bytes(places![i]!)))) return 1
+      return calibrate(() => instance.step(at))
     }
     // The first round warms up and does not count.
-    for (let round = 0; round <= runs; round++) {
+    update?.(`run 1 of ${runs + 1}`)
+    writeInputs(instance, program, inputs)
+    const idleRepeats = calibrate(() => instance.idle())
+    const repeats = times.map((_, at) => repeatsOf(at))
+    instance.run()
+    for (let round = 1; round <= runs; round++) {
       update?.(`run ${round + 1} of ${runs + 1}`)
       writeInputs(instance, program, inputs)
-      timed(idle, () => instance.idle())
-      for (const [at, list] of times.entries()) timed(list, () => instance.step(at))
-      timed(wholes, () => instance.run())
+      idle.push(timeOf(() => instance.idle(), idleRepeats) / idleRepeats)
+      for (const [at, list] of times.entries()) list.push(timeOf(() => instance.step(at), repeats[at]!) / repeats[at]!)
+      wholes.push(timeOf(() => instance.run(), 1))
       await pause()
     }
-    const overhead = median(idle.slice(1))
+    const overhead = median(idle)
+    const tick = tickOf()
     const parts = stepper.instructions.map((instruction, at): Measured => {
-      const milliseconds = Math.max(0, median(times[at]!.slice(1)) - overhead)
+      // A call costs more or less from time to time, by about a quarter of it; what is run once, also two looks at the watch.
+      const resolution = overhead / 4 + (2 * tick) / repeats[at]! + (repeats[at] === 1 ? overhead : 0)
+      const timing = known(median(times[at]!) - overhead, resolution)
       if (instruction.kind === 'copy') {
         const bytes = 2 * instruction.rows * instruction.rowBytes
-        return { kind: 'copy', name: 'copy', locations: [], milliseconds, operations: 0, bytes }
+        return { kind: 'copy', name: 'copy', locations: [], ...timing, operations: 0, bytes }
       }
       const step = steps.get(at)
       if (!step)
@@ -94,7 +148,7 @@ export async function measureKernels(graph: Graph, options: StatisticsOptions): 
           kind: instruction.kernel.anchor?.op ?? 'elementwise',
           name: instruction.name,
           locations: [],
-          milliseconds,
+          ...timing,
           operations: 0,
           bytes: 0,
         }
@@ -103,11 +157,11 @@ export async function measureKernels(graph: Graph, options: StatisticsOptions): 
         kind: kindOf(step, members),
         name: step.name,
         locations: placesOf(step),
-        milliseconds,
+        ...timing,
         ...workOfMembers(step, members),
       }
     })
-    return { runs, whole: median(wholes.slice(1)), kinds: summarise(parts), parts }
+    return { runs, whole: median(wholes), kinds: summarise(parts), parts }
   } finally {
     await stepper.close()
   }
@@ -131,30 +185,44 @@ export async function measureNodes(
       await pause()
     }
   }
+  const tick = tickOf()
   const parts = graph.nodes.flatMap((node): Measured[] => {
     if (hasTrait(node, 'storage')) return []
     const { operations, bytesRead, bytesWritten } = workOf(node)
     const locations = (graph.locations.get(node) ?? []).flatMap((each) => (each.kind === 'source' ? [printLocation(each)] : []))
-    const milliseconds = median(times.get(node)!)
-    return [{ kind: node.op, name: node.op, locations, milliseconds, operations, bytes: bytesRead + bytesWritten }]
+    const timing = known(median(times.get(node)!), 2 * tick)
+    return [{ kind: node.op, name: node.op, locations, ...timing, operations, bytes: bytesRead + bytesWritten }]
   })
   return { runs, kinds: summarise(parts), parts }
 }
 
 /** The sums of each kind, the one that takes longest first. */
 function summarise(parts: readonly Measured[]): KindStatistics[] {
-  const total = parts.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+  const total = parts.reduce((sum, { milliseconds = 0 }) => sum + milliseconds, 0)
   const kinds = new Map<string, Measured[]>()
   for (const part of parts) kinds.set(part.kind, [...(kinds.get(part.kind) ?? []), part])
   const sum = (list: readonly Measured[], key: 'milliseconds' | 'operations' | 'bytes') =>
-    list.reduce((all, part) => all + part[key], 0)
+    list.reduce((all, part) => all + (part[key] ?? 0), 0)
   return [...kinds]
-    .map(([kind, list]) => {
-      const milliseconds = sum(list, 'milliseconds')
-      const share = total > 0 ? milliseconds / total : 0
-      return { kind, count: list.length, milliseconds, share, operations: sum(list, 'operations'), bytes: sum(list, 'bytes') }
+    .map(([kind, list]): KindStatistics => {
+      const timed = list.filter((part) => part.milliseconds !== undefined)
+      const milliseconds = sum(timed, 'milliseconds')
+      return {
+        kind,
+        count: list.length,
+        ...(timed.length > 0 && { milliseconds }),
+        belowResolution: list.length - timed.length,
+        resolution: list.reduce((most, { resolution }) => Math.max(most, resolution), 0),
+        share: total > 0 ? milliseconds / total : 0,
+        operations: sum(list, 'operations'),
+        bytes: sum(list, 'bytes'),
+        ...(timed.length > 0 && {
+          operationsPerSecond: (1000 * sum(timed, 'operations')) / milliseconds,
+          bytesPerSecond: (1000 * sum(timed, 'bytes')) / milliseconds,
+        }),
+      }
     })
-    .sort((a, b) => b.milliseconds - a.milliseconds || (a.kind < b.kind ? -1 : 1))
+    .sort((a, b) => (b.milliseconds ?? 0) - (a.milliseconds ?? 0) || (a.kind < b.kind ? -1 : 1))
 }
 
 const placesOf = ({ locations }: KernelCallStep): string[] =>

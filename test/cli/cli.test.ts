@@ -183,7 +183,7 @@ test('run says which inputs there are', async () => {
   })
   const absent = await glowplug('run', 'built', '--input', 'x=absent.bin')
   assert.is(absent.status, 1)
-  assert.match(absent.err, /^error: ENOENT.*absent\.bin/)
+  assert.match(absent.err, /^error: there is no file .*absent\.bin\n$/)
   const damaged = readdirSync(file('built')).find((name) => name.endsWith('.weights'))!
   cpSync(file('built'), file('damaged'), { recursive: true })
   rmSync(file(`damaged/${damaged}`))

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { createBuilder } from '../../compiler/graph/index.ts'
 import { CompileError } from '../../compiler/pipeline.ts'
 import { explain } from '../../plugin/cli/terminal.ts'
-import { writeArchive } from '../../plugin/inspect/archive.ts'
+import { readArchive, writeArchive } from '../../plugin/inspect/archive.ts'
 import { execute, glowplug } from './support.ts'
 
 const repository = process.env.GLOWPLUG_ROOT!
@@ -196,6 +196,14 @@ test('wrong usage of the tools says what to write', async () => {
     [['debug', 'net.model.ts', '--target', 'wasm,native'], 2, /debug takes one target\n/],
     [['bisect', 'net.model.ts', '--atol', 'small'], 2, /--atol 'small' is no number of at least 0\nwrite --atol 1e-4\n/],
     [['stats', 'net.model.ts', '--runs', '1.5'], 2, /--runs '1\.5' is no whole number of at least 0\nwrite --runs 20\n/],
+    [['stats', 'net.model.ts', '--runs', '0'], 2, /--runs 0 measures nothing\nwrite --runs 20\n/],
+    [['log', 'net.model.ts', '--dim', 'n=4'], 2, /--dim is for ONNX files: .*\n.*--entry\n/],
+    [['build', 'net.model.ts', '--out', 'built', '--memory=-5'], 2, /a budget is a whole number of bytes/],
+    [
+      ['build', 'net.model.ts', '--out', 'built', '--memory', '-5'],
+      2,
+      /--memory <bytes> takes a whole number of at least 0: a budget is a whole number of bytes/,
+    ],
     [['stats', 'net.model.ts', '--stage', 'kernel'], 2, /stats has no stage 'kernel', did you mean 'kernels'\?\n/],
     [
       ['log', 'net.model.ts', '--pass', 'fold-constant'],
@@ -216,6 +224,97 @@ test('wrong usage of the tools says what to write', async () => {
   writeFileSync(file('weights.safetensors'), Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]))
   const plain = await glowplug('reproduce', 'weights.safetensors')
   assert.match(plain.err, /^error: .*weights\.safetensors is no reproducer archive: it is a file of tensors alone\n$/)
+})
+
+writeFileSync(
+  file('sized.model.ts'),
+  `import { add, cast, constant, dim, gather, model, mul, relu, softmax, tensor, validLength } from 'glowplug'
+const seq = dim('seq', [8, 16], { least: 2 })
+export default model({
+  name: 'sized',
+  inputs: { tokens: tensor('i32', [1, seq]), bias: tensor('f32', [4]) },
+  forward({ tokens, bias }) {
+    const table = constant('f32', [10, 4], Array.from({ length: 40 }, (_, i) => Math.sin(i)))
+    return { y: softmax(add(relu(gather(table, tokens, { axis: 0 })), bias), { axis: -1 }), size: mul(cast(validLength(seq), 'f32'), 2) }
+  },
+})
+`,
+)
+writeFileSync(file('tokens.bin'), new Uint8Array(Int32Array.from([1, 2, 3, 4, 5, 6, 7]).buffer))
+writeFileSync(file('bias.bin'), new Uint8Array(4 * 4))
+writeFileSync(file('many.bin'), new Uint8Array(4 * 17))
+writeFileSync(file('size.bin'), new Uint8Array(Int32Array.of(17).buffer))
+
+test('entries for several sizes are run on random sizes below their own, and on padded files', async () => {
+  const common = ['--target', 'interpreter', '--json']
+  for (const seed of ['1', '2', '3', '4']) {
+    const out = file(`sized${seed}.safetensors`)
+    const { status, err } = await glowplug('archive', 'sized.model.ts', '--entry', 'main.seq16', '--seed', seed, '--out', out)
+    assert.is(status, 0, err)
+    const size = new Int32Array(readArchive(out).inputs['seq.size']!.slice().buffer)
+    assert.ok(size.length === 1 && size[0]! >= 2 && size[0]! < 16, String(size))
+  }
+  const given = ['--input', 'tokens=tokens.bin', '--input', 'bias=bias.bin']
+  for (const [entry, chosen, extent] of [
+    ['main', 'main.seq8', 8],
+    ['main.seq16', 'main.seq16', 16],
+  ] as const) {
+    const { status, out, err } = await glowplug('bisect', 'sized.model.ts', '--entry', entry, ...given, ...common)
+    assert.is(status, 0, err)
+    assert.equal([JSON.parse(out).entry, JSON.parse(out).verdict], [chosen, 'equal'])
+    const path = file(`given-${extent}.safetensors`)
+    const archived = await glowplug('archive', 'sized.model.ts', '--entry', entry, ...given, '--out', path)
+    assert.is(archived.status, 0, archived.err)
+    const { inputs } = readArchive(path)
+    assert.equal([...new Int32Array(inputs.tokens!.slice().buffer)], [1, 2, 3, 4, 5, 6, 7, ...Array(extent - 7).fill(0)])
+    assert.equal([...new Int32Array(inputs['seq.size']!.slice().buffer)], [7])
+  }
+  const debug = await glowplug('debug', 'sized.model.ts', '--entry', 'main', ...common)
+  assert.match(JSON.parse(debug.out).inputs, /^random inputs, seed 1, seq \d+ of 16$/)
+  const cases: [string[], RegExp][] = [
+    [['--input', 'tokens=many.bin', '--input', 'bias=bias.bin'], /'seq' is 17, the model was built for 16 at most/],
+    [
+      ['--input', 'seq.size=size.bin', '--input', 'tokens=tokens16.bin', '--input', 'bias=bias.bin'],
+      /input 'seq\.size' is 17, this entry takes 2 to 16/,
+    ],
+  ]
+  writeFileSync(file('tokens16.bin'), new Uint8Array(4 * 16))
+  for (const [args, expected] of cases) {
+    const { status, err } = await glowplug('debug', 'sized.model.ts', '--entry', 'main.seq16', ...args)
+    assert.is(status, 2, err)
+    assert.match(err, expected)
+  }
+})
+
+test('what cannot be read or written is named', async () => {
+  const cases: [string[], RegExp][] = [
+    [['debug', 'net.model.ts', '--input', 'x=none.bin'], /^error: there is no file none\.bin\n$/],
+    [['debug', 'net.model.ts', '--input', 'x=.'], /^error: \. is a folder\n$/],
+    [['check', '.'], /^error: \. is a folder\n$/],
+    [['allocate', 'none.csv', '--capacity', '8'], /^error: there is no file none\.csv\n$/],
+    [['allocate', '.', '--capacity', '8'], /^error: \. is a folder\n$/],
+    [
+      ['allocate', 'buffers.csv', '--capacity', '8', '--out', 'nodir/x.csv'],
+      /^error: cannot write nodir\/x\.csv: there is no folder nodir\n$/,
+    ],
+  ]
+  writeFileSync(file('buffers.csv'), 'id,lower,upper,size\na,0,1,8\n')
+  for (const [args, expected] of cases) {
+    const { status, err } = await glowplug(...args)
+    assert.is(status, 1, err)
+    assert.match(err, expected)
+  }
+})
+
+test('stats gives no rate to what is too short to be measured', async () => {
+  const { out, err } = await glowplug('stats', 'net.model.ts', '--target', 'wasm', '--runs', '3', '--json')
+  const { parts, kinds } = JSON.parse(out || `${err}`)
+  for (const { milliseconds, resolution } of parts) {
+    assert.ok(resolution > 0)
+    assert.ok(milliseconds === undefined || milliseconds >= resolution)
+  }
+  for (const kind of kinds)
+    assert.is(kind.milliseconds === undefined, kind.belowResolution === kind.count && kind.operationsPerSecond === undefined)
 })
 
 test('each tool has help and an example', async () => {

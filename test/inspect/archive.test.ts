@@ -44,7 +44,9 @@ test('TO-07 what is written is read: graph, weights, inputs, record', async () =
   const archive = readArchive(path('whole'))
   assert.is(printGraph(archive.graph), printGraph(graph))
   assert.equal(archive.inputs, inputs)
-  assert.equal(archive.record, { ...record, glowplug: 'test' })
+  const { digest, ...told } = archive.record
+  assert.equal(told, { ...record, glowplug: 'test' })
+  assert.match(digest!, /^[0-9a-f]{64}$/)
   assert.equal(runGraph(archive.graph, archive.inputs), runGraph(graph, inputs))
   const { verdict, latency } = await reproduce(archive, { target: interpreter, latency: 4 })
   assert.equal([verdict, latency!.runs], ['equal', 4])
@@ -138,6 +140,19 @@ test('no damage to an archive is more than an error', async () => {
     } catch (error) {
       assert.instance(error, ArchiveError, String((error as Error).stack))
     }
+  }
+})
+
+test('TO-07 a damaged weight or input is noticed', async () => {
+  const graph = network()
+  await writeArchive(path('flipped'), { graph, inputs: drawInputs(graph, 1), record })
+  const whole = readFileSync(path('flipped'))
+  const start = 8 + Number(whole.readBigUInt64LE(0))
+  for (const at of [start + 2, start + 300, whole.length - 1]) {
+    const bytes = new Uint8Array(whole)
+    bytes[at] = bytes[at]! ^ 1
+    writeFileSync(path('flipped'), bytes)
+    assert.throws(() => readArchive(path('flipped')), /its weights or inputs are damaged/)
   }
 })
 

@@ -52,6 +52,7 @@ test('each budget that is exceeded is told with the largest contributors', async
 
 test('budgets of the plugin are checked', async () => {
   assert.equal(await findOptionProblems({ budgets: { memory: 5, code: undefined } }), [])
+  assert.match((await findOptionProblems({ budgets: { memoy: 10 } }))[0]!, /there is no budget 'memoy'.*did you mean 'memory'/)
   for (const budgets of [5, [], { memory: -1 }, { weights: '5' }, { other: 1 }])
     assert.match((await findOptionProblems({ budgets }))[0]!, /option 'budgets' must be an object of memory, weights and code/)
 })
