@@ -3,6 +3,7 @@ import {
   type Builder,
   castStorage,
   copyNode,
+  countUses,
   type Graph,
   hasTrait,
   InvariantError,
@@ -57,7 +58,7 @@ const maximumRewrites = 64
 /** Rewrites with all rules; returns the same graph when none fits. Every replacement has the locations of all that it replaces. */
 export function applyRules(graph: Graph, context: PassContext, rules: readonly Rule[]): Graph {
   const rulesFor = indexRules(rules)
-  let uses = countUses(graph)
+  let uses = usesIn(graph)
   const usesOf = (operand: Node) => uses.get(operand) ?? 0
   const shared: MatchContext = { ...context, uses: usesOf, isShared: (operand) => usesOf(operand) > 1 }
   const match = (node: Node): { readonly rule: Rule; readonly found: { readonly through?: readonly Node[] } } | undefined => {
@@ -115,14 +116,8 @@ function indexRules(rules: readonly Rule[]): (node: Node) => readonly Rule[] {
 /** Most passes leave a graph as it is, and the next one asks the same. */
 const counted = new WeakMap<Graph, ReadonlyMap<Node, number>>()
 
-/** How many nodes use each value; being an output counts as a use. */
-function countUses(graph: Graph): ReadonlyMap<Node, number> {
-  const known = counted.get(graph)
-  if (known) return known
-  const uses = new Map<Node, number>()
-  const use = (node: Node) => uses.set(node, (uses.get(node) ?? 0) + 1)
-  for (const node of graph.nodes) new Set(node.operands).forEach(use)
-  for (const { value } of graph.outputs) use(value)
+function usesIn(graph: Graph): ReadonlyMap<Node, number> {
+  const uses = counted.get(graph) ?? countUses(graph)
   counted.set(graph, uses)
   return uses
 }

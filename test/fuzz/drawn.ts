@@ -1,6 +1,6 @@
 import type { Graph } from '../../compiler/graph/index.ts'
 import { isWritable } from '../support/modelSource.ts'
-import { mulberry, type RandomGraphOptions, randomGraph } from '../support/randomGraph.ts'
+import { entangledOps, mulberry, type RandomGraphOptions, randomGraph } from '../support/randomGraph.ts'
 import { recipes } from './recipes.ts'
 import { sketched } from './sketch.ts'
 
@@ -18,27 +18,7 @@ const vocabularies: Readonly<Record<string, { readonly options: RandomGraphOptio
     weight: 2,
   },
   entangled: {
-    options: {
-      ops: [
-        'concat',
-        'concat',
-        'slice',
-        'reshape',
-        'transpose',
-        'expand',
-        'exp',
-        'add',
-        'mul',
-        'add',
-        'negate',
-        'reduceSum',
-        'matmul',
-        'pad',
-      ],
-      dtypes: ['f32'],
-      maximumNodes: 24,
-      maximumElements: 200,
-    },
+    options: { ops: entangledOps, dtypes: ['f32'], maximumNodes: 24, maximumElements: 200 },
     weight: 2,
   },
 }

@@ -11,7 +11,7 @@ import type { Target } from '../../compiler/target.ts'
 import { EvaluationFault, runGraph } from '../../targets/interpreter/index.ts'
 import { draw } from '../support/draw.ts'
 import { runOnMemory, targetWith } from '../support/program.ts'
-import { arbitraryGraph, type RandomGraphOptions, randomInputs } from '../support/randomGraph.ts'
+import { arbitraryGraph, entangledOps, type RandomGraphOptions, randomInputs } from '../support/randomGraph.ts'
 
 interface Stages {
   readonly fuse: boolean
@@ -66,28 +66,7 @@ function expectedOutputs(graph: Graph, inputs: Record<string, Uint8Array>): Reco
   }
 }
 
-/** Ops among which fusion, views, joins and sharing have most to decide. */
-const entangled: RandomGraphOptions = {
-  ops: [
-    'concat',
-    'concat',
-    'slice',
-    'reshape',
-    'transpose',
-    'expand',
-    'exp',
-    'add',
-    'mul',
-    'add',
-    'negate',
-    'reduceSum',
-    'matmul',
-    'pad',
-  ],
-  dtypes: ['f32'],
-  maximumNodes: 30,
-  maximumElements: 200,
-}
+const entangled: RandomGraphOptions = { ops: entangledOps, dtypes: ['f32'], maximumNodes: 30, maximumElements: 200 }
 
 const cases = [
   ...Object.entries(targets).map(([name, target]) => ({

@@ -57,6 +57,24 @@ const usualDTypes: readonly DType[] = [
   'bool',
 ]
 
+/** Ops among which fusion, views, joins and sharing have most to decide. */
+export const entangledOps: readonly ComputedName[] = [
+  'concat',
+  'concat',
+  'slice',
+  'reshape',
+  'transpose',
+  'expand',
+  'exp',
+  'add',
+  'mul',
+  'add',
+  'negate',
+  'reduceSum',
+  'matmul',
+  'pad',
+]
+
 /**
  * Valid graphs; shrinks by leaving nodes out. Most graphs use a few ops only, drawn anew for each, so that the same ones meet often.
  */
