@@ -68,7 +68,7 @@ export function rangeOf(access: Access, domain: Shape): { least: number; most: n
 }
 
 /** Strides along dimensions of one element say nothing: 0. */
-export const withoutFixed = (access: Access, domain: Shape): Access => ({
+const withoutFixed = (access: Access, domain: Shape): Access => ({
   offset: access.offset,
   strides: access.strides.map((stride, axis) => (domain[axis]! <= 1 ? 0 : stride)),
 })

@@ -204,7 +204,7 @@ function staysWithin({ extent }: Axis, indices: State, family: Family, smallest:
 }
 
 /** Padding of indices is looked up too: it must name something. */
-export function checkIndices(
+function checkIndices(
   { nodes, operands, states, at: sizes, mixes }: Question,
   which: number,
   rows: readonly number[],

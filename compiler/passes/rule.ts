@@ -56,7 +56,7 @@ export const rulePass = (pass: Omit<Pass, 'run' | 'rules'> & { readonly rules: r
 const maximumRewrites = 64
 
 /** Rewrites with all rules; returns the same graph when none fits. Every replacement has the locations of all that it replaces. */
-export function applyRules(graph: Graph, context: PassContext, rules: readonly Rule[]): Graph {
+function applyRules(graph: Graph, context: PassContext, rules: readonly Rule[]): Graph {
   const rulesFor = indexRules(rules)
   let uses = usesIn(graph)
   const usesOf = (operand: Node) => uses.get(operand) ?? 0

@@ -77,7 +77,7 @@ export const fold: PassList = [
 ]
 
 /** What conversions between dtypes leave behind, where a model was brought to another precision by hand or by a tool. */
-export const cleanUpCasts: PassList = [
+const cleanUpCasts: PassList = [
   untilStable([
     once(passes.foldConstants, 'converts constants'),
     once(passes.simplifyCast),
