@@ -204,11 +204,7 @@ function staysWithin({ extent }: Axis, indices: State, family: Family, smallest:
 }
 
 /** Padding of indices is looked up too: it must name something. */
-function checkIndices(
-  { nodes, operands, states, at: sizes, mixes }: Question,
-  which: number,
-  rows: readonly number[],
-): void {
+function checkIndices({ nodes, operands, states, at: sizes, mixes }: Question, which: number, rows: readonly number[]): void {
   const state = states[which]!
   const { below } = state
   if (below !== undefined && rows.every((count, i) => (typeof below === 'number' ? below : extentAt(below, sizes[i]!)) <= count))
