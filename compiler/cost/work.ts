@@ -38,6 +38,9 @@ const attended: Count = (worker) => {
   return batch * heads * length * key![2] * (2 * (size + value![3]) + 14)
 }
 
+/** Elements of all rows that indices pick. */
+const lookedUp: Count = (worker) => operand(worker, 0) * (worker.type.shape.at(-1) ?? 1)
+
 /** Ops that are neither one operation for each result element nor, as reductions are, one for each operand element. */
 const counts: Partial<Record<OpName, Count>> = {
   matmul: productOf(innermost),
@@ -45,11 +48,14 @@ const counts: Partial<Record<OpName, Count>> = {
   linear: productOf(innermost),
   conv: productOf(perOutput),
   convInteger: productOf(perOutput),
+  blockedConv: productOf(perOutput),
+  blockedConvInteger: productOf(perOutput),
   convTranspose: (worker) => 2 * operand(worker, 0) * perOutput(worker),
   maxPool: windowed,
   avgPool: windowed,
   lpPool: windowed,
   attention: attended,
+  embeddingBag: lookedUp,
   rotaryEmbedding: perInput(3),
   softmax: perInput(14),
   logSoftmax: perInput(14),
@@ -62,6 +68,9 @@ const counts: Partial<Record<OpName, Count>> = {
   argMin: perInput(1),
   topKIndices: (worker) => operand(worker, 0) * Math.log2(2 + (worker.operands[0]!.type.shape.at(-1) ?? 1)),
 }
+
+/** Elements of an operand that look-ups read at most, where not as many as they have results. */
+const reads: Partial<Record<OpName, Count>> = { embeddingBag: lookedUp }
 
 /** Operations that one element of an elementwise op takes, where not one: roughly what the vector form of it compiles to. */
 const elementOperations: Partial<Record<OpName, number>> = {
@@ -117,15 +126,16 @@ function operationsOf(worker: Worker): number {
 
 /**
  * Operations and bytes of a node that runs by itself. Views and storage do nothing; movements and look-ups read no more elements of an
- * operand than they have results.
+ * operand than they have results, or than `reads` says.
  */
 export function workOf(worker: Worker): Work {
   const node = worker as Node
   if (hasTrait(node, 'storage') || hasTrait(node, 'view')) return { operations: 0, bytesRead: 0, bytesWritten: 0 }
   const picks = hasTrait(node, 'movement') || hasTrait(node, 'checked')
+  const picked = reads[worker.op as OpName]?.(worker) ?? results(worker)
   const bytesRead = worker.operands.reduce((sum, { type }) => {
     const bytes = byteSize(type)
-    return sum + (picks ? Math.min(bytes, results(worker) * dtypeFacts[type.dtype].bytes) : bytes)
+    return sum + (picks ? Math.min(bytes, picked * dtypeFacts[type.dtype].bytes) : bytes)
   }, 0)
   return { operations: operationsOf(worker), bytesRead, bytesWritten: byteSize(worker.type) }
 }

@@ -30,10 +30,15 @@ export function locatedBuilder(builder: Builder, locations: readonly Location[])
 }
 
 /**
- * Builds a graph anew, node by node: `replace` gets each node with its operands' replacements and returns its own. Locations carry
- * over; what is no longer reached is dropped.
+ * Builds a graph anew, node by node: `replace` gets each node with its operands' replacements and returns its own. `returned` makes the
+ * value of an output from the node that it was and from what this became (default: the latter). Locations carry over; what is no longer
+ * reached is dropped.
  */
-export function rebuildGraph(graph: Graph, replace: (node: Node, operands: readonly Node[], builder: Builder) => Node): Graph {
+export function rebuildGraph(
+  graph: Graph,
+  replace: (node: Node, operands: readonly Node[], builder: Builder) => Node,
+  returned: (node: Node, replacement: Node, builder: Builder) => Node = (_, replacement) => replacement,
+): Graph {
   const builder = createBuilder()
   const replaced = new Map<Node, Node>()
   for (const node of graph.nodes) {
@@ -42,7 +47,7 @@ export function rebuildGraph(graph: Graph, replace: (node: Node, operands: reado
     builder.attribute(result, graph.locations.get(node) ?? [])
     replaced.set(node, result)
   }
-  const outputs = graph.outputs.map(({ name, value }) => ({ name, value: replaced.get(value)! }))
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, value: returned(value, replaced.get(value)!, builder) }))
   const result = builder.finish(
     graph.name,
     graph.inputs.map((input) => replaced.get(input)!),

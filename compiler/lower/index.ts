@@ -18,6 +18,8 @@ import {
 } from '../graph/index.ts'
 import { activationRules } from './activation.ts'
 import { attentionRules } from './attention.ts'
+import { blockedRules } from './blocked.ts'
+import { embeddingBagRules } from './embeddingBag.ts'
 import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { normalizationRules } from './normalization.ts'
@@ -34,6 +36,8 @@ import { windowRules } from './window.ts'
 export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } = {
   ...activationRules,
   ...attentionRules,
+  ...blockedRules,
+  ...embeddingBagRules,
   ...indexingRules,
   ...movementRules,
   ...normalizationRules,

@@ -12,6 +12,7 @@ import { raiseActivation } from './raiseActivation.ts'
 import { raiseAttention } from './raiseAttention.ts'
 import { raiseClamp } from './raiseClamp.ts'
 import { raiseDilation } from './raiseDilation.ts'
+import { raiseEmbeddingBag } from './raiseEmbeddingBag.ts'
 import { raiseLinear } from './raiseLinear.ts'
 import { raiseNormalization } from './raiseNormalization.ts'
 import { raiseRotaryEmbedding } from './raiseRotaryEmbedding.ts'
@@ -49,6 +50,7 @@ export const passes = {
   raiseAttention,
   raiseClamp,
   raiseDilation,
+  raiseEmbeddingBag,
   raiseLinear,
   raiseNormalization,
   raiseRotaryEmbedding,

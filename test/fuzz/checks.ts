@@ -133,7 +133,7 @@ function program(given: Case, target: Target): void {
   given.applications.push(...log.flatMap(({ pass, applications }) => applications.map((one) => ({ ...one, pass }))))
   const { fault, outputs } = runOnMemory(stages.program, given.inputs)
   if (fault !== 0) throw new Error(`the program ends with fault ${fault}`)
-  given.expect(outputs, () => printGraph(stages.lowered))
+  given.expect(outputs, () => printGraph(stages.layout))
 }
 
 /** Composites kept, drawn from the seed. */

@@ -103,6 +103,39 @@ function within(input: Tensor, axes: readonly number[], f: (x: number, group: re
   )
 }
 
+/** Convolution over blocks of channels: lane l of block c is channel c · block + l, and 0 where there is none. */
+function blockedSums(
+  [input, weight, bias]: readonly Tensor[],
+  { stride, before, after, dilation, groups, block }: AttributesOf<'blockedConv'>,
+  inputZero: number,
+  weightZero: readonly number[],
+): readonly number[] {
+  const [out, inner, ...kernel] = weight!.shape as [number, number, ...number[]]
+  const isBlocked = input!.shape.length > weight!.shape.length
+  const extents = input!.shape.slice(2, 2 + kernel.length)
+  const results = kernel.map(
+    (k, i) => Math.floor((extents[i]! + before[i]! + after[i]! - dilation[i]! * (k - 1) - 1) / stride[i]!) + 1,
+  )
+  const shape = [input!.shape[0]!, Math.ceil(out / block), ...results, block]
+  return Array.from({ length: size(shape) }, (_, i) => {
+    const [image, major, ...rest] = coordinatesOf(i, shape) as [number, number, ...number[]]
+    const channel = major * block + rest.pop()!
+    if (channel >= out) return 0
+    const first = Math.floor(channel / (out / groups)) * inner
+    let total = bias?.values[channel] ?? 0
+    for (let tap = 0; tap < inner * size(kernel); tap++) {
+      const [c, ...at] = coordinatesOf(tap, [inner, ...kernel]) as [number, ...number[]]
+      const place = at.map((k, axis) => rest[axis]! * stride[axis]! + k * dilation[axis]! - before[axis]!)
+      if (place.some((p, axis) => p < 0 || p >= extents[axis]!)) continue
+      const from = first + c
+      const where = isBlocked ? [image, Math.floor(from / block), ...place, from % block] : [image, from, ...place]
+      const factor = weight!.values[channel * inner * size(kernel) + tap]! - (weightZero[channel] ?? weightZero[0]!)
+      total += (input!.values[indexOf(where, input!.shape)]! - inputZero) * factor
+    }
+    return input!.whole ? total | 0 : total
+  })
+}
+
 const spread = (group: readonly number[]) => mean(group.map((x) => (x - mean(group)) ** 2))
 const trailing = (dims: number) => Array.from({ length: dims }, (_, i) => -1 - i)
 const perChannel = (shape: Shape, i: number) => coordinatesOf(i, shape)[1]!
@@ -388,6 +421,16 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
   },
   embedding: ([indices, table]) =>
     indices!.values.flatMap((row) => table!.values.slice(row * table!.shape[1]!, (row + 1) * table!.shape[1]!)),
+  embeddingBag: ([indices, table, scale], { mean }) => {
+    const width = table!.shape[1]!
+    const lookups = indices!.shape.at(-1)!
+    return Array.from({ length: (indices!.values.length / lookups) * width }, (_, i) => {
+      const first = Math.floor(i / width) * lookups
+      const rows = indices!.values.slice(first, first + lookups)
+      const terms = rows.map((row, k) => table!.values[row * width + (i % width)]! * (scale?.values[first + k] ?? 1))
+      return sum(terms) / (mean ? lookups : 1)
+    })
+  },
   resize,
   padWith: ([input], { before, after, mode }) => {
     const { shape } = input!
@@ -405,6 +448,9 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
         }),
     )
   },
+  blockedConv: (operands, attributes) => blockedSums(operands, attributes, 0, [0]),
+  blockedConvInteger: (operands, attributes) =>
+    blockedSums(operands, attributes, attributes.inputZeroPoint, attributes.weightZeroPoint),
   adaptiveAvgPool: adaptive(mean),
   adaptiveMaxPool: adaptive((values) => Math.max(...values)),
   linear: ([input, weight, bias]) => {

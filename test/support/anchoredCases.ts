@@ -372,6 +372,26 @@ const rotations: fc.Arbitrary<Drawn> = fc
     }
   })
 
+const bags: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: fc.constantFrom<DType>('i64', 'i64', 'i32', 'u8'),
+    rows: small(1, 40),
+    width: fc.constantFrom(1, 3, 4, 7, 16, 24, 33, 64, 100, 256, 300),
+    lead: fc.array(small(1, 4), { maxLength: 2 }),
+    lookups: fc.constantFrom(0, 1, 2, 5, 32),
+    mean: fc.boolean(),
+    scaled: fc.boolean(),
+  })
+  .map(({ dtype, rows, width, lead, lookups, mean, scaled }): Drawn => {
+    const shape = [...lead, mean ? Math.max(1, lookups) : lookups]
+    return {
+      op: 'embeddingBag',
+      operands: [{ dtype, shape }, { dtype: 'f32', shape: [rows, width] }, ...(scaled ? [{ dtype: 'f32' as const, shape }] : [])],
+      attributes: { mean },
+      constants: [],
+    }
+  })
+
 /** Indices within the table, from both ends where they may be negative; NaN and equal elements among those that are ordered. */
 function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
   if (anchor.op.startsWith('arg') || anchor.op === 'topKIndices')
@@ -388,8 +408,9 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
     return valuesOf(type, seed).map((value, k) =>
       type.dtype === 'bool' ? Number(value % 3 !== 0) : k % 3 === 1 ? Number.NEGATIVE_INFINITY : value,
     )
-  if (anchor.op !== 'gather' || i !== 1) return valuesOf(type, seed + i)
-  const extent = anchor.operands[0]!.shape[anchor.attributes.axis as number]!
+  const [table, indices] = anchor.op === 'embeddingBag' ? [1, 0] : [0, 1]
+  if (!['gather', 'embeddingBag'].includes(anchor.op) || i !== indices) return valuesOf(type, seed + i)
+  const extent = anchor.operands[table]!.shape[(anchor.attributes.axis as number | undefined) ?? 0]!
   return valuesOf(type, seed).map((value, k) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent))
 }
 
@@ -476,6 +497,7 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['softmax and normalisations', rows, 60],
   ['attention', attentions, 60],
   ['rotary embedding', rotations, 60],
+  ['embedding bags', bags, 60],
   ['gather and pad', movements, 60],
   ['positions of extremes, sorting and running sums', orders, 90],
   ['scatter', scatters, 50],

@@ -37,6 +37,13 @@ interface Call {
 /** What a row gets: names of the operands' values, in the order of the definition, and the node. */
 type Row = (names: readonly string[], node: Node) => Call
 
+/** The row of an op that no model can name. */
+const compilerMade =
+  (op: OpName): Row =>
+  () => {
+    throw new Unwritable(`${op}, which only the compiler makes`)
+  }
+
 const text = (value: unknown): string => {
   // A name.
   if (typeof value === 'symbol') return value.description!
@@ -246,10 +253,11 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   quantize: plain,
   dequantize: plain,
   requantize: plain,
-  storageCast: () => {
-    throw new Unwritable('storageCast, which only the compiler makes')
-  },
+  storageCast: compilerMade('storageCast'),
   convInteger: convolution(() => 'convInteger', windowOptions),
+  embeddingBag: compilerMade('embeddingBag'),
+  blockedConv: compilerMade('blockedConv'),
+  blockedConvInteger: compilerMade('blockedConvInteger'),
   matmulInteger: plain,
   lookup: plain,
   reduceSum: named('sum'),

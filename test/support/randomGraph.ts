@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import {
   type AttributesIn,
   type Builder,
+  blockedShape,
   byteSize,
   createBuilder,
   type DType,
@@ -134,7 +135,7 @@ function indexedExtent(graph: Graph, input: Node): number | undefined {
   const extents = graph.nodes.flatMap((node) => {
     const { indices, input: from, table } = operandsOf(node) as { indices?: Node; input?: Node; table?: Node }
     if (indices !== input) return []
-    if (node.op === 'embedding') return [table!.type.shape[0]!]
+    if (node.op === 'embedding' || node.op === 'embeddingBag') return [table!.type.shape[0]!]
     if (node.op === 'gatherNd' || node.op === 'scatterNd') {
       const from0 = (node.attributes.batchDims as number | undefined) ?? 0
       return from!.type.shape.slice(from0, from0 + input.type.shape.at(-1)!)
@@ -404,6 +405,14 @@ function convolutionOf(s: Source, input: Node, dtype: DType, biasType: DType) {
   }
 }
 
+/** The same convolution over blocks of channels, or over the input as it is. */
+function blockedOf<O extends { readonly input: Node }, A>(s: Source, { operands, attributes }: { operands: O; attributes: A }) {
+  const block = s.pick([1, 2, 4, 8])
+  const { dtype, shape } = operands.input.type
+  const input = s.chance(3) ? operands.input : s.ofShape(dtype, blockedShape(shape, block))
+  return { operands: { ...operands, input }, attributes: { ...attributes, block } }
+}
+
 const bytes: readonly DType[] = ['u8', 'i8']
 /** None of their ratios makes halves, at which the last digit would decide, but for powers of two, which are exact. */
 const scales = [0.5, 0.125, 0.1037, 0.0371, 1]
@@ -616,6 +625,13 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
       },
     }
   },
+  embeddingBag: (s) => {
+    const table = s.fresh({ dtype: s.pick(['f32', 'f16', 'f64']), shape: [s.pick([3, 5]), s.pick([2, 4, 1])] })
+    const shape = s.pick([[3], [2, 2]])
+    const indices = s.constant({ dtype: 'i32', shape }, (random) => Math.floor(random * table.type.shape[0]!))
+    const operands = { indices, table, ...(s.chance(2) && { scale: s.ofShape(table.type.dtype, shape) }) }
+    return { operands, attributes: { mean: s.chance(2) } }
+  },
   gatherElements: (s) => {
     const given = alongElements(s)
     return given && { operands: { input: given.input, indices: given.indices }, attributes: { axis: given.axis } }
@@ -774,6 +790,17 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
       operands,
       attributes: { ...attributes, inputZeroPoint: zeroPointOf(s, input.type.dtype), weightZeroPoint: zeroPoints },
     }
+  },
+  blockedConv: (s) => {
+    const input = image(s, floats)
+    return blockedOf(s, convolutionOf(s, input, input.type.dtype, input.type.dtype))
+  },
+  blockedConvInteger: (s) => {
+    const input = image(s, bytes)
+    const { operands, attributes } = convolutionOf(s, input, s.pick(bytes), 'i32')
+    const inputZeroPoint = zeroPointOf(s, input.type.dtype)
+    const weightZeroPoint = [zeroPointOf(s, operands.weight.type.dtype)]
+    return blockedOf(s, { operands, attributes: { ...attributes, inputZeroPoint, weightZeroPoint } })
   },
   matmulInteger: (s) => {
     const left = s.tensor(bytes, 2)

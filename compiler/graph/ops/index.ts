@@ -3,7 +3,9 @@ import type { OpDefinition, Trait } from '../definition.ts'
 import type { Node } from '../node.ts'
 import * as activation from './activation.ts'
 import { attention } from './attention.ts'
+import { blockedConv, blockedConvInteger } from './blocked.ts'
 import * as elementwise from './elementwise.ts'
+import { embeddingBag } from './embeddingBag.ts'
 import { gatherElements, gatherNd, oneHot, scatterElements, scatterNd } from './indexing.ts'
 import * as movement from './movement.ts'
 import * as normalization from './normalization.ts'
@@ -14,6 +16,8 @@ import * as reduce from './reduce.ts'
 import { rotaryEmbedding } from './rotaryEmbedding.ts'
 import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
+
+export { blockedShape } from './blocked.ts'
 
 /** Every op of the graph language, by name. */
 export const ops = {
@@ -30,9 +34,12 @@ export const ops = {
   ...windowOps,
   ...product,
   ...quantized,
+  blockedConv,
+  blockedConvInteger,
   ...reduce,
   ...normalization,
   attention,
+  embeddingBag,
   rotaryEmbedding,
 } as const
 

@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
-import { type DType, dtypeFacts } from '../dtype.ts'
+import { dtypeFacts } from '../dtype.ts'
 import { reject } from '../problem.ts'
 import { checkQuantization, requireEntries, requireZeroPoint, storages } from '../quantization.ts'
 import { printType, type TensorType } from '../type.ts'
 import { convolution, inferConvolution, inferMatmul } from './geometry.ts'
 import { axis, everything, integer, one, optional, requireRank, withShape } from './shared.ts'
-
-/** What integer products take: stored bytes, or differences of them. */
-const factors = ['u8', 'i8', 'i16'] as const satisfies readonly DType[]
+import { factors, requireConvolutionZeroPoints, requireZeroPoints, zeroPoints } from './zeroPoints.ts'
 
 // ---------------------------------------------------------------- parameters
 /** Parameters are numbers of f32, which is what all arithmetic on them is done in. */
@@ -91,14 +89,6 @@ export const storageCast = primitive({
 })
 
 // ---------------------------------------------------------------- products of integers
-const zeroPoints = z.array(integer).min(1)
-
-function requireZeroPoints(values: readonly number[], { dtype }: TensorType, count: number, op: string, name: string): void {
-  if (values.length !== 1 && values.length !== count)
-    reject('bad-attribute', `${op}: ${name} needs one entry or ${count}, got ${values.length}`)
-  requireZeroPoint(dtype, values, op, name)
-}
-
 /**
  * As ONNX ConvInteger 10: sums of (input − inputZeroPoint) · (weight − weightZeroPoint), which wrap in i32 where they do not fit.
  * Padding adds nothing: it stands for inputZeroPoint.
@@ -119,10 +109,8 @@ export const convInteger = primitive({
   }),
   traits: ['pure', 'anchor'],
   infer: (operands, attributes): TensorType => {
-    const { input, weight } = operands
     const shape = inferConvolution(operands, attributes, 'convInteger')
-    requireZeroPoint(input.dtype, [attributes.inputZeroPoint], 'convInteger', 'inputZeroPoint')
-    requireZeroPoints(attributes.weightZeroPoint, weight, weight.shape[0]!, 'convInteger', 'weightZeroPoint')
+    requireConvolutionZeroPoints(operands, attributes, 'convInteger')
     return { dtype: 'i32', shape }
   },
 })

@@ -2,6 +2,7 @@ import type { CompositeName } from '../../graph/index.ts'
 import type { SplitName, SplitRule } from '../rule.ts'
 import { refuse } from '../rule.ts'
 import { elementwiseRules } from './elementwise.ts'
+import { embeddingBag } from './embeddingBag.ts'
 import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { keptNormalizationRules } from './normalization.ts'
@@ -22,6 +23,7 @@ export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonl
   ...productRules,
   ...keptProductRules,
   ...keptNormalizationRules,
+  embeddingBag,
   rotaryEmbedding,
   ...windowRules,
   storageCast: ({ attributes }, axis, range) =>

@@ -48,6 +48,12 @@ const convolution: Convolution = ({ operands: { input, weight, bias }, attribute
   }
 }
 
+/** As a convolution is, but for its channels: blocks of them are few, and each is a whole kernel to a target. */
+const blockedConvolution: SplitRule<'blockedConv'> = (whole, axis, range) => {
+  if (axis === 1 || axis === whole.type.shape.length - 1) return refuse('its channels stand in blocks')
+  return convolution(whole, axis, range) as ReturnType<SplitRule<'blockedConv'>>
+}
+
 /** The groups that a range of output channels belongs to: whole ones, or a part of a single one. */
 function channelsOf(
   input: TensorType,
@@ -73,7 +79,7 @@ const pool: Pool = ({ operands: { input }, attributes }, axis, range) => {
 }
 
 export const windowRules: {
-  readonly [K in 'conv' | 'convInteger' | 'maxPool' | 'avgPool']: SplitRule<K>
+  readonly [K in 'conv' | 'convInteger' | 'blockedConv' | 'blockedConvInteger' | 'maxPool' | 'avgPool']: SplitRule<K>
 } = {
   conv: convolution,
   convInteger: (whole, axis, range) => {
@@ -83,6 +89,8 @@ export const windowRules: {
     const zeroPoints = weightZeroPoint.slice(range.start, range.start + lengthOf(range))
     return { needs: part.needs, attributes: { ...part.attributes, weightZeroPoint: zeroPoints } }
   },
+  blockedConv: blockedConvolution,
+  blockedConvInteger: blockedConvolution as SplitRule<'blockedConvInteger'>,
   maxPool: pool,
   avgPool: pool as SplitRule<'avgPool'>,
 }

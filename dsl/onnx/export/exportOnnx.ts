@@ -155,7 +155,7 @@ function writeValue(node: Node, operands: readonly Ref[], sheet: Sheet, opset: n
   return writeLowered(node, operands, sheet, opset)
 }
 
-/** A composite in terms of simpler ops, as the compiler would have it. */
+/** A composite in terms of simpler ops, as the compiler would have it; those that are composites too are written by their own rules. */
 function writeLowered(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
   const builder = createBuilder()
   const refs = new Map<Node, Ref>()
@@ -165,7 +165,7 @@ function writeLowered(node: Node, operands: readonly Ref[], sheet: Sheet, opset:
     refs.set(input, operands[i]!)
     return input
   })
-  const value = lowerNode(node, builder, inputs)
+  const value = lowerNode(node, builder, inputs, (made) => made !== node)
   for (const each of builder.finish(node.op, inputs, [{ name: '', value }]).nodes) {
     if (refs.has(each)) continue
     const parts = each.operands.map((operand) => refs.get(operand)!)

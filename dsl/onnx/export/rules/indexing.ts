@@ -40,6 +40,7 @@ const oneHot: ExportRule<'oneHot'> = ({ indices }, { depth, axis, dtype }, c) =>
 export const indexingRules = {
   gather,
   embedding: ({ indices, table }, _, c) => c.emit('Gather', [table, indexed(indices, c)], c.type, { axis: 0 }),
+  embeddingBag: () => undefined,
   gatherElements: ({ input, indices }, { axis }, c) => c.emit('GatherElements', [input, indexed(indices, c)], c.type, { axis }),
   gatherNd: ({ input, indices }, { batchDims }, c) =>
     c.emit('GatherND', [input, indexed(indices, c, false)], c.type, { batch_dims: batchDims }),

@@ -55,6 +55,8 @@ const lpPool: ExportRule<'lpPool'> = ({ input }, attributes, c) => {
 export const windowRules = {
   conv,
   convTranspose,
+  blockedConv: () => undefined,
+  blockedConvInteger: () => undefined,
   maxPool: ({ input }, attributes, c) => c.emit('MaxPool', [input], c.type, windowOf(attributes, attributes.window)),
   avgPool,
   lpPool,
