@@ -3,12 +3,13 @@ import type { Target } from '../target.ts'
 import { type BuiltKernel, buildKernel } from './build.ts'
 import type { Decision } from './decision.ts'
 import { operandsOfStep } from './graph.ts'
-import { chooseStored } from './group.ts'
+import { chooseStored, narrowerCuts } from './group.ts'
 import type { KernelGraph, KernelStep } from './kernel.ts'
 import { mergeKernels } from './merge.ts'
 import { joinAxis, roleOf, viewOffset } from './movement.ts'
 import { kernelNames } from './names.ts'
 import { isView, type Unit } from './unit.ts'
+import { keepWhole } from './whole.ts'
 
 /**
  * Turns a graph of primitives (and of composites that the target keeps) into kernels: chooses which values get storage, builds for each
@@ -22,10 +23,15 @@ export function fuseGraph(
   { fuse = true, together = fuse }: { readonly fuse?: boolean; readonly together?: boolean } = {},
 ): KernelGraph {
   const apart = new Set<Node>(fuse ? [] : graph.nodes)
+  const narrow = new Set<Node>()
   const built = new Map<Node, BuiltKernel>()
   for (;;) {
-    const { stored, decisions } = chooseStored(graph, target, apart)
+    const choice = chooseStored(graph, target, apart, narrow)
+    const { stored, decisions } = choice
     if (buildAll(graph, stored, apart, built)) continue
+    const cuts = narrowerCuts(graph, target, choice).filter((node) => !narrow.has(node))
+    for (const node of cuts) narrow.add(node)
+    if (cuts.length > 0) continue
     const units = graph.nodes.flatMap((node, at): Unit[] => {
       const kernel = stored.has(node) && needsKernel(node, stored) ? built.get(node) : undefined
       return kernel ? [{ at, roots: [node], built: kernel }] : []
@@ -35,9 +41,15 @@ export function fuseGraph(
       const last = merged.decisions.get(first.value)
       return last ? { ...last, reason: `${first.reason}; ${last.reason}` } : first
     })
-    return { ...assemble(graph, stored, merged.units), decisions: reasons.sort((a, b) => a.value.id - b.value.id) }
+    return { ...assemble(graph, stored, merged.units.map(withWhole)), decisions: reasons.sort((a, b) => a.value.id - b.value.id) }
   }
 }
+
+/** What inputs hold is known here alone. */
+const withWhole = (unit: Unit): Unit => ({
+  ...unit,
+  built: { ...unit.built, kernel: keepWhole(unit.built.kernel, unit.built.inputs) },
+})
 
 /**
  * Builds the kernel of each stored value that `built` does not have, or has with other values stored. What building wants apart is stored

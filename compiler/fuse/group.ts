@@ -48,9 +48,15 @@ export const anchorOf = (node: Node): Anchor => ({
  * - several programs read it, or one that runs over more positions than the value has elements, and computing it in each of them, at
  *   each position, costs more than to store it. Movements are free, but not when several kernels would have to read against the grain; or
  * - its kernel is full: one anchor, `target.maximumSteps` steps; or
- * - it is in `apart`, where kernel building puts what turned out not to be affine.
+ * - it is in `apart`, where kernel building puts what turned out not to be affine; or
+ * - it is in `narrow`: see `narrowerCuts`.
  */
-export function chooseStored(graph: Graph, target: Target, apart: ReadonlySet<Node>): Choice {
+export function chooseStored(
+  graph: Graph,
+  target: Target,
+  apart: ReadonlySet<Node>,
+  narrow: ReadonlySet<Node> = new Set(),
+): Choice {
   /** The reason why each must be stored. */
   const forced = new Map<Node, string>(graph.outputs.map((output) => [output.value, `output ${output.name}`]))
   const stored = new Set<Node>(forced.keys())
@@ -108,6 +114,7 @@ export function chooseStored(graph: Graph, target: Target, apart: ReadonlySet<No
     const reason = forced.get(node)
     if (reason !== undefined) return keep(reason)
     if (apart.has(node)) return keep('its reader finds its elements at places that are not affine, or at two')
+    if (narrow.has(node)) return keep('fewer bytes than what it is made from, which would be stored otherwise')
     if ((role === 'view' || role === 'access') && [...sites].some(({ group }) => group.movements >= maximumMovements))
       return keep(`a kernel follows at most ${maximumMovements} movements`)
     if (role === 'view') return inside('its readers find the elements themselves')
@@ -196,6 +203,34 @@ export function chooseStored(graph: Graph, target: Target, apart: ReadonlySet<No
 
   for (const node of graph.nodes.toReversed()) visit(node)
   return { stored, decisions }
+}
+
+/**
+ * Where an anchor's value is stored, because the one kernel that reads it has another anchor, and elementwise ops on the way there make it
+ * narrower: what they make is better stored in its place, with them as the anchor's epilogue. So integer sums go to storage as bytes.
+ *
+ *     %3 = matmulInteger(…): i32      stored: four bytes
+ *     %4 = requantised(%3): u8        stored instead: one
+ *     %5 = add(%4, convInteger(…))
+ */
+export function narrowerCuts(graph: Graph, target: Target, { stored, decisions }: Choice): Node[] {
+  const readers = new Map<Node, Node[]>()
+  for (const node of graph.nodes)
+    for (const operand of new Set(node.operands)) readers.set(operand, [...(readers.get(operand) ?? []), node])
+  const isReady = (operand: Node) => stored.has(operand) || roleOf(operand) === 'storage'
+  return graph.nodes.flatMap((node) => {
+    if (roleOf(node) !== 'anchor' || decisions.get(node)?.place !== 'stored' || !target.fusesAfter(anchorOf(node))) return []
+    let narrowest = node
+    for (let last = node; ; ) {
+      const [next, ...others] = readers.get(last) ?? []
+      if (!next || others.length > 0 || stored.has(next) || roleOf(next) !== 'elementwise') break
+      if (elementCount(next.type.shape) !== elementCount(node.type.shape)) break
+      if (!next.operands.every((operand) => operand === last || isReady(operand))) break
+      if (byteSize(next.type) < byteSize(narrowest.type)) narrowest = next
+      last = next
+    }
+    return narrowest === node ? [] : [narrowest]
+  })
 }
 
 function countUsers(graph: Graph): ReadonlyMap<Node, number> {

@@ -8,8 +8,9 @@ import { rulePass } from './rule.ts'
 /**
  * Computes with integers what was written as decoding, computing and encoding. Decoding moves towards the results: behind movements
  * as it is, behind convolutions and products with the product of the scales, until it meets an encoding. Functions of one byte become
- * tables, which are exact. What is done between decoding and encoding element by element stays float arithmetic inside one kernel.
- * At most one step away from the float form; exact where no product or mean is involved.
+ * tables, which are exact. Sums count in steps of what encodes them. What else is done between decoding and encoding element by element stays
+ * float arithmetic inside one kernel.
+ * At most one step away from the float form; exact where no product, sum or mean is involved.
  *
  *     %2 = dequantize(%0) {scale: [0.5], zeroPoint: [128]}
  *     %3 = dequantize(%1) {scale: [0.25], zeroPoint: [0]}

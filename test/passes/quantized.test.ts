@@ -58,7 +58,6 @@ const count = (graph: Graph, ...names: string[]): number => graph.nodes.filter((
 
 /** No rounding but that of the result, or the same ones in the same order. */
 const exact = [
-  'add',
   'mul',
   'relu',
   'clamp',
@@ -201,6 +200,21 @@ passSuite(passes.fuseQuantized, ({ rewrites, leaves }) => {
   leaves('products of floats and decoded weights stay floats', (g) =>
     g.op('linear', { input: g.input('x', [2, 3]), weight: decode(g, weights(g, [4, 3]), [0.25], [0]) }),
   )
+  rewrites(
+    'a sum of decoded integers counts in steps of the result, limits included',
+    (g) => {
+      const sum = g.op('add', { left: input(g, [3]), right: decode(g, g.input('y', [3], 'i8'), [0.25], [3]) })
+      return encode(g, g.op('relu', { input: sum }), 0.125, 7)
+    },
+    {
+      into: 'storageCast(clamp(storageCast(quantize(add(dequantize(x, scale: [4], zeroPoint: [10]), dequantize(y, scale: [2], zeroPoint: [3])), dtype: "u8", scale: [1], zeroPoint: [7]), scale: [0.125], zeroPoint: [7]), minimum: 7, maximum: 255), scale: [0.125], zeroPoint: [7])',
+      attributes: true,
+    },
+  )
+  leaves('a sum that others read too stays as it is', (g) => {
+    const sum = g.op('add', { left: input(g, [3]), right: decode(g, g.input('y', [3], 'i8'), [0.25], [3]) })
+    return g.op('concat', { inputs: [g.op('cast', { input: encode(g, sum, 0.125, 7) }, { dtype: 'f32' }), sum] }, { axis: 0 })
+  })
   rewrites(
     'the axis of scales follows a transposition',
     (g) => g.op('transpose', { input: decode(g, weights(g, [2, 3]), [0.25, 0.5], [0, 0], 0) }, { order: [1, 0] }),

@@ -1,7 +1,18 @@
 // Where encoding meets decoding.
 import { type Builder, dtypeFacts, type Node } from '../../graph/index.ts'
+import { asOp } from '../match.ts'
 import { type Rule, rule } from '../rule.ts'
-import { type Decoded, decodedOf, encoded, encodingOf, integersOf, limited, sameEncoding, withoutLimits } from './encoding.ts'
+import {
+  type Decoded,
+  decodedOf,
+  dequantized,
+  encoded,
+  encodingOf,
+  integersOf,
+  limited,
+  sameEncoding,
+  withoutLimits,
+} from './encoding.ts'
 
 /** Decoding and encoding again gives the integers back: the two roundings are far below half a step for 16 bits. */
 const identity = rule({
@@ -76,4 +87,42 @@ const requantized = rule({
   },
 })
 
-export const borderRules: readonly Rule[] = [identity, requantized, beyondEncoding]
+/** Numbers in steps of another scale: `factor` of them make one. */
+const scaled = (builder: Builder, { stored, quantization }: Decoded, factor: number): Node =>
+  dequantized(builder, stored, { ...quantization, scale: quantization.scale.map((entry) => Math.fround(entry / factor)) })
+
+const isRepresentable = ({ quantization }: Decoded, factor: number): boolean =>
+  quantization.scale.every((entry) => {
+    const quotient = Math.fround(entry / factor)
+    return quotient > 0 && Number.isFinite(quotient)
+  })
+
+/**
+ * A residual connection. Terms in steps of the result are added and rounded: no division, and none of the multiplications behind it. Within
+ * one step. Limits act on the result.
+ */
+const added = rule({
+  name: 'quantize-of-decoded-sum',
+  note: 'quantize(add(dequantize(p), dequantize(q))) → the same in steps of the result, with a scale of 1',
+  root: 'quantize',
+  match: (node, { isShared }) => {
+    const { input, dtype, quantization } = encodingOf(node)
+    const [scale] = quantization.scale
+    if (quantization.axis !== undefined || scale === 1) return undefined
+    const limits = withoutLimits(input)
+    const sum = asOp(limits.inner, 'add')
+    if (!sum || isShared(sum.node)) return undefined
+    const terms = [decodedOf(sum.operands.left), decodedOf(sum.operands.right)]
+    const [left, right] = terms
+    if (!left || !right || ![left, right].every((term) => isRepresentable(term, scale!))) return undefined
+    return { through: [...limits.through, sum.node], left, right, limits, dtype, quantization, scale: scale! }
+  },
+  apply: ({ left, right, limits, dtype, quantization, scale }, builder) => {
+    const sum = builder.add('add', { left: scaled(builder, left, scale), right: scaled(builder, right, scale) })
+    const stored = builder.add('quantize', { input: sum }, { dtype, scale: [1], zeroPoint: [...quantization.zeroPoint] })
+    const typed = builder.add('storageCast', { input: stored }, { scale: [scale], zeroPoint: [...quantization.zeroPoint] })
+    return limited(builder, typed, limits, quantization)
+  },
+})
+
+export const borderRules: readonly Rule[] = [identity, requantized, beyondEncoding, added]
