@@ -9,6 +9,7 @@ import {
   shareInPlace,
   verifyInstructions,
 } from './instructions/index.ts'
+import { assignLayouts, rewriteLayouts, verifyLayouts } from './layout/index.ts'
 import { lowerGraph } from './lower/index.ts'
 import { allocateMemory, type Program, printProgram, verifyProgram } from './memory/index.ts'
 import type { PassList } from './pipeline/passList.ts'
@@ -42,6 +43,8 @@ export interface Stages {
   readonly optimised: Graph
   /** Primitives, and the composites that the target keeps; optimised again. */
   readonly lowered: Graph
+  /** Channels in blocks where the target wants them and that pays; otherwise `lowered` itself. */
+  readonly layout: Graph
   /** In the order that needs least memory. */
   readonly kernels: KernelGraph
   /** Copies elided, buffers shared. */
@@ -50,8 +53,8 @@ export interface Stages {
 }
 
 /** The name under which each stage is printed. */
-export type StageName = 'graph' | 'optimised' | 'lowered' | 'kernels' | 'instructions' | 'memory'
-export const stageNames: readonly StageName[] = ['graph', 'optimised', 'lowered', 'kernels', 'instructions', 'memory']
+export type StageName = 'graph' | 'optimised' | 'lowered' | 'layout' | 'kernels' | 'instructions' | 'memory'
+export const stageNames: readonly StageName[] = ['graph', 'optimised', 'lowered', 'layout', 'kernels', 'instructions', 'memory']
 
 export type PipelineEvent =
   /** One run of a pass; lowering counts as one. */
@@ -121,6 +124,9 @@ export function createCompilation(graph: Graph, options: PipelineOptions): (targ
   const compile = prepare(graph, options)
   return (target) => compile(target, undefined) as CompileResult
 }
+
+/** The stage that each phase ends with. */
+const stageOf = { optimise: 'optimised', 'optimise-lowered': 'lowered', 'optimise-layout': 'layout' } as const
 
 /** Thrown inside a compilation that was asked to stop. */
 const stop = Symbol('stop')
@@ -192,7 +198,7 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     } catch (error) {
       if (error === stop || error instanceof CompileError) throw error
       throw failureOf(`stage ${stage}`, error, () => ({
-        graph: stages.lowered ?? stages.optimised ?? graph,
+        graph: stages.layout ?? stages.lowered ?? stages.optimised ?? graph,
         phase: 'stages',
         remaining: stage,
       }))
@@ -217,18 +223,24 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     const list = options.passes?.[phase] ?? phases[phase]
     const result = runPasses(from, list, { phase, evaluate, verify, assumeFinite, budget, after })
     if (!result.stopped) return result.graph
-    stages[phase === 'optimise' ? 'optimised' : 'lowered'] = result.graph
+    stages[stageOf[phase]] = result.graph
     throw stop
   }
 
-  /** Lowering and splitting rewrite as a pass does, and are logged as one. */
-  function rewriteAs(pass: 'lower' | 'split', { log }: Journey, before: Graph, make: (graph: Graph) => Graph): Graph {
+  /** Lowering, splitting and layout assignment rewrite as a pass does, and are logged as one. */
+  function rewriteAs(
+    pass: 'lower' | 'split' | 'layout',
+    { log }: Journey,
+    before: Graph,
+    make: (graph: Graph) => Graph,
+    phase: string = pass,
+  ): Graph {
     const started = performance.now()
     const after = verified(make(before), verifyStage)
     const milliseconds = performance.now() - started
     const [nodesBefore, nodesAfter] = [before.nodes.length, after.nodes.length]
     const changed = after !== before
-    const record = { phase: pass, pass, round: 1, changed, milliseconds, nodesBefore, nodesAfter, applications: [] }
+    const record = { phase, pass, round: 1, changed, milliseconds, nodesBefore, nodesAfter, applications: [] }
     const became = changed ? takeOrigin(after) : undefined
     log.push(record)
     observe?.({ kind: 'pass', record, before, graph: after, ...(became && { became }) })
@@ -257,9 +269,28 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     })
   }
 
+  /** IR-19, IR-20. Channels in blocks; blocked convolutions that the target has no kernels for are lowered again. */
+  function layOut(journey: Journey, target: Target, stopAfter: string | undefined): Graph {
+    const { channelBlock: block, rates } = target
+    const lowered = journey.stages.lowered!
+    return enter(journey, ['layout', 'layout'], stopAfter, () => {
+      if (block === undefined) return lowered
+      const blocks = (node: Node) => target.blocks?.(node) ?? true
+      const assigned = rewriteAs('layout', journey, lowered, (before) => {
+        const assignment = assignLayouts(before, { block, rates, blocks })
+        return assignment.size === 0 ? before : rewriteLayouts(before, assignment, block)
+      })
+      if (assigned === lowered) return lowered
+      const keeps = (node: Node) => keepsNode(target, node)
+      const kept = rewriteAs('lower', journey, assigned, (before) => lowerGraph(before, keeps), 'layout')
+      const rewritten = verified(rewrite(journey, kept, 'optimise-layout', stopAfter), verifyStage)
+      return verified(rewritten, (graph) => verifyLayouts(graph, lowered))
+    })
+  }
+
   /** From here on the target decides about everything. */
   function generate(journey: Journey, target: Target, stopAfter: string | undefined): void {
-    const graph = journey.stages.lowered!
+    const graph = layOut(journey, target, stopAfter)
     requireSupport(graph, target)
     const kernels = enter(journey, ['kernels', 'kernels'], stopAfter, () => {
       const fuse = (options: { readonly together?: boolean }) => verified(fuseGraph(graph, target, options), verifyKernels)
@@ -315,7 +346,7 @@ export function printStage(
 }
 
 /** Stages that are graphs, and can be drawn. */
-export const drawnStages: readonly StageName[] = ['graph', 'optimised', 'lowered', 'kernels']
+export const drawnStages: readonly StageName[] = ['graph', 'optimised', 'lowered', 'layout', 'kernels']
 
 /** A stage in the DOT language; undefined when it is not among `drawnStages`, or the compilation did not get there. */
 export function drawStage(stages: Partial<Stages>, stage: StageName): string | undefined {

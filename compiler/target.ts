@@ -51,6 +51,13 @@ export interface Target {
    * attributes, so that equal ones get equal answers. Default: never.
    */
   lowers?(node: Node): boolean
+  /**
+   * How many channels of images stand side by side in memory, if the target wants them so: a vector of them. Layout assignment then brings
+   * values into blocks where that pays. Default: images stay as the model has them.
+   */
+  readonly channelBlock?: number
+  /** Whether a convolution is better in blocks, as far as the target knows; asked where `channelBlock` is set. Default: of all of them. */
+  blocks?(convolution: Node): boolean
   /** Why a node of the lowered graph cannot be compiled, or undefined when it can. */
   unsupported(node: Node): string | undefined
   /** May elementwise work follow this anchor in one kernel? */

@@ -148,6 +148,7 @@ function createRunner(graph: Graph, constants: number): EntryRunner {
       level: 'any',
       fallback: 'the model was not compiled: the module was loaded without the glowplug plugin',
       instances: 1,
+      threads: 1,
       regions: { constants, mutable: offset, activations: 0, lowerBound: 0 },
       weightBytes: constants,
       inputs: placedInputs,

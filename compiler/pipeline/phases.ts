@@ -29,6 +29,7 @@ export const optimise: PassList = [
       once(passes.raiseActivation, 'before fold-affine, for the same reason'),
       once(passes.raiseAttention, 'before what merges or moves products and transposes'),
       once(passes.raiseRotaryEmbedding, 'before what moves reshapes and transposes between products and slices'),
+      once(passes.raiseEmbeddingBag),
       once(passes.raiseDilation, 'before transposes move apart'),
       once(passes.raiseLinear, 'before the two that fold into linear layers'),
       once(passes.factorProducts, 'after raise-linear, for the same reason'),
@@ -54,8 +55,20 @@ function withoutComposite(entry: PassEntry): PassList {
   return entries.length === 1 && entries[0]!.kind === 'untilStable' ? entries : [{ ...entry, entries }]
 }
 
-/** The lists that make up the pipeline, in order; lowering stands between them. */
-export const phases = { optimise, 'optimise-lowered': optimiseLowered } as const
+/** What relayouts leave behind: pairs that cancel, views of views, constants in blocks. Nothing moves across what computes. */
+export const optimiseLayout: PassList = [
+  untilStable([
+    once(passes.simplifyNoop),
+    once(passes.simplifyReshape),
+    once(passes.simplifyTranspose),
+    once(passes.simplifySlice),
+    once(passes.simplifyPad),
+  ]),
+  once(passes.mergeEqualConstants, 'constants in blocks may equal others'),
+]
+
+/** The lists that make up the pipeline, in order; lowering stands between the first two, layout assignment behind the second. */
+export const phases = { optimise, 'optimise-lowered': optimiseLowered, 'optimise-layout': optimiseLayout } as const
 
 /** Recognises what exporters wrote out, and no more: for looking at what a model consists of. */
 export const fold: PassList = [

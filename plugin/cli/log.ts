@@ -118,18 +118,25 @@ function detailsOf(records: readonly PassRecord[]): string {
 type Traced = NodeTrace & { readonly direction: 'forward' | 'back'; readonly kernel?: string }
 
 /**
- * The history of nodes: `%12` of the graph as written, `lowered:%12` or `optimised:%12` backwards, `face.model.ts:30` by place, or an op, an input, an
+ * The history of nodes: `%12` of the graph as written, `layout:%12`, `lowered:%12` or `optimised:%12` backwards, `face.model.ts:30` by place, or an op, an input, an
  * output or a weight by name. Throws Failure where nothing fits.
  */
-function traceNodes(selector: string, graph: Graph, history: History, { lowered, optimised, kernels }: PartialResult): object[] {
-  const [, stage, number] = /^(?:(graph|optimised|lowered):)?%(\d+)$/.exec(selector) ?? []
+function traceNodes(
+  selector: string,
+  graph: Graph,
+  history: History,
+  { layout, lowered, optimised, kernels }: PartialResult,
+): object[] {
+  const [, stage, number] = /^(?:(graph|optimised|lowered|layout):)?%(\d+)$/.exec(selector) ?? []
   const lowering = history.findIndex(({ record }) => record.phase === 'lower')
+  const layingOut = history.findIndex(({ record }) => record.phase === 'layout')
   const split = lowering >= 0 ? lowering : history.findIndex(({ record }) => record.phase === 'optimise-lowered')
   if (number !== undefined && stage !== undefined && stage !== 'graph') {
-    const at = stage === 'lowered' ? lowered! : optimised!
+    const at = { layout, lowered, optimised }[stage as 'layout' | 'lowered' | 'optimised']!
     const node = at.nodes[Number(number)]
     if (!node) throw new Failure(`the ${stage} graph has nodes %0 to %${at.nodes.length - 1}, not %${number}`)
-    const steps = stage === 'lowered' || split < 0 ? history : history.slice(0, split)
+    const end = { layout: -1, lowered: layingOut, optimised: split }[stage as 'layout' | 'lowered' | 'optimised']
+    const steps = end < 0 ? history : history.slice(0, end)
     const { end: _, ...trace } = traceBack(steps, at, node)
     return [{ ...trace, direction: 'back' }]
   }
@@ -159,7 +166,7 @@ function fits(selector: string, graph: Graph, node: Node): boolean {
   })
 }
 
-/** The kernel that computes a node of the lowered graph. */
+/** The kernel that computes a node of the graph that the target gets. */
 function kernelOf(kernels: NonNullable<PartialResult['kernels']>, node: Node): string | undefined {
   const stored = storedValues(kernels)
   for (const step of kernels.steps) {
@@ -178,7 +185,7 @@ function printTrace(traced: object): string {
     ...rules.map(({ rule, note }) => `      ${rule}: ${note}`),
     ...(direction === 'back' ? (before ? [`    ← ${before}`] : []) : after === undefined ? [] : [`    → ${after}`]),
   ])
-  const end = direction === 'forward' && endLine !== undefined ? [`  lowered: ${endLine}`] : []
+  const end = direction === 'forward' && endLine !== undefined ? [`  in the end: ${endLine}`] : []
   const inKernel = kernel === undefined ? [] : [`  kernel: ${kernel}`]
   const place = locations.length > 0 ? `  // ${locations.join(', ')}` : ''
   return `${[`${node}${place}`, ...(lines.length > 0 ? lines : ['  no pass changed it']), ...end, ...inKernel].join('\n')}\n`

@@ -40,6 +40,8 @@ export interface InputOptions {
 export interface TargetOptions {
   readonly target?: unknown
   readonly level?: unknown
+  /** False where `--no-winograd` is given. */
+  readonly winograd?: boolean
 }
 
 export interface Source {
@@ -179,7 +181,7 @@ export async function findLevel(command: string, options: TargetOptions, fallbac
       name.includes(',') ? `${command} takes one target` : `there is no target '${name}'${nearest(name, targetNames)}`,
       `targets are ${targetNames.join(', ')}`,
     )
-  const targets = await loadTargets(name)
+  const targets = await loadTargets(name, { winograd: options.winograd !== false })
   const { level } = options
   const found = level === undefined ? targets[0] : targets.find((target) => target.level === String(level))
   if (found) return found

@@ -18,7 +18,7 @@ export interface StatsOptions extends SourceOptions, InputOptions, TargetOptions
   readonly json?: boolean
 }
 
-const stages = ['graph', 'optimised', 'lowered', 'kernels'] as const
+const stages = ['graph', 'optimised', 'lowered', 'layout', 'kernels'] as const
 type Stage = (typeof stages)[number]
 const isStage = (text: string): text is Stage => (stages as readonly string[]).includes(text)
 

@@ -75,7 +75,7 @@ export async function bisectGraph(graph: Graph, options: BisectOptions): Promise
     }))
   let tried = 0
   const lowerWith = (maximumApplications: number) =>
-    compileUntil(graph, { ...manner, target, evaluate, maximumApplications }, 'lowered').lowered!
+    compileUntil(graph, { ...manner, target, evaluate, maximumApplications }, 'layout').layout!
 
   const compare = (found: Tensors): Differences =>
     Object.fromEntries(
@@ -98,7 +98,7 @@ export async function bisectGraph(graph: Graph, options: BisectOptions): Promise
   const byTarget: Judge = (limit) =>
     refusing(async () => (await runOnTarget(graph, inputs, { ...manner, target, maximumApplications: limit })).outputs)
 
-  const rewrites = compileUntil(graph, { ...manner, target, evaluate }, 'lowered').log.reduce(
+  const rewrites = compileUntil(graph, { ...manner, target, evaluate }, 'layout').log.reduce(
     (sum, { applications }) => sum + applications.length,
     0,
   )
@@ -152,7 +152,7 @@ function findCulprit(graph: Graph, n: number, options: Omit<PipelineOptions, 'ev
       const { kind: _, record, ...change } = event
       runs.push({ record, change })
     }
-    compileUntil(graph, { ...options, evaluate, maximumApplications, observe }, 'lowered')
+    compileUntil(graph, { ...options, evaluate, maximumApplications, observe }, 'layout')
     return runs
   }
   const [having, lacking] = [runsWith(n), runsWith(n - 1)]

@@ -74,7 +74,7 @@ export interface DebugReport {
   readonly layers: number
   /** Those that were looked at, in order. */
   readonly reports: readonly LayerReport[]
-  /** The first that is wrong, and the nodes of the lowered graph that it computes. */
+  /** The first that is wrong, and the nodes of the graph that it computes, as the target gets it. */
   readonly first?: LayerReport & { readonly nodes: readonly string[] }
   /** Outputs of the graph that reached the target which differ from those of the graph as it was written, by the interpreter. */
   readonly passes: Readonly<Record<string, Difference>>
@@ -162,11 +162,11 @@ function verdictOf(first: LayerReport | undefined, passes: object, outputs: obje
 
 /** Where the run stopped early: the graph that reached the target, by the interpreter alone. */
 async function comparePasses(
-  { lowered }: CompileResult,
+  { layout }: CompileResult,
   inputs: Tensors,
   compareAll: (valueOf: (node: Node, name: string) => Uint8Array | undefined) => Record<string, Difference>,
 ): Promise<Record<string, Difference>> {
-  const { outputs } = await runReference(lowered, inputs, { movedRuns: 0 })
+  const { outputs } = await runReference(layout, inputs, { movedRuns: 0 })
   return compareAll((_, name) => outputs[name])
 }
 
@@ -183,7 +183,7 @@ interface Session {
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex')
 
 function createSession(
-  { kernels, lowered }: CompileResult,
+  { kernels, layout }: CompileResult,
   stepper: Stepper,
   inputs: Tensors,
   reference: LayerReference,
@@ -296,7 +296,7 @@ function createSession(
       const id = program.outputs.find((output) => program.buffers.get(output)!.name === name)!
       return new Uint8Array(chain!.bytes(id))
     },
-    nodesOf: (step) => membersOf(resultsOfStep(step), stored).inside.map((node) => lineOf(lowered, node)),
+    nodesOf: (step) => membersOf(resultsOfStep(step), stored).inside.map((node) => lineOf(layout, node)),
     archive(step) {
       const { graph, inputs: leaves } = graphOfLayer(step.name, step, kernels)
       return { graph, inputs: Object.fromEntries([...leaves].map(([name, node]) => [name, reference.values(node)[0]!])) }

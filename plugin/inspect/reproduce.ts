@@ -85,7 +85,7 @@ export async function reproduce(archive: Archive, options: ReproduceOptions): Pr
 
 /** The passes that were still to run. A layer has seen all of them. */
 function mannerOf({ record: { kind, phase, remaining = '' } }: Archive): Pick<PipelineOptions, 'passes'> {
-  if (kind === 'layer') return { passes: { optimise: [], 'optimise-lowered': [] } }
+  if (kind === 'layer') return { passes: { optimise: [], 'optimise-lowered': [], 'optimise-layout': [] } }
   if (kind === 'request' || phase === undefined) return {}
   if (phase === 'stages') {
     if (['graph', 'optimised'].includes(remaining)) return {}
@@ -94,7 +94,8 @@ function mannerOf({ record: { kind, phase, remaining = '' } }: Archive): Pick<Pi
   try {
     const list = parsePassList(remaining)
     if (phase === 'optimise') return { passes: { optimise: list } }
-    return { passes: { optimise: [], 'optimise-lowered': list } }
+    if (phase === 'optimise-lowered') return { passes: { optimise: [], 'optimise-lowered': list } }
+    return { passes: { optimise: [], 'optimise-lowered': [], 'optimise-layout': list } }
   } catch (error) {
     if (!(error instanceof PassListError)) throw error
     throw new ArchiveError(`the passes of the archive are not those of this version: ${error.message}`, { cause: error })

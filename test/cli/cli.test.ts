@@ -181,6 +181,12 @@ test('run says which inputs there are', async () => {
     out: '',
     err: `error: short.bin has 3 bytes, input ${wanted}\n`,
   })
+  for (const threads of ['0', '1.5', 'all'])
+    assert.equal(await glowplug('run', 'built', '--input', 'x=x.bin', '--threads', threads), {
+      status: 2,
+      out: '',
+      err: `error: --threads '${threads}' is not a number of threads\nwrite --threads 2\n`,
+    })
   const absent = await glowplug('run', 'built', '--input', 'x=absent.bin')
   assert.is(absent.status, 1)
   assert.match(absent.err, /^error: there is no file .*absent\.bin\n$/)
@@ -237,6 +243,7 @@ test('print shows each stage', async () => {
     graph: /^graph "tiny"\(%0\)\n/,
     optimised: /^graph "tiny"/,
     lowered: /^graph "tiny"/,
+    layout: /^graph "tiny"/,
     kernels: /^kernels "tiny"/,
     instructions: /^instructions "tiny"/,
     memory: /^program "tiny"/,
@@ -248,12 +255,15 @@ test('print shows each stage', async () => {
   assert.match(after.out, /^\/\/ after eliminate-dead-code \(optimise, round 1\): \d+ → \d+ nodes, \d+ rewrites\ngraph "tiny"/)
   assert.match(after.out, / ms {2}stage memory\n/)
   assert.match((await print('--stop-after', 'kernels')).out, /^kernels "tiny"/)
-  for (const stage of ['graph', 'optimised', 'lowered', 'kernels']) {
+  for (const stage of ['graph', 'optimised', 'lowered', 'layout', 'kernels']) {
     const { out } = await print('--stage', stage, '--dot')
     assert.match(out, /^digraph "tiny" \{\n/, `IR-22 ${stage}`)
     assert.match(out, / -> "output \w+" \[label="f32\[/)
   }
-  assert.match((await print('--stage', 'memory', '--dot')).err, /--dot draws graph, optimised, lowered, kernels, not memory/)
+  assert.match(
+    (await print('--stage', 'memory', '--dot')).err,
+    /--dot draws graph, optimised, lowered, layout, kernels, not memory/,
+  )
   const wrong = await print('--print-after', 'fold-constant')
   assert.is(wrong.status, 2)
   assert.match(wrong.err, /^error: --print-after 'fold-constant' is no pass, did you mean 'fold-constants'\?/)
@@ -279,7 +289,7 @@ test('wrong usage ends with 2 and says what was meant', async () => {
     ],
     [
       ['print', 'tiny.model.ts', '--stage', 'memry'],
-      "error: there is no stage 'memry', did you mean 'memory'?\nstages are graph, optimised, lowered, kernels, instructions, memory, c\n",
+      "error: there is no stage 'memry', did you mean 'memory'?\nstages are graph, optimised, lowered, layout, kernels, instructions, memory, c\n",
     ],
     [
       ['build', 'tiny.model.ts', '--out', 'a', '--target', 'wasm,auto'],

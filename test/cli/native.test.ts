@@ -43,7 +43,7 @@ const nativeTest = native.ok ? test : (name: string, _body: () => unknown) => co
 nativeTest('run executes native code, and leaves nothing behind', async () => {
   mkdirSync(file('temporary'))
   const result = await within({ TMPDIR: file('temporary') }, () =>
-    glowplug('run', 'tiny.model.ts', '--input', 'x=x.bin', '--target', 'native', '--out', 'results'),
+    glowplug('run', 'tiny.model.ts', '--input', 'x=x.bin', '--target', 'native', '--threads', '2', '--out', 'results'),
   )
   assert.is(result.status, 0, result.err)
   const { target, level, outputs } = JSON.parse(result.out)

@@ -33,7 +33,10 @@ function describe(result: CompileResult): string {
       rewrites.set(line, (rewrites.get(line) ?? 0) + 1)
     }
   }
-  const stages = stageNames.map((stage) => `## ${stage}\n\n\`\`\`\n${printStage(result, stage)!.trimEnd()}\n\`\`\`\n`)
+  // The interpreter wants no blocks, so that nothing is laid out anew.
+  const stages = stageNames
+    .filter((stage) => stage !== 'layout')
+    .map((stage) => `## ${stage}\n\n\`\`\`\n${printStage(result, stage)!.trimEnd()}\n\`\`\`\n`)
   return [
     `# ${result.graph.name}\n`,
     '## rewrites\n',

@@ -9,7 +9,7 @@ const textFiles = (folder, root = folder) =>
       })
     : []
 
-const order = ['errors', 'failure', 'graph', 'optimised', 'lowered', 'kernels', 'instructions', 'memory']
+const order = ['errors', 'failure', 'graph', 'optimised', 'lowered', 'layout', 'kernels', 'instructions', 'memory']
 const rank = (stage) => (order.includes(stage) ? order.indexOf(stage) : order.length)
 
 /**

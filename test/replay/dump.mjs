@@ -13,8 +13,8 @@ const only = options.find((option) => option.startsWith('--only='))?.slice('--on
 const modelFiles = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
-    // Diagnostics are shown on models that are wrong.
-    if (entry.isDirectory()) return ['node_modules', 'diagnostics'].includes(entry.name) ? [] : modelFiles(path)
+    // Diagnostics are shown on models that are wrong; the weights of the zoo lie in no tree.
+    if (entry.isDirectory()) return ['node_modules', 'diagnostics', 'zoo'].includes(entry.name) ? [] : modelFiles(path)
     return entry.name.endsWith('.model.ts') ? [path] : []
   })
 
