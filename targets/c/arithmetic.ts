@@ -1,6 +1,7 @@
 /**
  * What matrix-like kernels multiply and add: elements of four bytes, one in each lane of their operands, and accumulators with as many
- * lanes. `pairs` are two integers of 16 bits each, whose two products with another pair are summed in i32.
+ * lanes. `pairs` are two integers of 16 bits each, whose two products with another pair are summed in i32; `quads` four integers of 8 bits,
+ * without a sign in the broadcast operand and with one in the streamed one, whose four products are.
  */
 export interface Arithmetic {
   /** C type of elements, and of the lanes of accumulators. */
@@ -26,3 +27,14 @@ export const pairs: Arithmetic = {
   splat: (element) => `SPLAT_I(${element})`,
   multiplyAdd: (accumulator, a, b) => `DOT(${accumulator}, ${a}, ${b});`,
 }
+
+export const quads: Arithmetic = {
+  element: 'i32',
+  vector: 'vi',
+  zero: 'SPLAT_I(0)',
+  splat: (element) => `SPLAT_I(${element})`,
+  multiplyAdd: (accumulator, a, b) => `QUAD(${accumulator}, ${a}, ${b});`,
+}
+
+/** Quads whose broadcast bytes have a sign: with the other top bit they are 128 more, without one. */
+export const shiftedQuads: Arithmetic = { ...quads, splat: (element) => `(SPLAT_I(${element}) ^ (i32)0x80808080)` }

@@ -10,6 +10,7 @@ import { type Level, lanesOf } from './level.ts'
 import { rows } from './rows.ts'
 import { storageType } from './scalar.ts'
 import { type Pointers, pointerText } from './steps.ts'
+import { mentionsTeam, onePart, sharingLevel, teamWait } from './team.ts'
 import { block, commentText, identifier, type Lines } from './text.ts'
 
 const isAnchored = (kernel: Kernel): kernel is AnchoredKernel => kernel.anchor !== undefined
@@ -46,24 +47,51 @@ const plain = (kernel: AnchoredKernel): AnchoredKernel => ({
   results: [{ step: 0, type: kernel.anchor.type }],
 })
 
-/** Bytes of working storage one call of the kernel needs. */
-export function scratchBytes(kernel: Kernel, level: Level): number {
-  if (!isAnchored(kernel)) return 0
-  const template = templateOf(kernel)
-  const raw = needsRaw(kernel, template, level)
-  const own = template.scratch?.(raw === 'no' ? kernel : plain(kernel), level) ?? 0
-  return raw === 'in scratch' ? alignUp(own) + byteSize(kernel.anchor.type) : own
+/** Working storage of a kernel, as bytes one behind the other. */
+interface Scratch {
+  /** Of all parts of a team. */
+  readonly shared: number
+  /** Of one part alone. */
+  readonly own: number
+  /** The anchor's value, where no result holds it. */
+  readonly raw: number
 }
 
-export function packingOf(kernel: Kernel, index: number, level: Level): Packing | undefined {
-  return isAnchored(kernel) && kernel.inputs[index]!.constant ? templateOf(kernel).pack?.(kernel, index, level) : undefined
+function scratchOf(kernel: Kernel, level: Level): Scratch {
+  if (!isAnchored(kernel)) return { shared: 0, own: 0, raw: 0 }
+  const template = templateOf(kernel)
+  const raw = needsRaw(kernel, template, level)
+  const asked = raw === 'no' ? kernel : plain(kernel)
+  return {
+    shared: template.scratch?.(asked, level) ?? 0,
+    own: template.ownScratch?.(asked, level) ?? 0,
+    raw: raw === 'in scratch' ? byteSize(kernel.anchor.type) : 0,
+  }
+}
+
+const rawOffset = ({ shared, own }: Scratch) => (own === 0 ? alignUp(shared) : alignUp(alignUp(shared) + own))
+
+/** Bytes of working storage one call of the kernel needs: what its parts share, and what the first of them has for itself. */
+export function scratchBytes(kernel: Kernel, given: Level): number {
+  const scratch = scratchOf(kernel, sharingLevel(kernel, given))
+  if (scratch.raw > 0) return rawOffset(scratch) + scratch.raw
+  return scratch.own > 0 ? alignUp(scratch.shared) + scratch.own : scratch.shared
+}
+
+export function packingOf(kernel: Kernel, index: number, given: Level): Packing | undefined {
+  const level = sharingLevel(kernel, given)
+  if (!isAnchored(kernel) || !kernel.inputs[index]!.constant) return undefined
+  const template = templateOf(kernel)
+  // The body is asked for the same kernel, and one way of making it has one layout.
+  return template.pack?.(needsRaw(kernel, template, level) === 'no' ? kernel : plain(kernel), index, level)
 }
 
 /**
  * Rows that lie apart: for a single result, wherever the body stores at positions of the kernel's domain. Elementwise kernels fill their
  * vectors along a row, so that short rows are better made in one run and copied.
  */
-export function storesRows(kernel: Kernel, level: Level): boolean {
+export function storesRows(kernel: Kernel, given: Level): boolean {
+  const level = sharingLevel(kernel, given)
   const [result] = kernel.results
   if (kernel.results.length > 1 || !result?.rows) return false
   if (!isAnchored(kernel)) return result.rows.length >= lanesOf(level)
@@ -72,7 +100,8 @@ export function storesRows(kernel: Kernel, level: Level): boolean {
 }
 
 /** An input may lie under a result when every element is read for the last time before or while the element there is written. */
-export function mayShare(kernel: Kernel, index: number, result: number, level: Level): boolean {
+export function mayShare(kernel: Kernel, index: number, result: number, given: Level): boolean {
+  const level = sharingLevel(kernel, given)
   const input = kernel.inputs[index]!
   if (byteSize(input.type) !== byteSize(kernel.results[result]!.type)) return false
   const loads = [...kernel.steps, ...(kernel.prologue ?? [])].filter((step) => step.kind === 'load' && step.input === index)
@@ -83,30 +112,47 @@ export function mayShare(kernel: Kernel, index: number, result: number, level: L
   return loads.every((step) => step.kind === 'load' && isIdentity(step.access, kernel.domain))
 }
 
+/** A kernel's C function. */
+export interface KernelFunction {
+  readonly lines: Lines
+  /** Whether all threads of a team are to call it. */
+  readonly shared: boolean
+  /** Bytes of working storage that each of them but the first needs for itself. */
+  readonly ownBytes: number
+}
+
 /** One C function for a kernel; `origin` says where in the model it comes from. */
-export function kernelFunction(name: string, kernel: Kernel, level: Level, origin: string): Lines {
+export function kernelFunction(name: string, kernel: Kernel, given: Level, origin: string): KernelFunction {
+  const level = sharingLevel(kernel, given)
   const inputs = kernel.inputs.map((_, i) => `x${i}`)
   const pointers = pointersOf(kernel)
-  const scratch = scratchBytes(kernel, level)
+  const scratch = scratchOf(kernel, level)
+  const text = bodyOf(kernel, pointers, level, scratch)
+  const shared = mentionsTeam(text)
+  const first = `scratch + ${alignUp(scratch.shared)}`
+  const own = shared ? `team->part == 0 ? ${first} : team->own` : first
+  const body = scratch.own > 0 ? [`char *const own = ${own};`, ...text] : text
+  const needed = scratchBytes(kernel, level) > 0
   const parameters = [
     ...kernel.inputs.map((input, i) => pointerText(input.type.dtype, `x${i}`, true)),
     ...pointers.results.map(({ pointer, dtype }) => pointerText(dtype, pointer, false)),
-    ...(scratch > 0 ? ['char *scratch'] : []),
+    ...(needed ? ['char *scratch'] : []),
+    ...(shared ? ['struct glowplug_team *team'] : []),
   ]
-  const body = bodyOf(kernel, pointers, level)
-  const unused = [...inputs, ...pointers.results.map(({ pointer }) => pointer), ...(scratch > 0 ? ['scratch'] : [])].filter(
+  const unused = [...inputs, ...pointers.results.map(({ pointer }) => pointer), ...(needed ? ['scratch'] : [])].filter(
     (parameter) => !body.some((line) => new RegExp(`\\b${parameter}\\b`).test(line)),
   )
-  return [
+  const lines = [
     `/* ${describe(kernel)} at ${commentText(origin)} */`,
     ...block(`KERNEL ${isChecked(kernel) ? 'int' : 'void'} ${identifier(name)}(${parameters.join(', ')})`, [
       ...unused.map((parameter) => `(void)${parameter};`),
       ...body,
     ]),
   ]
+  return { lines, shared, ownBytes: shared ? alignUp(scratch.own) : 0 }
 }
 
-function bodyOf(kernel: Kernel, pointers: Pointers, level: Level): Lines {
+function bodyOf(kernel: Kernel, pointers: Pointers, level: Level, scratch: Scratch): Lines {
   // What checks its operands does so even when there is nothing to compute.
   if (kernel.domain.includes(0) && !isChecked(kernel)) return []
   if (!isAnchored(kernel)) return elementwiseBody(resultDomain(kernel), pointers, level)
@@ -125,14 +171,19 @@ function bodyOf(kernel: Kernel, pointers: Pointers, level: Level): Lines {
   if (typeof raw === 'object') {
     const name = resultName(raw.result)
     const alias = raw.result === 0 ? [] : [`${type} *const out = ${name};`]
-    return [...block('', [...alias, ...template.body(plain(kernel), level)]), ...second(name)]
+    return inTurn(level, block('', [...alias, ...template.body(plain(kernel), level)]), second(name))
   }
-  const offset = alignUp(template.scratch?.(plain(kernel), level) ?? 0)
   return [
-    `${type} *const raw = (${type} *)(scratch + ${offset});`,
-    ...block('', [`${type} *const out = raw;`, ...template.body(plain(kernel), level)]),
-    ...second('raw'),
+    `${type} *const raw = (${type} *)(scratch + ${rawOffset(scratch)});`,
+    ...inTurn(level, block('', [`${type} *const out = raw;`, ...template.body(plain(kernel), level)]), second('raw')),
   ]
+}
+
+/** Two phases of a kernel: where either is divided, the other is one part's or is divided too, and the second waits for the first. */
+function inTurn(level: Level, first: Lines, second: Lines): Lines {
+  if (!mentionsTeam([...first, ...second])) return [...first, ...second]
+  const phase = (lines: Lines) => (mentionsTeam(lines) ? lines : onePart(level, lines))
+  return [...phase(first), ...teamWait(level), ...phase(second)]
 }
 
 function describe(kernel: Kernel): string {

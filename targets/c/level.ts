@@ -10,14 +10,30 @@ export interface Level {
    * The statement that adds the product of `a` and `b` to the accumulator `c`. Compilers differ in what they keep in registers: gcc may
    * store every accumulator in each pass of a loop unless the statement is opaque to it, clang is best with the plain expression.
    */
-  readonly multiplyAdd: { readonly clang: string; readonly gcc: string }
+  readonly multiplyAdd: {
+    readonly clang: string
+    readonly gcc: string
+    /** The same for gcc where `a` is an element in memory, if there is one instruction for that: clang finds it. */
+    readonly gccBroadcast?: string
+  }
   /**
    * The statement that takes `a` and `b` as vectors of pairs of 16-bit integers and adds to each lane of `c` the sum of both products of
    * its pairs, in i32. Plain C where absent.
    */
   readonly pairs?: string
+  /**
+   * The statement that takes `a` as quads of bytes without a sign and `b` as quads of bytes with one, and adds to each lane of `c` the sum of
+   * its four products, which wraps in i32. Absent where there is no such instruction: kernels then use pairs, which give the same.
+   */
+  readonly quads?: string
   /** Register tile of matrix-like kernels: broadcast rows × streamed vectors. rows · vectors accumulators stay in registers. */
   readonly tile: { readonly rows: number; readonly vectors: number }
+  /** Tiles among which products choose by their sizes; a new one is a line here. */
+  readonly tiles: readonly RegisterTile[]
+  /** Whether products of halves (`strassen.ts`) were measured to pay. Default: no. */
+  readonly halves?: boolean
+  /** Vector registers that a tile may fill: accumulators, streamed vectors and one broadcast. */
+  readonly registers: number
   /** Multiply-adds that one pass of an inner loop holds at most, tile or not. */
   readonly pass: number
   /** Bytes of a block of operands that should stay in the first-level cache while it is reused. */
@@ -30,9 +46,29 @@ export interface Level {
    * done where compilers make little of vectors that are put together and taken apart lane by lane.
    */
   readonly some?: { readonly load: string; readonly store: string }
+  /** Multiply-adds of f32 that one core does in a nanosecond, about; only ways of one kernel are compared by it. */
+  readonly multiplyAddsPerNanosecond: number
+  /** What a tuner measured to be the fastest: names of candidates (`choice.ts`) by kernel signature. */
+  readonly chosen?: ReadonlyMap<string, string>
+  /**
+   * Whether threads of one team run a kernel together (`team.ts`), each a share of its loops. Native targets set it; kernels too small to be
+   * divided are printed without.
+   */
+  readonly teams?: boolean
+  /** Nanoseconds that a kernel must take for it to be divided. Default 4000; tests divide whatever there is. */
+  readonly leastDivided?: number
+  /** No algorithm that rounds intermediate results elsewhere than the definition does (Winograd's), even where it is faster. */
+  readonly exact?: boolean
 }
 
 export type NarrowInteger = 'i8' | 'u8' | 'i16' | 'u16'
+
+/** Rows and vectors of accumulators, and how many steps of the depth one pass of the loop over it holds. */
+export interface RegisterTile {
+  readonly rows: number
+  readonly vectors: number
+  readonly unroll: number
+}
 
 /** Instructions that compilers do not all find from plain C, as assembly text on operands %0 (result), %1 and %2. */
 export interface Instructions {
@@ -101,8 +137,11 @@ export const simd128: Level = {
   multiplyAdd: { clang: plain, gcc: plain },
   pairs: 'c += (vi)__builtin_wasm_dot_s_i32x4_i16x8((vs)(a), (vs)(b))',
   tile: { rows: 4, vectors: 2 },
+  tiles: [{ rows: 4, vectors: 2, unroll: 1 }],
+  registers: 11,
   pass: 8,
   blockBytes: 16384,
+  multiplyAddsPerNanosecond: 16,
 }
 
 /** x86-64-v3: 256-bit vectors in 16 registers, fused multiply-add. 12 accumulators, 2 streamed vectors and 1 broadcast. */
@@ -112,8 +151,15 @@ export const x86v3: Level = {
   multiplyAdd: { clang: plain, gcc: fused('x') },
   pairs: x86Pairs,
   tile: { rows: 6, vectors: 2 },
+  tiles: [
+    { rows: 4, vectors: 3, unroll: 4 },
+    { rows: 6, vectors: 2, unroll: 4 },
+  ],
+  halves: true,
+  registers: 16,
   pass: 24,
   blockBytes: 16384,
+  multiplyAddsPerNanosecond: 52,
   instructions: x86('x', 'vroundps'),
   widen: x86Widen('x'),
   some: {
@@ -127,11 +173,23 @@ export const x86v3: Level = {
 export const x86v4: Level = {
   name: 'x86-64-v4',
   vectorBytes: 64,
-  multiplyAdd: { clang: plain, gcc: fused('v') },
+  multiplyAdd: {
+    clang: plain,
+    gcc: fused('v'),
+    gccBroadcast: '__asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(a))',
+  },
   pairs: '__asm__("vpdpwssd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b))',
+  quads: '__asm__("vpdpbusd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b))',
   tile: { rows: 8, vectors: 2 },
+  tiles: [
+    { rows: 8, vectors: 2, unroll: 2 },
+    { rows: 8, vectors: 3, unroll: 2 },
+  ],
+  halves: true,
+  registers: 32,
   pass: 32,
   blockBytes: 32768,
+  multiplyAddsPerNanosecond: 52,
   instructions: x86('v', 'vrndscaleps'),
   widen: x86Widen('v'),
   some: {
@@ -147,11 +205,30 @@ export const neon: Level = {
   multiplyAdd: { clang: plain, gcc: plain },
   pairs: armPairs,
   tile: { rows: 6, vectors: 4 },
+  tiles: [
+    { rows: 6, vectors: 4, unroll: 1 },
+    { rows: 8, vectors: 3, unroll: 1 },
+  ],
+  registers: 32,
   pass: 24,
   blockBytes: 16384,
+  multiplyAddsPerNanosecond: 24,
   instructions: arm,
   widen: armWiden,
 }
+
+/** What a build asks of a target beside its name. */
+export interface TargetOptions {
+  /**
+   * Whether convolutions with a window of 3×3 may take fewer multiplications by Winograd's algorithm, whose sums round elsewhere: errors are
+   * about ten times those of direct sums, at most some 1e-5 of the largest result. Default true.
+   */
+  readonly winograd?: boolean
+}
+
+/** The level as a build with these options sees it. */
+export const levelWith = (level: Level, { winograd = true }: TargetOptions): Level =>
+  winograd ? level : { ...level, exact: true }
 
 /** f32 elements of one vector. */
 export const lanesOf = (level: Level): number => level.vectorBytes / 4

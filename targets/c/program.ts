@@ -1,65 +1,102 @@
 import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
-import type { Buffer, BufferId, Copy, Instruction } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import type { EntryProgram } from '../../compiler/target.ts'
-import { isChecked, kernelFunction } from './function.ts'
+import { aloneLines, type Called, teamLines } from './entry.ts'
+import { kernelFunction } from './function.ts'
 import type { Level } from './level.ts'
+import { intoParts, onePart } from './parts.ts'
 import { baseText, helpers, neededHelpers } from './prelude/index.ts'
-import { storageType } from './scalar.ts'
-import { commentText, identifier, indent, locationText } from './text.ts'
-
-/** Parameters of the entry function: where the regions lie. */
-const regionOf = {
-  constant: 'constants',
-  input: 'mutable',
-  output: 'mutable',
-  activation: 'activations',
-  scratch: 'activations',
-} as const
+import { kernelNanoseconds, teamText } from './team.ts'
+import { commentText, indent, locationText } from './text.ts'
 
 export interface ProgramTextOptions {
   /** What stands before the function of an entry, given the name under which it is exported; ends with a space unless empty. */
   attributes(exported: string): string
+  /** Whether a long file is one that several compilers can work on at once; see `intoParts`. Default false. */
+  readonly divided?: boolean
 }
+
+/** What the threads of a team can do in an entry. */
+export interface Sharing {
+  /** Bytes of working storage that each of them but the first needs for itself. */
+  readonly ownBytes: number
+  /** What the kernels that are divided take one thread, about. */
+  readonly nanoseconds: number
+}
+
+export interface ProgramText {
+  readonly text: string
+  /** By entry. */
+  readonly sharing: readonly Sharing[]
+}
+
+/** The text of `programWithSharing` alone. */
+export const programText = (name: string, entries: readonly EntryProgram[], level: Level, options: ProgramTextOptions): string =>
+  programWithSharing(name, entries, level, options).text
 
 /**
  * One C file for the entries of a model: types, the helpers that kernels use, one function for each kernel, and for each entry
  * `int EXPORT(constants, mutable, activations)`, which calls them in order and returns 0, or n when the n-th checked call of that entry
- * found a fault. Equal kernels of several entries are one function; different ones of one name get another.
+ * found a fault. At levels with teams it has a fourth parameter, a `struct glowplug_team *`, and all threads of one call it. Equal kernels
+ * of several entries are one function; different ones of one name get another.
  */
-export function programText(
+export function programWithSharing(
   name: string,
   entries: readonly EntryProgram[],
   level: Level,
-  { attributes }: ProgramTextOptions,
-): string {
-  const functions = nameKernels(entries)
+  { attributes, divided = false }: ProgramTextOptions,
+): ProgramText {
+  const named = nameKernels(entries)
   const origins = new Map<string, string>()
   for (const { program } of entries) {
     for (const instruction of program.instructions) {
       if (instruction.kind !== 'call') continue
-      const called = functions.nameOf(program, instruction.name)
+      const called = named.nameOf(program, instruction.name)
       if (!origins.has(called)) origins.set(called, locationText(instruction.locations))
     }
   }
-  const kernels = [...functions.kernels].flatMap(([called, kernel]) => [
-    '',
-    ...kernelFunction(called, kernel, level, origins.get(called) ?? 'derived'),
-  ])
-  const bodies = entries.flatMap((entry) => entryLines(entry, functions.nameOf, attributes(exportName(entry.export))))
-  const text = [...kernels, ...bodies].join('\n')
-  const needed = neededHelpers(helpers, text)
-  return [
+  const functions = new Map(
+    [...named.kernels].map(([called, kernel]) => [
+      called,
+      kernelFunction(called, kernel, level, origins.get(called) ?? 'derived'),
+    ]),
+  )
+  const calledOf: CalledOf = (program, own) => {
+    const name = named.nameOf(program, own)
+    return { name, shared: functions.get(name)!.shared }
+  }
+  const kernels = [...functions.values()].map(({ lines }) => lines)
+  const parts = divided ? intoParts(kernels) : onePart(kernels)
+  const bodies = entries.flatMap((entry) => entryLines(entry, level, calledOf, attributes(exportName(entry.export))))
+  const body = [...parts.kernels, ...parts.first(bodies)].join('\n')
+  const needed = neededHelpers(helpers, body)
+  const text = [
     `/* ${commentText(name)}, ${level.name} */`,
     baseText(level),
+    ...(level.teams ? [teamText] : []),
     ...needed.flatMap((helper) => [`/* ${helper.about} */`, helper.text]),
-    text,
+    ...parts.before,
+    body,
     '',
   ].join('\n')
+  const sharing = entries.map(({ program }): Sharing => {
+    const calls = program.instructions.flatMap((instruction) =>
+      instruction.kind === 'call'
+        ? [{ kernel: instruction.kernel, ...functions.get(named.nameOf(program, instruction.name))! }]
+        : [],
+    )
+    const shared = calls.filter((call) => call.shared)
+    return {
+      ownBytes: Math.max(0, ...shared.map(({ ownBytes }) => ownBytes)),
+      nanoseconds: Math.round(shared.reduce((sum, { kernel }) => sum + kernelNanoseconds(kernel, level), 0)),
+    }
+  })
+  return { text, sharing }
 }
 
+type CalledOf = (program: Program, own: string) => Called
 type NameOf = (program: Program, own: string) => string
 
 interface KernelNames {
@@ -103,59 +140,25 @@ function exportName(name: string): string {
   return name
 }
 
-function entryLines({ entry, export: exported, program }: EntryProgram, nameOf: NameOf, attributes: string): string[] {
-  let faults = 0
-  const lines = program.instructions.flatMap((instruction): string[] => {
-    const call = callText(program, instruction, nameOf)
-    if (!call) return []
-    if (instruction.kind === 'call' && isChecked(instruction.kernel)) return [`if (${call}) return ${++faults};`]
-    return [`${call};`]
-  })
-  const parameters = ['constants', 'mutable', 'activations']
+function entryLines(
+  { entry, export: exported, program }: EntryProgram,
+  level: Level,
+  calledOf: CalledOf,
+  attributes: string,
+): string[] {
+  const called = (own: string) => calledOf(program, own)
+  const lines = (level.teams ? teamLines(program, called) : undefined) ?? aloneLines(program, called)
+  const parameters = ['constants', 'mutable', 'activations', ...(level.teams ? ['team'] : [])]
   const used = lines.join('\n')
   return [
     '',
     `/* ${commentText(entry)} */`,
-    `${attributes}int ${exported}(${parameters.map((parameter) => `char *${parameter}`).join(', ')}) {`,
+    `${attributes}int ${exported}(${parameters.map((name) => (name === 'team' ? 'struct glowplug_team *team' : `char *${name}`)).join(', ')}) {`,
     ...indent([
-      ...parameters.filter((parameter) => !used.includes(parameter)).map((parameter) => `(void)${parameter};`),
+      ...parameters.filter((parameter) => !new RegExp(`\\b${parameter}\\b`).test(used)).map((parameter) => `(void)${parameter};`),
       ...lines,
       'return 0;',
     ]),
     '}',
   ]
-}
-
-function callText(program: Program, instruction: Instruction, nameOf: NameOf): string | undefined {
-  if (instruction.kind === 'copy') return copyText(program, instruction)
-  if (instruction.kind !== 'call') return undefined
-  const { kernel, operands, name } = instruction
-  const list = operands.map(({ buffer }, i) => {
-    const input = kernel.inputs[i]
-    if (input) return `(const ${storageType[input.type.dtype]} *)${addressText(program, buffer)}`
-    const result = kernel.results[i - kernel.inputs.length]
-    return result ? `(${storageType[result.type.dtype]} *)${addressText(program, buffer)}` : addressText(program, buffer)
-  })
-  return `${identifier(nameOf(program, name))}(${list.join(', ')})`
-}
-
-function copyText(program: Program, { from, to, rows, rowBytes, fromStride, toStride }: Copy): string | undefined {
-  if (rows <= 0 || rowBytes <= 0) return undefined
-  const [target, source] = [addressText(program, to), addressText(program, from)]
-  if (rows === 1 || (fromStride === rowBytes && toStride === rowBytes)) return `gp_copy(${target}, ${source}, ${rows * rowBytes})`
-  return `gp_copy_rows(${target}, ${source}, ${rows}, ${rowBytes}, ${toStride}, ${fromStride})`
-}
-
-function bufferOf(program: Program, id: BufferId): Buffer {
-  const buffer = program.buffers.get(id)
-  assertInvariant(buffer, `no buffer ${id}`)
-  return buffer
-}
-
-function addressText(program: Program, id: BufferId): string {
-  let root = bufferOf(program, id)
-  while (root.kind === 'view') root = bufferOf(program, root.of)
-  const offset = program.offsets.get(id)
-  assertInvariant(offset !== undefined, `buffer ${id} has no address`)
-  return `(${regionOf[root.kind]} + ${offset})`
 }

@@ -1,7 +1,10 @@
 import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/index.ts'
 import { type Expression, expressions } from './expressions.ts'
 import { attention } from './kernels/attention.ts'
+import { blockedConv } from './kernels/blocked/index.ts'
+import { blockedConvInteger } from './kernels/blocked/integer.ts'
 import { conv } from './kernels/convolution.ts'
+import { embeddingBag } from './kernels/embeddingBag.ts'
 import { gather } from './kernels/gather.ts'
 import { convInteger } from './kernels/integerConvolution.ts'
 import { matmulInteger } from './kernels/integerProduct.ts'
@@ -43,11 +46,13 @@ export const rows = {
   topKIndices,
   cumSum,
   conv,
+  blockedConv,
   maxPool,
   avgPool,
   matmul,
   linear,
   convInteger,
+  blockedConvInteger,
   matmulInteger,
   lookup,
   reduceSum,
@@ -59,5 +64,6 @@ export const rows = {
   layerNorm,
   rmsNorm,
   attention,
+  embeddingBag,
   rotaryEmbedding,
 } as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

@@ -1,5 +1,6 @@
 import { dtypeFacts } from '../../compiler/graph/dtype.ts'
-import { type CompositeName, definitionOf } from '../../compiler/graph/ops/index.ts'
+import type { Node } from '../../compiler/graph/node.ts'
+import { blockedShape, type CompositeName, definitionOf } from '../../compiler/graph/ops/index.ts'
 import type { Target } from '../../compiler/target.ts'
 import { mayShare, packingOf, scratchBytes, storesRows } from './function.ts'
 import { type Level, lanesOf } from './level.ts'
@@ -11,6 +12,8 @@ export type Answers = Pick<
   Target,
   | 'keeps'
   | 'lowers'
+  | 'channelBlock'
+  | 'blocks'
   | 'fusesAfter'
   | 'fusesBefore'
   | 'runsTogether'
@@ -29,6 +32,17 @@ export const hasKernel = (op: string): boolean => Object.hasOwn(rows, op)
 /** The row of an op that there is C for. */
 const rowOf = (op: string): Row | undefined => (hasKernel(op) ? rows[op as keyof typeof rows] : undefined)
 
+/** A convolution as it would be over blocks of channels. */
+function inBlocks(convolution: Node, block: number): Pick<Node, 'type' | 'operands' | 'attributes'> {
+  const blocked = ({ type: { dtype, shape } }: Node) => ({ dtype, shape: blockedShape(shape, block) })
+  const [input, ...others] = convolution.operands
+  return {
+    type: blocked(convolution),
+    operands: [{ ...input!, type: blocked(input!) }, ...others],
+    attributes: { ...convolution.attributes, block },
+  }
+}
+
 export const answersAt = (level: Level): Answers => ({
   keeps: new Set(
     (Object.keys(rows) as (keyof typeof rows)[]).filter(
@@ -38,6 +52,11 @@ export const answersAt = (level: Level): Answers => ({
   lowers: (node) => {
     const row = rowOf(node.op)
     return row?.kind === 'template' && row.lowers?.(node, level) === true
+  },
+  channelBlock: lanesOf(level),
+  blocks: (convolution) => {
+    const row = rowOf(convolution.op === 'conv' ? 'blockedConv' : 'blockedConvInteger')
+    return row?.kind === 'template' && row.lowers?.(inBlocks(convolution, lanesOf(level)), level) !== true
   },
   // What checks its operands stops the call before anything is written; where it cannot go on in vectors, it stays alone.
   fusesAfter: (anchor) => {

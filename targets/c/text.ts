@@ -41,6 +41,16 @@ export function loop(variable: string, from: number, to: number, step: number, b
   return block(`for (long ${variable} = ${from}; ${variable} < ${to}; ${variable} += ${step})`, body)
 }
 
+/** Declarations `const … name = …;` and what follows them, without those that nobody reads. */
+export function declared(declarations: readonly (readonly [name: string, line: string])[], body: Lines): Lines {
+  const read: string[] = []
+  for (const [name, line] of declarations.toReversed()) {
+    const word = new RegExp(`\\b${name}\\b`)
+    if ([...read, ...body].some((text) => word.test(text))) read.push(line)
+  }
+  return [...read.toReversed(), ...body]
+}
+
 /** A sum of products as C text: `scaled('i', 4)` terms without the superfluous. */
 export function sum(terms: readonly (readonly [expression: string, factor: number])[], constant = 0): string {
   const parts = terms

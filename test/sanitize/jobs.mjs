@@ -45,6 +45,7 @@ export function sanitizeJobs() {
     for (const [file, leaks] of [
       ['native/addon.test.ts', 1],
       ['native/workers.test.ts', 0],
+      ['native/threads.test.ts', 0],
     ])
       run(file, {
         GLOWPLUG_SANITIZE: flags + compiler.extra,

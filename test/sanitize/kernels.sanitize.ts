@@ -3,9 +3,12 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
 import type { Program } from '../../compiler/memory/program.ts'
+import { lanesOf } from '../../targets/c/level.ts'
 import { platforms } from '../../targets/native/levels.ts'
 import { recordedModels } from '../fixtures/cases.ts'
 import { anchoredSuites } from '../support/anchoredCases.ts'
+import { blockedSuite } from '../support/blockedCases.ts'
+import { blockedIntegerSuite } from '../support/blockedIntegerCases.ts'
 import { draw } from '../support/draw.ts'
 import { elementwiseSuites } from '../support/elementwiseCases.ts'
 import { compileExecutable, executeGraphs, executeSuite, type Machine } from '../support/executable.ts'
@@ -13,7 +16,9 @@ import { graphSuite } from '../support/graphSuite.ts'
 import { integerSuites } from '../support/integerCases.ts'
 import { inputsOf, programOf, together } from '../support/kernelProgram.ts'
 import { levelsHere, machineOf } from '../support/machines.ts'
+import { productSuite } from '../support/productCases.ts'
 import { runRecorded } from '../support/recorded.ts'
+import { winogradSuite } from '../support/winogradCases.ts'
 
 const compiler = process.env.GLOWPLUG_COMPILER!
 /** Without optimisation: the C is checked as it stands, and clang takes a hundred times as long to optimise what it has instrumented. */
@@ -31,8 +36,26 @@ const machines = levelsHere('kernels').map((native): Machine => {
 })
 
 for (const machine of machines) {
-  for (const suite of [together('elementwise kernels', elementwiseSuites()), ...anchoredSuites(50), ...integerSuites(55)])
+  for (const suite of [
+    together('elementwise kernels', elementwiseSuites()),
+    ...anchoredSuites(50),
+    ...integerSuites(55),
+    blockedIntegerSuite(155, lanesOf(machine.level)),
+  ])
     test(`${suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () => executeSuite(machine, suite))
+
+  test(`products in every way: no access outside of tensors, nothing undefined (${machine.name})`, () => {
+    const { suite, level } = productSuite(machine.level, 57, 24)
+    return executeSuite({ ...machine, level }, suite)
+  })
+
+  const blocked = blockedSuite(machine.level, 60, 40)
+  test(`${blocked.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>
+    executeSuite({ ...machine, level: blocked.level }, blocked.suite))
+
+  const winograd = winogradSuite(machine.level, 57, 16)
+  test(`${winograd.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>
+    executeSuite({ ...machine, level: winograd.level }, winograd.suite))
 
   for (const seed of [51, 52])
     test(`random graphs: no access outside of regions, nothing undefined (${machine.name}, ${seed})`, () =>
@@ -78,6 +101,7 @@ if (compiler === 'clang') {
     together('elementwise kernels', elementwiseSuites()),
     ...anchoredSuites(53, 0.5),
     ...integerSuites(56, 0.5),
+    blockedIntegerSuite(156, lanesOf(machine.level), 0.5),
   ])
     test(`${suite.name}: nothing depends on what scratch held before`, () => executeSuite(machine, suite))
 

@@ -1,5 +1,5 @@
 /*
- * Runs generated code once as a program of its own. Standard input: five counts (bytes of constants, of inputs and outputs, of
+ * Runs generated code once as a program of its own, by one thread or by PARTS of them. Standard input: five counts (bytes of constants, of inputs and outputs, of
  * activations; holes; 0), then the holes as (region, offset, bytes), then constants, then inputs and outputs. Standard output: the
  * fault, then inputs and outputs. Regions are allocated to the byte; with an address sanitizer no hole may be touched.
  */
@@ -8,7 +8,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef PARTS
+/* PARTS threads run the entry as a team, each with OWN_BYTES of working storage of its own. */
+#include <pthread.h>
+#include "team.h"
+
+int entry(char *constants, char *mutable, char *activations, struct glowplug_team *team);
+
+static pthread_barrier_t barrier;
+static int faults[PARTS];
+static char **team_regions;
+
+static void team_wait(struct glowplug_team *team) {
+  (void)team;
+  pthread_barrier_wait(&barrier);
+}
+
+static int team_meet(struct glowplug_team *team, unsigned step, int fault) {
+  (void)step;
+  faults[team->part] = fault;
+  pthread_barrier_wait(&barrier);
+  for (int i = 0; i < PARTS; i++) fault = faults[i] > fault ? faults[i] : fault;
+  pthread_barrier_wait(&barrier);
+  return fault;
+}
+
+static void *team_run(void *given) {
+  struct glowplug_team *team = given;
+  faults[team->part] = entry(team_regions[0], team_regions[1], team_regions[2], team);
+  return 0;
+}
+
+static char *reserve(size_t bytes);
+
+static int run_entry(char **regions) {
+  pthread_t threads[PARTS];
+  struct glowplug_team teams[PARTS];
+  team_regions = regions;
+  pthread_barrier_init(&barrier, 0, PARTS);
+  for (int i = 0; i < PARTS; i++) {
+    char *own = i == 0 ? 0 : reserve(OWN_BYTES);
+    if (own) memset(own, 0xa5, OWN_BYTES);
+    teams[i] = (struct glowplug_team){i, PARTS, own, 0, team_wait, team_meet};
+    if (i > 0 && pthread_create(&threads[i], 0, team_run, &teams[i]) != 0) exit(6);
+  }
+  team_run(&teams[0]);
+  for (int i = 1; i < PARTS; i++) pthread_join(threads[i], 0), free(teams[i].own);
+  return faults[0];
+}
+#else
 int entry(char *constants, char *mutable, char *activations);
+
+static int run_entry(char **regions) { return entry(regions[0], regions[1], regions[2]); }
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ADDRESSES 1
@@ -50,7 +102,7 @@ int main(void) {
   char *given = malloc(counts[0] + 1);
   memcpy(given, regions[0], counts[0]);
   for (uint64_t i = 0; i < counts[3]; i++) __asan_poison_memory_region(regions[holes[i][0]] + holes[i][1], holes[i][2]);
-  const int64_t fault = entry(regions[0], regions[1], regions[2]);
+  const int64_t fault = run_entry(regions);
   for (uint64_t i = 0; i < counts[3]; i++) __asan_unpoison_memory_region(regions[holes[i][0]] + holes[i][1], holes[i][2]);
   if (memcmp(given, regions[0], counts[0]) != 0) {
     fputs("the constants have changed\n", stderr);

@@ -9,7 +9,7 @@ import type { Program } from '../../compiler/memory/program.ts'
 import { compileGraph } from '../../compiler/pipeline.ts'
 import type { Target } from '../../compiler/target.ts'
 import type { Level } from '../../targets/c/level.ts'
-import { programText } from '../../targets/c/program.ts'
+import { programWithSharing } from '../../targets/c/program.ts'
 import { answersAt, hasKernel } from '../../targets/c/target.ts'
 import { evaluate } from '../../targets/interpreter/index.ts'
 import type { GraphSuite } from './graphSuite.ts'
@@ -26,6 +26,8 @@ export interface Machine {
   /** Bytes between buffers that no kernel may touch; seen by an address sanitizer. */
   readonly gap?: number
   readonly environment?: Readonly<Record<string, string>>
+  /** Threads that run the program as a team, at a level with teams. Default: one thread, at a level without. */
+  readonly parts?: number
 }
 
 export interface Executed {
@@ -40,11 +42,14 @@ export interface Executable {
   close(): void
 }
 
+const teamFolder = join(process.env.GLOWPLUG_ROOT!, 'targets', 'c')
 const main = join(process.env.GLOWPLUG_ROOT!, 'test', 'support', 'executable.c')
 
 /** The program's code as C with the function `entry`. */
-export const textOf = (program: Program, level: Level): string =>
-  programText(program.name, [{ entry: 'main', export: 'entry', program }], level, { attributes: () => '' })
+export const textOf = (program: Program, level: Level): string => sharedText(program, level).text
+
+const sharedText = (program: Program, level: Level) =>
+  programWithSharing(program.name, [{ entry: 'main', export: 'entry', program }], level, { attributes: () => '' })
 
 /** Fails where the compiler has anything to say. */
 export async function compileExecutable(machine: Machine, program: Program): Promise<Executable> {
@@ -52,8 +57,12 @@ export async function compileExecutable(machine: Machine, program: Program): Pro
   const close = () => rmSync(folder, { recursive: true, force: true })
   const executable = join(folder, 'program')
   try {
-    writeFileSync(join(folder, 'kernels.c'), textOf(program, machine.level))
-    await runCompiler([...machine.compiler, 'kernels.c', main, '-o', executable], folder)
+    const { parts } = machine
+    const { text, sharing } = sharedText(program, machine.level)
+    writeFileSync(join(folder, 'kernels.c'), text)
+    const team =
+      parts === undefined ? [] : [`-DPARTS=${parts}`, `-DOWN_BYTES=${sharing[0]!.ownBytes}`, `-I${teamFolder}`, '-pthread']
+    await runCompiler([...machine.compiler, ...team, 'kernels.c', main, '-o', executable], folder)
   } catch (error) {
     close()
     throw error

@@ -12,7 +12,7 @@ const small = (low: number, high: number) => fc.integer({ min: low, max: high })
 const repeat = (count: number, low: number, high: number) => fc.array(small(low, high), { minLength: count, maxLength: count })
 
 /** Any numbers that the dtype holds, its ends among them; floats between -2 and 2, of all their bits. */
-function valuesOf({ dtype, shape }: TensorType, seed: number): number[] {
+export function valuesOf({ dtype, shape }: TensorType, seed: number): number[] {
   const random = mulberry(seed)
   const { bytes, kind } = dtypeFacts[dtype]
   const span = 2 ** (8 * Math.min(bytes, 2))
@@ -25,11 +25,17 @@ function valuesOf({ dtype, shape }: TensorType, seed: number): number[] {
 }
 
 /** What stands behind sums in i32: nothing; integers of 8 bits by one scale or one of each channel; a residual on numbers; several floats. */
-const afterwards = ['plain', 'requantize', 'channels', 'residual', 'numbers', 'bytes'] as const
-type Afterwards = (typeof afterwards)[number]
+export const afterwards = ['plain', 'requantize', 'channels', 'residual', 'numbers', 'bytes'] as const
+export type Afterwards = (typeof afterwards)[number]
 
-/** A kernel of an anchor that gives i32 and steps behind it. Scales are such that most results are within the range of 8 bits. */
-function withSteps(anchor: Anchor, constants: readonly number[], after: Afterwards, axis: number, scale: number): Kernel {
+/** A kernel of an anchor that gives i32 and steps behind it; `channel` are the strides of what each channel has for itself. Scales are such that most results are within the range of 8 bits. */
+export function withSteps(
+  anchor: Anchor,
+  constants: readonly number[],
+  after: Afterwards,
+  channel: readonly number[],
+  scale: number,
+): Kernel {
   const { shape } = anchor.type
   const steps: Step[] = [{ kind: 'anchor', dtype: 'i32' }]
   const inputs = anchor.operands.map((type, i) => ({ type, constant: constants.includes(i) }))
@@ -43,7 +49,7 @@ function withSteps(anchor: Anchor, constants: readonly number[], after: Afterwar
   const literal = (value: number, dtype: DType = 'f32') => steps.push({ kind: 'literal', value: Math.fround(value), dtype }) - 1
   const cast = (x: number, to: DType) => apply('cast', [x], to, { dtype: to })
   const dense = { offset: 0, strides: denseStrides(shape) }
-  const byChannel = { offset: 0, strides: shape.map((_, d) => (d === axis ? 1 : 0)) }
+  const byChannel = { offset: 0, strides: channel }
   const narrow = (x: number, to: DType, zero: number) => {
     const shifted = apply('add', [apply('round', [x], 'f32'), literal(zero)], 'f32')
     const [low, high] = to === 'u8' ? [0, 255] : [-128, 127]
@@ -77,7 +83,7 @@ interface Drawn {
   readonly depth: number
 }
 
-const factors = fc.constantFrom<readonly [DType, DType]>(
+export const factors = fc.constantFrom<readonly [DType, DType]>(
   ['u8', 'u8'],
   ['u8', 'i8'],
   ['u8', 'i8'],
@@ -88,8 +94,12 @@ const factors = fc.constantFrom<readonly [DType, DType]>(
 )
 
 /** Zero points of operands; of 16 bits mostly 0, as differences are. */
-const zeroOf = (dtype: DType, part: number): number =>
+export const zeroOf = (dtype: DType, part: number): number =>
   dtype === 'u8' ? part % 256 : dtype === 'i8' ? (part % 256) - 128 : part % 4 ? 0 : part - 500
+
+/** Zero points of weights: where `symmetric`, those by which they are bytes with a sign, as most networks have them. */
+export const weightZeros = (dtype: DType, symmetric: boolean, count: number, part: number): number[] =>
+  Array.from({ length: count }, (_, i) => (symmetric ? (dtype === 'u8' ? 128 : 0) : zeroOf(dtype, part + 4 * i)))
 
 const convolutions: fc.Arbitrary<Drawn> = fc
   .record({
@@ -104,6 +114,7 @@ const convolutions: fc.Arbitrary<Drawn> = fc
     shape: fc.constantFrom('depthwise', 'single', 'window', 'window'),
     zeros: repeat(2, 0, 1000),
     perChannel: fc.boolean(),
+    symmetric: fc.boolean(),
   })
   .chain((given) =>
     fc
@@ -117,7 +128,7 @@ const convolutions: fc.Arbitrary<Drawn> = fc
         after: repeat(given.axes, 0, 2),
       })
       .map(({ size, wide, ...sizes }): Drawn => {
-        const { dtypes, groups, batch, bias, constant, perChannel } = given
+        const { dtypes, groups, batch, bias, constant, perChannel, symmetric } = given
         const single = given.shape === 'single'
         const ones = sizes.window.map(() => 1)
         const none = sizes.window.map(() => 0)
@@ -138,9 +149,7 @@ const convolutions: fc.Arbitrary<Drawn> = fc
             ...attributes,
             groups,
             inputZeroPoint: zeroOf(dtypes[0], zero),
-            weightZeroPoint: Array.from({ length: perChannel ? outputs * groups : 1 }, (_, i) =>
-              zeroOf(dtypes[1], other + 4 * i),
-            ),
+            weightZeroPoint: weightZeros(dtypes[1], symmetric, perChannel ? outputs * groups : 1, other),
           },
           constants: constant ? [1, 2] : [],
           axis: 1,
@@ -160,8 +169,9 @@ const products: fc.Arbitrary<Drawn> = fc
     constant: fc.boolean(),
     zeros: repeat(2, 0, 1000),
     perColumn: fc.boolean(),
+    symmetric: fc.boolean(),
   })
-  .map(({ dtypes, batch, rows, depth, columns, shared, constant, zeros, perColumn }): Drawn => {
+  .map(({ dtypes, batch, rows, depth, columns, shared, constant, zeros, perColumn, symmetric }): Drawn => {
     const right = shared === 'same' ? batch : shared === 'none' ? [] : batch.map(() => 1)
     return {
       op: 'matmulInteger',
@@ -171,7 +181,7 @@ const products: fc.Arbitrary<Drawn> = fc
       ],
       attributes: {
         leftZeroPoint: zeroOf(dtypes[0], zeros[0]!),
-        rightZeroPoint: Array.from({ length: perColumn ? columns : 1 }, (_, i) => zeroOf(dtypes[1], zeros[1]! + 4 * i)),
+        rightZeroPoint: weightZeros(dtypes[1], symmetric, perColumn ? columns : 1, zeros[1]!),
       },
       constants: constant ? [1] : [],
       axis: batch.length + 1,
@@ -185,7 +195,8 @@ function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case
     const anchor = anchorOf(given.op, given.operands, given.attributes)
     if (!anchor) return []
     const scale = 0.01 / Math.sqrt(Math.max(1, given.depth))
-    const kernel = withSteps(anchor, given.constants, after, given.axis, scale)
+    const channel = anchor.type.shape.map((_, d) => (d === given.axis ? 1 : 0))
+    const kernel = withSteps(anchor, given.constants, after, channel, scale)
     return [{ kernel, inputs: kernel.inputs.map(({ type }, i) => bytesOf(type, valuesOf(type, 97 * k + i))) }]
   })
 }
@@ -262,7 +273,7 @@ function elementwise(): Case[] {
 }
 
 /** Every bit is the interpreter's. */
-function checkEqual(cases: readonly Case[], outputs: readonly Uint8Array[]): void {
+export function checkEqual(cases: readonly Case[], outputs: readonly Uint8Array[]): void {
   const failures: string[] = []
   for (const [i, { kernel, inputs }] of cases.entries()) {
     try {
@@ -297,7 +308,7 @@ function layers(): Case[] {
         weightZeroPoint: [-5],
       },
     )!
-    const kernel = withSteps(anchor, [1, 2], after, 1, 0.001)
+    const kernel = withSteps(anchor, [1, 2], after, [0, 1, 0, 0], 0.001)
     return { kernel, inputs: kernel.inputs.map(({ type }, i) => bytesOf(type, valuesOf(type, i + input.length))) }
   }
   return [

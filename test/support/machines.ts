@@ -7,10 +7,10 @@ import type { Machine } from './executable.ts'
 /** Says that tests did not run for want of a tool; counted by `test/run.mjs`. */
 export const skip = (what: string, tool: string): void => console.log(`skipped: ${what} needs ${tool}`)
 
-/** Kernels compiled as for an addon of that level; `flags` come last. */
+/** Kernels compiled as for an addon of that level, for one thread: `executable.c` has no team. `flags` come last. */
 export const machineOf = (compiler: string, { name, level, flags: own }: NativeLevel, flags: readonly string[]): Machine => ({
   name: `${compiler}, ${name}`,
-  level,
+  level: { ...level, teams: false },
   compiler: [...splitCommand(compiler), ...commonFlags, ...kernelFlags, ...own, ...flags],
 })
 

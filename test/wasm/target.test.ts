@@ -194,6 +194,9 @@ test('packed weights have the size they announce, panel after panel, filled up w
 test('composites that have kernels of their own are kept, the others lowered', () => {
   assert.equal([...wasm.keeps].sort(), [
     'attention',
+    'blockedConv',
+    'blockedConvInteger',
+    'embeddingBag',
     'layerNorm',
     'linear',
     'logSoftmax',

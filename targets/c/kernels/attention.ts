@@ -3,6 +3,7 @@ import { type Domain, regroup } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, floatText, fromDouble, loadText } from '../scalar.ts'
 import { loadLanes, storeElement } from '../steps.ts'
+import { sharedLoop } from '../team.ts'
 import { block, type Lines, loop, sum } from '../text.ts'
 import { productLines } from './gemm.ts'
 import { panelOf } from './product.ts'
@@ -103,9 +104,10 @@ export const attention: Template = {
   kind: 'template',
   tiled: true,
   fuses: (kernel) => !isSingle(kernel) || groupedDomain(kernel) !== undefined,
-  scratch(kernel, level) {
+  scratch: (kernel) => (isSingle(kernel) ? 0 : 8 * settingOf(kernel).keys),
+  ownScratch(kernel, level) {
     const setting = settingOf(kernel)
-    return isSingle(kernel) ? 4 * storageOf(setting, level).elements : 8 * setting.keys
+    return isSingle(kernel) ? 4 * storageOf(setting, level).elements : 0
   },
   // Where the scores of a query fill no more than one vector, less is saved than a block costs: 0.8 to 0.95 of the parts' speed.
   lowers: ({ type, operands }, level) => type.dtype === 'f32' && operands[1]!.type.shape[2]! <= lanesOf(level),
@@ -175,8 +177,8 @@ function vectorBody(kernel: AnchoredKernel, setting: Setting, level: Level): Lin
   const blocks = (from: number, to: number, count: number) =>
     loop('start', from, to, count, [`const long first = matrix * ${rows} + start;`, ...body(count)])
   return [
-    `f32 *const packed = (f32 *)scratch, *const scores = packed + ${storage.scores}, *const factors = packed + ${storage.factors};`,
-    ...loop('matrix', 0, batch * groups, 1, [
+    `f32 *const packed = (f32 *)own, *const scores = packed + ${storage.scores}, *const factors = packed + ${storage.factors};`,
+    ...sharedLoop(level, 'matrix', 0, batch * groups, 1, [
       `const f32 *const query = x0 + matrix * ${rows * size}, *const key = x1 + matrix * ${keys * size}, *const value = x2 + matrix * ${keys * out};`,
       ...packLines(setting, level),
       ...blocks(0, rows - rest, blocking.rows),

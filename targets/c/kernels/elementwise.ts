@@ -11,19 +11,40 @@ import {
   storeScalars,
   storeVectors,
 } from '../steps.ts'
+import { onePart, sharedLoop, sharedNest } from '../team.ts'
 import { type Lines, loop, sum } from '../text.ts'
+import { turnedBody } from './relayout.ts'
+
+/** Rows from which on they are divided among threads; of fewer, each row is. */
+const manyRows = 16
 
 /** A program without an anchor: for each position of the domain, all loads, then the stores. */
 export function elementwiseBody(given: Domain, pointers: Pointers, level: Level): Lines {
   const domain = collapse(given)
+  const turned = turnedBody(domain, pointers, level)
+  if (turned) return turned
   const variables = domain.extents.map((_, axis) => `i${axis}`)
   const width = domain.extents.at(-1) ?? 1
-  const inner = innerLoop(domain, variables, width, pointers, level)
-  return domain.extents.slice(0, -1).reduceRight<Lines>((body, extent, axis) => loop(`i${axis}`, 0, extent, 1, body), inner)
+  const outer = domain.extents.slice(0, -1).map((extent, axis) => [`i${axis}`, extent] as const)
+  const rows = outer.reduce((product, [, extent]) => product * extent, 1)
+  if (rows >= manyRows) return sharedNest(level, outer, innerLoop(domain, variables, width, pointers, level, false))
+  const inner = innerLoop(domain, variables, width, pointers, level, level.teams === true)
+  return outer.reduceRight<Lines>((body, [variable, extent]) => loop(variable, 0, extent, 1, body), inner)
 }
 
-function innerLoop(domain: Domain, variables: readonly string[], width: number, pointers: Pointers, level: Level): Lines {
+/** One row; `divided`: the share of it that a thread has. */
+function innerLoop(
+  domain: Domain,
+  variables: readonly string[],
+  width: number,
+  pointers: Pointers,
+  level: Level,
+  divided: boolean,
+): Lines {
   const last = variables.at(-1)
+  const along = (from: number, to: number, step: number, body: Lines) =>
+    divided ? sharedLoop(level, last!, from, to, step, body) : loop(last!, from, to, step, body)
+  const byOne = (lines: Lines) => (divided ? onePart(level, lines) : lines)
   const copied = copiedRun(domain)
   if (copied) {
     const bytes = width * dtypeFacts[copied.dtype].bytes
@@ -32,11 +53,12 @@ function innerLoop(domain: Domain, variables: readonly string[], width: number, 
       row.map((variable, axis) => [variable, copied.access.strides[axis]!] as const),
       copied.access.offset,
     )
-    return [
-      `gp_copy(${pointers.results[0]!.pointer} + ${resultIndex(domain, row)}, ${pointers.inputs[copied.input]} + ${from}, ${bytes});`,
-    ]
+    const places = [`${pointers.results[0]!.pointer} + ${resultIndex(domain, row)}`, `${pointers.inputs[copied.input]} + ${from}`]
+    return divided
+      ? [`gp_copy_shared((char *)(${places[0]}), (const char *)(${places[1]}), ${bytes}, team);`]
+      : [`gp_copy(${places.join(', ')}, ${bytes});`]
   }
-  if (!isVectorProgram(domain.steps)) return scalarLoop(domain, variables, width, pointers)
+  if (!isVectorProgram(domain.steps)) return scalarLoop(domain, variables, width, pointers, along, byOne)
   const lanes = lanesOf(level)
   const rest = width % lanes
   const at = (position: readonly string[], count: number) => {
@@ -45,12 +67,12 @@ function innerLoop(domain: Domain, variables: readonly string[], width: number, 
   }
   if (last === undefined) {
     const { invariant, body } = at(variables, 1)
-    return [...invariant, ...body]
+    return byOne([...invariant, ...body])
   }
   const whole = at(variables, lanes)
   // The tail's statements stand in their own block; what does not move along the row is shared.
-  const tail = rest > 0 ? loop(last, width - rest, width, rest, at(variables, rest).body) : []
-  return [...whole.invariant, ...loop(last, 0, width - rest, lanes, whole.body), ...tail]
+  const tail = rest > 0 ? byOne(loop(last, width - rest, width, rest, at(variables, rest).body)) : []
+  return [...whole.invariant, ...along(0, width - rest, lanes, whole.body), ...tail]
 }
 
 /** Programs of one load, contiguous along the last dimension, are copies of bytes. Not for bool, whose bytes may be other than 0 and 1. */
@@ -60,7 +82,14 @@ function copiedRun(domain: Domain): Extract<Step, { kind: 'load' }> | undefined 
   return step.access.strides.at(-1) === 1 && domain.extents.at(-1)! * dtypeFacts[step.dtype].bytes >= 64 ? step : undefined
 }
 
-function scalarLoop(domain: Domain, variables: readonly string[], width: number, pointers: Pointers): Lines {
+function scalarLoop(
+  domain: Domain,
+  variables: readonly string[],
+  width: number,
+  pointers: Pointers,
+  along: (from: number, to: number, step: number, body: Lines) => Lines,
+  byOne: (lines: Lines) => Lines,
+): Lines {
   const index = resultIndex(domain, variables)
   const step = domain.steps[0]!
   const last = variables.at(-1)
@@ -70,9 +99,9 @@ function scalarLoop(domain: Domain, variables: readonly string[], width: number,
       step.access.offset,
     )
     const move = [`${pointers.results[0]!.pointer}[${index}] = ${pointers.inputs[step.input]}[${from}];`]
-    return last === undefined ? move : loop(last, 0, width, 1, move)
+    return last === undefined ? byOne(move) : along(0, width, 1, move)
   }
   const { invariant, lines, values } = evaluateScalar(domain.steps, variables, pointers.inputs)
   const body = [...lines, ...storeScalars(pointers, index, values)]
-  return [...invariant, ...(last === undefined ? body : loop(last, 0, width, 1, body))]
+  return last === undefined ? byOne([...invariant, ...body]) : [...invariant, ...along(0, width, 1, body)]
 }

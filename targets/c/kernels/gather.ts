@@ -1,14 +1,17 @@
 import { dtypeFacts } from '../../../compiler/graph/dtype.ts'
 import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
-import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
+import { denseStrides, elementCount, type Shape } from '../../../compiler/graph/type.ts'
 import { isPlain } from '../access.ts'
 import { lanesOf } from '../level.ts'
 import { computeType, loadText } from '../scalar.ts'
 import { isVectorProgram, loadLanes, storeAfter, storeElement } from '../steps.ts'
+import { sharedNest } from '../team.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { pointersOf, type Template } from './template.ts'
 
-/** Parts of a table by index. All indices are checked before anything is written. */
+const loopsOver = (extents: Shape) => extents.map((extent, d) => [`i${d}`, extent] as const)
+
+/** Parts of a table by index. All indices are checked before anything is written: by each thread of a team, so that none waits for another. */
 export const gather: Template = {
   kind: 'template',
   // Rows are computed on in vectors; single elements from here and there are better stored first.
@@ -43,7 +46,11 @@ export const gather: Template = {
           bytes >= 64
             ? [`gp_copy(out + (o * ${count} + i) * ${inner}, x0 + (o * ${extent} + at) * ${inner}, ${bytes});`]
             : loop('k', 0, inner, 1, [`out[(o * ${count} + i) * ${inner} + k] = ${from} + k];`])
-        return loop('o', 0, outer, 1, loop('i', 0, count, 1, [...resolved('i'), ...move]))
+        const loops = [
+          ['o', outer],
+          ['i', count],
+        ] as const
+        return sharedNest(level, loops, [...resolved('i'), ...move])
       }
       const rank = kernel.domain.length
       const end = axis + indices!.shape.length
@@ -68,14 +75,14 @@ export const gather: Template = {
           ...loop(last, 0, width - rest, lanes, vector(lanes)),
           ...(rest > 0 ? loop(last, width - rest, width, rest, vector(rest)) : []),
         ]
-        return kernel.domain.slice(0, -1).reduceRight<Lines>((inside, size, d) => loop(`i${d}`, 0, size, 1, inside), row)
+        return sharedNest(level, loopsOver(kernel.domain.slice(0, -1)), row)
       }
       const lines = [
         ...resolved(which),
         `const ${computeType(dtype)} element = ${loadText(dtype, `x0[${base}]`)};`,
         ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
       ]
-      return kernel.domain.reduceRight<Lines>((inside, size, d) => loop(`i${d}`, 0, size, 1, inside), lines)
+      return sharedNest(level, loopsOver(kernel.domain), lines)
     }
     return [...check, ...(kernel.domain.includes(0) ? [] : body()), 'return 0;']
   },

@@ -1,7 +1,8 @@
 import type { Domain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
-import { type Level, lanesOf } from '../level.ts'
+import { type Level, lanesOf, type RegisterTile } from '../level.ts'
 import { loadLanes, type Pointers, storeAfter } from '../steps.ts'
+import { sharedLoop } from '../team.ts'
 import { block, type Lines, loop } from '../text.ts'
 import { split, type TileStep, tileLines } from './tile.ts'
 
@@ -38,33 +39,43 @@ export interface Product {
   readonly end?: { readonly columns?: string; readonly depth?: string }
   /** What is nested outside: the left operand's rows in blocks of columns that fit the cache, or columns over all rows. */
   readonly order: 'columns-outer' | 'blocks'
+  /** Default: the level's. Panels are as wide as it. */
+  readonly tile?: RegisterTile
+  /** Whether panels are fetched before they are read: where they are read for the first time since long. */
+  readonly ahead?: boolean
+  /** Which loop threads divide, at levels with teams: `order` must be 'columns-outer'. Default: neither. */
+  readonly shared?: 'rows' | 'columns'
   readonly domain: Domain
   /** Position in the domain of a row and column. */
   readonly position: (row: string, column: string) => readonly string[]
   readonly pointers: Pointers
 }
 
-/** Tiles of rows, and a smaller one at the end. */
-function overRows(rows: number, level: Level, body: (count: number) => Lines): Lines {
-  const { whole, rest } = split(rows, level.tile.rows)
+/** As few tiles of rows as possible, of two sizes that differ by one: a last tile of one or two rows would stream all weights for them. */
+function overRows(rows: number, most: number, body: (count: number) => Lines, looped: typeof loop = loop): Lines {
+  const tiles = Math.ceil(rows / most)
+  if (tiles === 0) return []
+  const [larger, smaller] = [Math.ceil(rows / tiles), Math.floor(rows / tiles)]
+  const whole = larger === smaller ? rows : (rows - smaller * tiles) * larger
   return [
-    ...loop('row', 0, whole, level.tile.rows, body(level.tile.rows)),
-    ...(rest > 0 ? loop('row', whole, rows, rest, body(rest)) : []),
+    ...looped('row', 0, whole, larger, body(larger)),
+    ...(whole < rows ? looped('row', whole, rows, smaller, body(smaller)) : []),
   ]
 }
 
 /** For each block of columns: fill it, then all rows over it. */
 function filledBlocks(product: Product, size: number, fill: (count: number) => Lines, level: Level): Lines {
-  const width = level.tile.vectors * lanesOf(level)
+  const tile = product.tile ?? level.tile
+  const width = tile.vectors * lanesOf(level)
   const ofColumns = (count: number) => {
     const { whole, rest } = split(count, width)
     const tiles = (rows: number, columns: number) => [
       'const long column = start + inside;',
-      ...tile(product, rows, columns, level, count),
+      ...tileAt(product, rows, columns, level, count),
     ]
     return [
       ...fill(count),
-      ...overRows(product.rows, level, (rows) => [
+      ...overRows(product.rows, tile.rows, (rows) => [
         ...loop('inside', 0, whole, width, tiles(rows, width)),
         ...(rest > 0 ? loop('inside', whole, count, rest, tiles(rows, rest)) : []),
       ]),
@@ -78,46 +89,34 @@ function filledBlocks(product: Product, size: number, fill: (count: number) => L
 }
 
 export function productLines(product: Product, level: Level): Lines {
-  const { rightLayout } = product
+  const { rightLayout, rows, shared, tile = level.tile } = product
   if (rightLayout.kind === 'block') return filledBlocks(product, rightLayout.width, rightLayout.fill, level)
-  const lanes = lanesOf(level)
-  const width = level.tile.vectors * lanes
+  const width = tile.vectors * lanesOf(level)
   const columns = split(product.columns, width)
-  const rowLoops = (body: (count: number) => Lines) => overRows(product.rows, level, body)
+  const divided: typeof loop = (...given) => sharedLoop(level, ...given)
+  const overTiles = (count: number, looped = loop) =>
+    overRows(rows, tile.rows, (tall) => tileAt(product, tall, count, level), looped)
+  if (product.end?.columns)
+    return block(`for (long column = 0; column < ${product.end.columns}; column += ${width})`, overTiles(width))
   const tail =
     columns.rest > 0
-      ? loop(
-          'column',
-          columns.whole,
-          product.columns,
-          columns.rest,
-          rowLoops((count) => tile(product, count, columns.rest, level)),
-        )
+      ? loop('column', columns.whole, product.columns, columns.rest, overTiles(columns.rest, shared ? divided : loop))
       : []
-  if (product.end?.columns) {
-    const tiles = rowLoops((count) => tile(product, count, width, level))
-    return block(`for (long column = 0; column < ${product.end.columns}; column += ${width})`, tiles)
-  }
   if (product.order === 'columns-outer') {
+    const panels = (looped: typeof loop, tiles: Lines) => looped('column', 0, columns.whole, width, tiles)
     return [
-      ...loop(
-        'column',
-        0,
-        columns.whole,
-        width,
-        rowLoops((count) => tile(product, count, width, level)),
-      ),
+      ...(shared === 'columns' ? panels(divided, overTiles(width)) : panels(loop, overTiles(width, shared ? divided : loop))),
       ...tail,
     ]
   }
   const size = blockColumns(product.depth, level)
   const inBlock = (count: number) =>
-    block(`for (long column = start; column < end; column += ${width})`, tile(product, count, width, level))
+    block(`for (long column = start; column < end; column += ${width})`, tileAt(product, count, width, level))
   const blocks = loop('start', 0, columns.whole, size, [
     columns.whole % size === 0 || columns.whole <= size
       ? `const long end = start + ${Math.min(size, columns.whole)};`
       : `const long end = start + ${size} < ${columns.whole} ? start + ${size} : ${columns.whole};`,
-    ...rowLoops(inBlock),
+    ...overRows(rows, tile.rows, inBlock),
   ])
   return [...blocks, ...tail]
 }
@@ -128,8 +127,11 @@ export function blockColumns(depth: number, level: Level): number {
   return Math.max(1, Math.floor(level.blockBytes / 4 / Math.max(1, depth) / width)) * width
 }
 
+/** Elementwise work behind a tile that is written out for each vector in registers; more runs in a loop over the tile. */
+const stepsInRegisters = 3
+
 /** One tile at the variables `row` and `column`: `rows` rows and `columns` columns, the last vector perhaps not full. */
-function tile(product: Product, rows: number, columns: number, level: Level, blockPitch = 0): Lines {
+function tileAt(product: Product, rows: number, columns: number, level: Level, blockPitch = 0): Lines {
   const arithmetic = product.arithmetic ?? singles
   const lanes = lanesOf(level)
   const vectors = Math.ceil(columns / lanes)
@@ -147,8 +149,22 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
   const accumulators = rows * vectors
   const fitting = (size: number) => Math.min(Math.max(1, depth), Math.max(1, Math.floor(size / accumulators)))
   // An end that is known while running is a multiple of the panel.
-  const unroll = product.end?.depth ? 2 ** Math.floor(Math.log2(fitting(level.pass))) : fitting(level.pass)
+  const most = product.tile ? product.tile.rows * product.tile.vectors * product.tile.unroll : level.pass
+  const unroll = product.end?.depth ? 2 ** Math.floor(Math.log2(fitting(most))) : fitting(most)
   const steps = (count: number) => Array.from({ length: count }, (_, k) => step(k))
+  // Each tile of rows fetches its share of the next panel: worth 1 % of a processor that fetches well by itself, 10 % of another. Where few
+  // tiles wait for memory it costs a third: they read one stream, which processors run ahead of.
+  const ahead = rightLayout.kind === 'panels' && product.ahead && product.rows >= 4 * (product.tile ?? level.tile).rows
+  const share = Math.ceil((unroll * pitch * 4 * rows) / Math.max(1, product.rows))
+  const fetches = ahead
+    ? [
+        ...Array.from(
+          { length: Math.ceil(share / 64) },
+          (_, i) => `__builtin_prefetch(next${i > 0 ? ` + ${64 * i}` : ''}, 0, 2);`,
+        ),
+        `next += ${share};`,
+      ]
+    : []
   const body = tileLines({
     rows,
     vectors,
@@ -161,7 +177,7 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
         : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level, arithmetic.element)
     },
     inner: (write) => {
-      const pass = [...write(steps(unroll)), `a += ${unroll * leftStep};`, `b += ${unroll * pitch};`]
+      const pass = [...fetches, ...write(steps(unroll)), `a += ${unroll * leftStep};`, `b += ${unroll * pitch};`]
       if (product.end?.depth) return block(`for (long k = 0; k < ${product.end.depth}; k += ${unroll})`, pass)
       return [
         ...loop('k', 0, depth - (depth % unroll), unroll, pass),
@@ -170,17 +186,32 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
     },
   })
   const start = { rows: 'column', panels: `column * ${depth}`, block: 'inside' }[rightLayout.kind]
-  const stores = Array.from({ length: rows * vectors }, (_, i) => {
-    const [row, vector] = [Math.floor(i / vectors), i % vectors]
-    return storeAfter(
+  const stored = (row: string, vector: number, value: string) =>
+    storeAfter(
       product.domain,
       product.position(`row + ${row}`, `column + ${vector * lanes}`),
       countOf(vector),
-      `c${row}_${vector}`,
+      value,
       product.pointers,
       level,
     )
-  })
+  const cells = Array.from({ length: rows * vectors }, (_, i) => [Math.floor(i / vectors), i % vectors] as const)
+  const stores =
+    rows > 1 && product.domain.steps.filter((step) => step.kind === 'apply').length > stepsInRegisters
+      ? [
+          `${arithmetic.element} held[${cells.length * lanes}] __attribute__((aligned(64)));`,
+          ...cells.map(([row, vector], i) => `*(${arithmetic.vector} *)(held + ${i * lanes}) = c${row}_${vector};`),
+          ...block(
+            `for (long r = 0; r < ${rows}; r++)`,
+            Array.from({ length: vectors }, (_, vector) =>
+              block('', [
+                `const ${arithmetic.vector} c = *(const ${arithmetic.vector} *)(held + r * ${vectors * lanes} + ${vector * lanes});`,
+                ...stored('r', vector, 'c'),
+              ]),
+            ).flat(),
+          ),
+        ]
+      : cells.flatMap(([row, vector]) => stored(String(row), vector, `c${row}_${vector}`))
   const scaled = product.factor
     ? Array.from({ length: rows }, (_, row) => {
         const list = Array.from({ length: vectors }, (_, vector) => `c${row}_${vector} *= by;`)
@@ -189,7 +220,14 @@ function tile(product: Product, rows: number, columns: number, level: Level, blo
     : []
   const operands =
     depth > 0
-      ? [`const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`]
+      ? [
+          `const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`,
+          ...(ahead
+            ? [
+                `const char *next = (const char *)(b + ${depth * pitch}) + row * ${Math.ceil((depth * pitch * 4) / product.rows)};`,
+              ]
+            : []),
+        ]
       : []
-  return [...operands, ...body, ...scaled, ...stores.flat()]
+  return [...operands, ...body, ...scaled, ...stores]
 }

@@ -338,7 +338,8 @@ const spread = withWeights({
 /** Which method fits; see the same for floats in `convolution.ts`. */
 function methodOf(kernel: AnchoredKernel, level: Level): Method {
   const { convolution, input, weight, inputZeroPoint, weightZeroPoint } = operandsOf(kernel)
-  if (!fitsPairs(input, [inputZeroPoint]) || !fitsPairs(weight, weightZeroPoint)) return scalarIntegerConvolution
+  const fits = fitsPairs(input, [inputZeroPoint]) && fitsPairs(weight, weightZeroPoint)
+  if (!fits || convolution.inputs === 0) return scalarIntegerConvolution
   const single = [...convolution.window, ...convolution.stride].every((size) => size === 1)
   if (single && !isPadded(convolution)) {
     const lanes = lanesOf(level)

@@ -3,6 +3,7 @@ import { type Domain, regroup, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, floatText, fromDouble, loadText } from '../scalar.ts'
 import { loadLanes, storeAfter, storeElement } from '../steps.ts'
+import { sharedLoop } from '../team.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
@@ -79,7 +80,7 @@ function vectorBody(
     ...(shift ? [`v += ${loadLanes('x2', 'i', used, level)};`] : []),
     ...storeAfter(domain, ['row', 'i'], used, 'v', pointersOf(kernel), level),
   ]
-  return loop('row', 0, count, 1, [
+  return sharedLoop(level, 'row', 0, count, 1, [
     `const f32 *x = x0 + row * ${length};`,
     'f32 square;',
     ...(centred ? ['f32 plain;', ...block(total('plain', (x) => x)), `const vf mean = SPLAT(plain / ${length}.0f);`] : []),

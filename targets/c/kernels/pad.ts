@@ -2,6 +2,7 @@ import { dtypeFacts } from '../../../compiler/graph/dtype.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
 import { isPlain } from '../access.ts'
 import { literalText, loadText, storeText } from '../scalar.ts'
+import { sharedNest } from '../team.ts'
 import { block, type Lines, loop, sum } from '../text.ts'
 import type { AnchoredKernel, Template } from './template.ts'
 
@@ -31,7 +32,7 @@ const whole = ({ before, extent, after }: Side) => before + extent + after
 export const pad: Template = {
   kind: 'template',
   fuses: (kernel) => isPlain(kernel),
-  body(kernel) {
+  body(kernel, level) {
     const sides = sidesOf(kernel)
     const { dtype } = kernel.anchor.type
     const value = storeText(dtype, literalText(dtype, kernel.anchor.attributes.value as number))
@@ -67,7 +68,8 @@ export const pad: Template = {
         ? inside
         : [...block(`if (${conditions.join(' && ')})`, inside), ...block('else', fill(0, whole(row)))]),
     ]
-    return outer.reduceRight<Lines>((inner, side, i) => loop(`i${i}`, 0, whole(side), 1, inner), body)
+    const nest = outer.map((side, i) => [`i${i}`, whole(side)] as const)
+    return nest.length > 0 ? sharedNest(level, nest, body) : body
   },
 }
 

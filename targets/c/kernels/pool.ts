@@ -2,6 +2,7 @@ import { type Level, lanesOf } from '../level.ts'
 import { loadLanes } from '../steps.ts'
 import type { Lines } from '../text.ts'
 import { loop } from '../text.ts'
+import { blockedAvgPool, blockedMaxPool, blockedPoolOf } from './blocked/pool.ts'
 import { copyPlane, layoutOf, planarLines, planarScratch } from './planar.ts'
 import { scalarAvgPool, scalarMaxPool } from './scalarWindow.ts'
 import type { AnchoredKernel, Template } from './template.ts'
@@ -13,8 +14,10 @@ const isSingle = (kernel: AnchoredKernel) => kernel.anchor.type.dtype === 'f32'
 export const maxPool: Template = {
   kind: 'template',
   storesRows: true,
-  scratch: (kernel, level) => (isSingle(kernel) ? planarScratch(poolOf(kernel), level) : 0),
+  scratch: (kernel, level) => (isSingle(kernel) && !blockedPoolOf(kernel, level) ? planarScratch(poolOf(kernel), level) : 0),
   body(kernel, level) {
+    const blocked = blockedPoolOf(kernel, level)
+    if (blocked) return blockedMaxPool(kernel, blocked, level)
     if (!isSingle(kernel)) return scalarMaxPool.body(kernel, level)
     const windowed = poolOf(kernel)
     return planarLines(
@@ -64,9 +67,13 @@ export const avgPool: Template = {
   kind: 'template',
   storesRows: true,
   scratch: (kernel, level) =>
-    isSingle(kernel) ? planarScratch(poolOf(kernel), level) + (countsVary(kernel) ? countBytes(poolOf(kernel), level) : 0) : 0,
+    isSingle(kernel) && !blockedPoolOf(kernel, level)
+      ? planarScratch(poolOf(kernel), level) + (countsVary(kernel) ? countBytes(poolOf(kernel), level) : 0)
+      : 0,
   body(kernel, level) {
     if (!isSingle(kernel)) return scalarAvgPool.body(kernel, level)
+    const blocked = blockedPoolOf(kernel, level)
+    if (blocked) return blockedAvgPool(kernel, blocked, level)
     const windowed = poolOf(kernel)
     const varying = countsVary(kernel)
     const [depth, height] = windowed.output

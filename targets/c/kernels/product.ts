@@ -2,16 +2,19 @@ import { isFloat } from '../../../compiler/graph/dtype.ts'
 import { denseStrides, elementCount } from '../../../compiler/graph/type.ts'
 import { type Domain, longestRun, regroup, resultDomain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
-import { type Level, lanesOf } from '../level.ts'
+import { type Level, lanesOf, type RegisterTile } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeElement } from '../steps.ts'
-import { type Lines, loop, sum } from '../text.ts'
+import { sharedLoop, sharedNest, teamWait } from '../team.ts'
+import { block, type Lines, loop, sum } from '../text.ts'
 import { type Product, productLines } from './gemm.ts'
+import { halvedLines } from './strassen.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
+import { sizesOf, type Way, wayOf, wayScratch } from './way.ts'
 
 export const panelOf = (level: Level) => level.tile.vectors * lanesOf(level)
-export const panelsBytes = (matrices: number, depth: number, columns: number, level: Level) =>
-  4 * matrices * depth * Math.ceil(columns / panelOf(level)) * panelOf(level)
+export const panelsBytes = (matrices: number, depth: number, columns: number, level: Level, width = panelOf(level)) =>
+  4 * matrices * depth * Math.ceil(columns / width) * width
 
 /** Matrices `[depth, columns]` with given strides as panels `[columns / panel][depth][panel]`, the last one filled up with zeros. */
 export function packPanels(
@@ -21,10 +24,10 @@ export function packPanels(
   columns: number,
   strides: { readonly row: number; readonly column: number },
   level: Level,
+  width = panelOf(level),
 ): Uint8Array {
   const from = new Uint32Array(dense.buffer.slice(dense.byteOffset, dense.byteOffset + dense.byteLength))
-  const width = panelOf(level)
-  const to = new Uint32Array(panelsBytes(matrices, depth, columns, level) / 4)
+  const to = new Uint32Array(panelsBytes(matrices, depth, columns, level, width) / 4)
   const size = to.length / Math.max(1, matrices)
   for (let matrix = 0; matrix < matrices; matrix++) {
     for (let column = 0; column < columns; column++) {
@@ -43,11 +46,19 @@ interface SharedLeft {
   readonly depth?: number
 }
 
+interface Right extends Pick<Product, 'right' | 'rightLayout' | 'bias' | 'tile' | 'ahead'>, Pick<Way, 'halved'> {
+  /** Whether threads of a team divide the product: what stands before it in the kernel is then done by all of them. */
+  readonly divided: boolean
+}
+
+/** Panels from which on it pays more to divide weights among threads than rows. */
+const enoughPanels = 8
+
 /** Rows × columns with one right operand for all rows: leading dimensions become rows as far as the steps allow, loops outside that. */
 export function sharedRight(
   kernel: AnchoredKernel,
   level: Level,
-  right: Pick<Product, 'right' | 'rightLayout' | 'bias'>,
+  { halved, divided, ...right }: Right,
   from: SharedLeft = {},
 ): Lines {
   const shape = kernel.domain
@@ -59,26 +70,78 @@ export function sharedRight(
   const grouped = regroup(domain, [...axes.slice(0, start).map((axis) => [axis]), axes.slice(start, rank - 1), [rank - 1]])!
   const outer = axes.slice(0, start).map((axis) => `i${axis}`)
   const rows = elementCount(shape.slice(start, rank - 1))
+  const columns = shape.at(-1)!
   const outerStrides = denseStrides(shape.slice(0, rank - 1)).slice(0, start)
-  const product = productLines(
-    {
-      arithmetic,
-      rows,
-      columns: shape.at(-1)!,
-      depth,
-      leftPitch: depth,
-      left: 'left',
-      ...right,
-      order: 'columns-outer',
-      domain: grouped,
-      position: (row, column) => [...outer, row, column],
-      pointers: pointersOf(kernel),
-    },
-    level,
-  )
+  const panel = (right.tile ?? level.tile).vectors * lanesOf(level)
+  const product: Product = {
+    arithmetic,
+    rows,
+    columns,
+    depth,
+    leftPitch: depth,
+    left: 'left',
+    ...right,
+    order: 'columns-outer',
+    ...(divided && { shared: columns >= enoughPanels * panel || rows < columns ? 'columns' : 'rows' }),
+    domain: grouped,
+    position: (row, column) => [...outer, row, column],
+    pointers: pointersOf(kernel),
+  }
+  const lines = halved ? halvedAndRest({ ...product, tile: right.tile! }, halved, level) : productLines(product, level)
   const leftOffset = sum(outer.map((variable, axis) => [variable, outerStrides[axis]! * depth] as const))
-  const body = [...(depth > 0 ? [`const ${arithmetic.element} *left = ${left} + ${leftOffset};`] : []), ...product]
+  const body = [...(depth > 0 ? [`const ${arithmetic.element} *left = ${left} + ${leftOffset};`] : []), ...lines]
   return outer.reduceRight<Lines>((inner, variable, axis) => loop(variable, 0, shape[axis]!, 1, inner), body)
+}
+
+/** Halves as far as they go; the rows behind them, and the columns, as usual. */
+function halvedAndRest(
+  product: Product & { readonly tile: RegisterTile },
+  { half, chunk }: NonNullable<Way['halved']>,
+  level: Level,
+): Lines {
+  const { rows, columns, depth, left, leftPitch, right, bias, tile, position, domain, pointers } = product
+  const panel = tile.vectors * lanesOf(level)
+  const pairs = Math.floor(columns / (2 * panel))
+  const [inside, across] = [2 * half, 2 * pairs * panel]
+  return [
+    ...halvedLines(
+      {
+        ...{ half, pairs, depth, chunk, tile, left, leftPitch, right, domain, position, pointers },
+        ...(bias && { bias: bias.pointer }),
+      },
+      level,
+    ),
+    ...(rows > inside
+      ? block(
+          '',
+          productLines(
+            {
+              ...product,
+              rows: rows - inside,
+              left: `(${left} + ${inside * leftPitch})`,
+              position: (row, column) => position(`${row} + ${inside}`, column),
+            },
+            level,
+          ),
+        )
+      : []),
+    ...(columns > across
+      ? block(
+          '',
+          productLines(
+            {
+              ...product,
+              rows: inside,
+              columns: columns - across,
+              right: `(${right} + ${across * depth})`,
+              ...(bias && { bias: { ...bias, pointer: `(${bias.pointer} + ${across})` } }),
+              position: (row, column) => position(row, `${column} + ${across}`),
+            },
+            level,
+          ),
+        )
+      : []),
+  ]
 }
 
 /** Sums in double, or of integers as they wrap, for element types without vector kernels: `left` and `right` are element indices with `k`. */
@@ -128,12 +191,15 @@ export const matmul: Template = {
   pack(kernel, index, level) {
     if (index !== 1 || !isSingle(kernel)) return undefined
     const { depth, columns, matrices } = matrixShapes(kernel)
+    const width = wayOf(kernel, level).tile.vectors * lanesOf(level)
     return {
-      key: `matrix panels ${matrices}x${depth}x${columns} by ${panelOf(level)}`,
-      bytes: panelsBytes(matrices, depth, columns, level),
-      pack: (dense) => packPanels(dense, matrices, depth, columns, { row: columns, column: 1 }, level),
+      key: `matrix panels ${matrices}x${depth}x${columns} by ${width}`,
+      bytes: panelsBytes(matrices, depth, columns, level, width),
+      pack: (dense) => packPanels(dense, matrices, depth, columns, { row: columns, column: 1 }, level, width),
     }
   },
+  scratch: (kernel, level) => scratchOf(kernel, level).shared,
+  ownScratch: (kernel, level) => scratchOf(kernel, level).own,
   body(kernel, level) {
     const { rows, depth, columns, matrices } = matrixShapes(kernel)
     const [left, right] = kernel.anchor.operands
@@ -150,11 +216,12 @@ export const matmul: Template = {
       )
     }
     const packed = kernel.inputs[1]!.constant
-    const rightLayout = packed
-      ? ({ kind: 'panels', width: panelOf(level) } as const)
-      : ({ kind: 'rows', pitch: columns } as const)
-    if (matrices === 1) return sharedRight(kernel, level, { right: 'x1', rightLayout })
-    const matrix = packed ? panelsBytes(1, depth, columns, level) / 4 : depth * columns
+    const way = packed ? wayOf(kernel, level) : undefined
+    const width = way && way.tile.vectors * lanesOf(level)
+    const rightLayout = width ? ({ kind: 'panels', width } as const) : ({ kind: 'rows', pitch: columns } as const)
+    if (matrices === 1)
+      return sharedRight(kernel, level, { right: 'x1', rightLayout, divided: true, ...(way && { ...way, ahead: true }) })
+    const matrix = width ? panelsBytes(1, depth, columns, level, width) / 4 : depth * columns
     const batch = kernel.domain.slice(0, -2).map((_, axis) => `i${axis}`)
     const product = productLines(
       {
@@ -165,6 +232,7 @@ export const matmul: Template = {
         left: 'left',
         right: 'right',
         rightLayout,
+        ...(way && { tile: way.tile, ahead: true }),
         order: 'columns-outer',
         domain: resultDomain(kernel),
         position: (row, column) => [...batch, row, column],
@@ -176,7 +244,11 @@ export const matmul: Template = {
       ...(depth > 0 ? [`const f32 *left = x0 + ${leftOffset}, *right = x1 + ${batchOffset(right!.shape, rank, matrix)};`] : []),
       ...product,
     ]
-    return batch.reduceRight<Lines>((inner, variable, axis) => loop(variable, 0, kernel.domain[axis]!, 1, inner), body)
+    return sharedNest(
+      level,
+      batch.map((variable, axis) => [variable, kernel.domain[axis]!]),
+      body,
+    )
   },
 }
 
@@ -187,15 +259,19 @@ export const linear: Template = {
   tiled: true,
   scratch(kernel, level) {
     const [columns, depth] = kernel.anchor.operands[1]!.shape as [number, number]
-    return isSingle(kernel) && !kernel.inputs[1]!.constant ? panelsBytes(1, depth, columns, level) : 0
+    return isSingle(kernel) && !kernel.inputs[1]!.constant
+      ? panelsBytes(1, depth, columns, level)
+      : scratchOf(kernel, level).shared
   },
+  ownScratch: (kernel, level) => scratchOf(kernel, level).own,
   pack(kernel, index, level) {
     if (index !== 1 || !isSingle(kernel)) return undefined
     const [columns, depth] = kernel.anchor.operands[1]!.shape as [number, number]
+    const width = wayOf(kernel, level).tile.vectors * lanesOf(level)
     return {
-      key: `matrix panels 1x${depth}x${columns} transposed by ${panelOf(level)}`,
-      bytes: panelsBytes(1, depth, columns, level),
-      pack: (dense) => packPanels(dense, 1, depth, columns, { row: 1, column: depth }, level),
+      key: `matrix panels 1x${depth}x${columns} transposed by ${width}`,
+      bytes: panelsBytes(1, depth, columns, level, width),
+      pack: (dense) => packPanels(dense, 1, depth, columns, { row: 1, column: depth }, level, width),
     }
   },
   body(kernel, level) {
@@ -214,32 +290,37 @@ export const linear: Template = {
         bias ? loadText(dtype, `x2[i${rank - 1}]`) : '0.0',
       )
     }
-    const width = panelOf(level)
     // Without anything to sum over there are no weights to read.
     const constant = kernel.inputs[1]!.constant || depth === 0
+    const way = constant ? wayOf(kernel, level) : undefined
+    const width = way ? way.tile.vectors * lanesOf(level) : panelOf(level)
+    const right = {
+      divided: true,
+      rightLayout: { kind: 'panels', width } as const,
+      ...(bias ? { bias: { along: 'columns', pointer: 'x2' } as const } : {}),
+    }
+    if (way) return sharedRight(kernel, level, { right: 'x1', ...right, ...way, ahead: true })
     const padded = Math.ceil(columns / width) * width
-    const repack = constant
-      ? []
-      : [
-          'f32 *packed = (f32 *)scratch;',
-          ...loop(
-            'o',
-            0,
-            padded,
-            1,
-            loop('k', 0, depth, 1, [
-              `packed[(o / ${width} * ${depth} + k) * ${width} + o % ${width}] = o < ${columns} ? x1[o * ${depth} + k] : 0.0f;`,
-            ]),
-          ),
-        ]
-    const right = constant ? 'x1' : 'packed'
     return [
-      ...repack,
-      ...sharedRight(kernel, level, {
-        right,
-        rightLayout: { kind: 'panels', width },
-        ...(bias ? { bias: { along: 'columns', pointer: 'x2' } as const } : {}),
-      }),
+      'f32 *packed = (f32 *)scratch;',
+      ...sharedLoop(
+        level,
+        'o',
+        0,
+        padded,
+        1,
+        loop('k', 0, depth, 1, [
+          `packed[(o / ${width} * ${depth} + k) * ${width} + o % ${width}] = o < ${columns} ? x1[o * ${depth} + k] : 0.0f;`,
+        ]),
+      ),
+      ...teamWait(level),
+      ...sharedRight(kernel, level, { right: 'packed', ...right }),
     ]
   },
 }
+
+/** Working storage of the way that is taken with packed weights. */
+const scratchOf = (kernel: AnchoredKernel, level: Level) =>
+  isSingle(kernel) && kernel.inputs[1]!.constant
+    ? wayScratch(wayOf(kernel, level), sizesOf(kernel).depth, level)
+    : { shared: 0, own: 0 }

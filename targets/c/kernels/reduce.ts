@@ -6,6 +6,7 @@ import { type Expression, expressions } from '../expressions.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, literalText } from '../scalar.ts'
 import { evaluateScalar, evaluateVector, isVectorProgram, storeAfter, storeElement } from '../steps.ts'
+import { onePart, sharedLoop, sharedNest } from '../team.ts'
 import { block, type Lines, loop } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
@@ -55,14 +56,26 @@ function reduction(combination: Combination): Template {
       const runs = runsOf(kernel)
       const { domain, reduced } = runs
       if (kernel.anchor.type.dtype !== 'f32' || !isVectorProgram(domain.steps) || domain.extents.length === 0)
-        return scalarBody(kernel, runs, combination)
+        return scalarBody(kernel, runs, combination, level)
       return reduced.at(-1) ? alongRow(kernel, runs, combination, level) : acrossRows(kernel, runs, combination, level)
     },
   }
 }
 
-const keptLoops = ({ domain, reduced }: Runs, body: Lines) =>
-  domain.extents.reduceRight<Lines>((inner, extent, i) => (reduced[i] ? inner : loop(`i${i}`, 0, extent, 1, inner)), body)
+/** The loops over kept runs among the first `end`, and how many turns they take together. */
+function keptOf({ domain, reduced }: Runs, end = domain.extents.length) {
+  const loops = [...domain.extents.keys()]
+    .filter((i) => i < end && !reduced[i])
+    .map((i) => [`i${i}`, domain.extents[i]!] as const)
+  return { loops, turns: loops.reduce((product, [, extent]) => product * extent, 1) }
+}
+/** Each result by itself, divided among threads; nothing is where there is one. */
+function keptLoops(runs: Runs, level: Level, body: Lines): Lines {
+  const { loops, turns } = keptOf(runs)
+  return turns === 1
+    ? loops.reduceRight<Lines>((inner, [variable]) => loop(variable, 0, 1, 1, inner), body)
+    : sharedNest(level, loops, body)
+}
 const reducedLoops = ({ domain, reduced }: Runs, body: Lines, end = domain.extents.length) =>
   domain.extents
     .slice(0, end)
@@ -70,7 +83,7 @@ const reducedLoops = ({ domain, reduced }: Runs, body: Lines, end = domain.exten
 const variablesOf = ({ domain }: Runs) => domain.extents.map((_, i) => `i${i}`)
 const after = (kernel: AnchoredKernel): Domain => resultDomain(kernel)
 
-function scalarBody(kernel: AnchoredKernel, runs: Runs, { expression, identity, inDouble }: Combination): Lines {
+function scalarBody(kernel: AnchoredKernel, runs: Runs, { expression, identity, inDouble }: Combination, level: Level): Lines {
   const { dtype } = kernel.anchor.type
   const wide = inDouble && isFloat(dtype)
   const value = evaluateScalar(runs.domain.steps, variablesOf(runs), pointersOf(kernel).inputs, undefined, 'e')
@@ -83,7 +96,7 @@ function scalarBody(kernel: AnchoredKernel, runs: Runs, { expression, identity, 
     held,
     {},
   )
-  return keptLoops(runs, [
+  return keptLoops(runs, level, [
     `${computeType(held)} total = ${literalText(held, identity)};`,
     ...reducedLoops(runs, [...value.invariant, ...value.lines, `total = ${next};`]),
     `const ${computeType(dtype)} element = ${wide ? fromDouble(dtype, 'total') : 'total'};`,
@@ -145,7 +158,7 @@ function alongRow(kernel: AnchoredKernel, runs: Runs, combination: Combination, 
     ]),
   ]
   const joined = names.reduce((text, name) => combineVectors(combination, text, name))
-  return keptLoops(runs, [
+  return keptLoops(runs, level, [
     `vf ${names.map((name) => `${name} = ${start}`).join(', ')};`,
     `f32 total = ${literalText('f32', combination.identity)};`,
     ...reducedLoops(runs, row, last),
@@ -156,9 +169,12 @@ function alongRow(kernel: AnchoredKernel, runs: Runs, combination: Combination, 
   ])
 }
 
+/** Rows of results from which on they are divided among threads, not each. */
+const manyRows = 16
+
 /** The last run is kept: vectors of results, several at a time where the run is long. */
 function acrossRows(kernel: AnchoredKernel, runs: Runs, combination: Combination, level: Level): Lines {
-  const { domain, reduced } = runs
+  const { domain } = runs
   const lanes = lanesOf(level)
   const last = domain.extents.length - 1
   const length = domain.extents[last]!
@@ -185,14 +201,20 @@ function acrossRows(kernel: AnchoredKernel, runs: Runs, combination: Combination
   }
   const wide = length - (length % (accumulators * lanes))
   const whole = length - (length % lanes)
+  const { loops, turns } = keptOf(runs, last)
+  // Enough rows are divided whole, of few each one.
+  const many = turns >= manyRows
+  const along = (from: number, to: number, step: number, body: Lines) =>
+    many ? loop(`i${last}`, from, to, step, body) : sharedLoop(level, `i${last}`, from, to, step, body)
+  const tail = whole < length ? loop(`i${last}`, whole, length, length - whole, tile(1, length - whole)) : []
   const row = [
-    ...loop(`i${last}`, 0, wide, accumulators * lanes, tile(accumulators, lanes)),
-    ...loop(`i${last}`, wide, whole, lanes, tile(1, lanes)),
-    ...(whole < length ? loop(`i${last}`, whole, length, length - whole, tile(1, length - whole)) : []),
+    ...along(0, wide, accumulators * lanes, tile(accumulators, lanes)),
+    ...along(wide, whole, lanes, tile(1, lanes)),
+    ...(many ? tail : onePart(level, tail)),
   ]
-  return domain.extents
-    .slice(0, last)
-    .reduceRight<Lines>((inner, extent, i) => (reduced[i] ? inner : loop(`i${i}`, 0, extent, 1, inner)), row)
+  return many
+    ? sharedNest(level, loops, row)
+    : loops.reduceRight<Lines>((inner, [variable, extent]) => loop(variable, 0, extent, 1, inner), row)
 }
 
 export const reduceSum = reduction({ expression: expressions.add, identity: 0, lanes: 'gp_lanes_sum', inDouble: true })

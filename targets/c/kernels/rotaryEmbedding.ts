@@ -2,6 +2,7 @@ import { type Domain, regroup, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText, storageType } from '../scalar.ts'
 import { loadLanes, storeAfter, storeElement } from '../steps.ts'
+import { sharedNest } from '../team.ts'
 import { block, type Lines, loop, sum } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
@@ -63,7 +64,8 @@ export const rotaryEmbedding: Template = {
       `const ${pointerType(kernel)} *const x = x0 + row * ${size}, *const cosines = x1 + turn * ${pairs}, *const sines = x2 + turn * ${pairs};`,
       ...(isSingle(kernel) ? vectorRow(kernel, setting, domain, level) : scalarRow(kernel, setting, domain)),
     ]
-    return loops.reduceRight<Lines>((inner, { extent }, i) => loop(`i${i}`, 0, extent, 1, inner), block('', lines))
+    const nest = loops.map(({ extent }, i) => [`i${i}`, extent] as const)
+    return nest.length > 0 ? sharedNest(level, nest, block('', lines)) : block('', lines)
   },
 }
 

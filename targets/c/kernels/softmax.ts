@@ -4,6 +4,7 @@ import { type Domain, regroup, reorder, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeAfter, storeElement } from '../steps.ts'
+import { sharedLoop } from '../team.ts'
 import { type Lines, loop } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
@@ -40,7 +41,7 @@ function softmaxTemplate(logarithm: boolean): Template {
     storesRows: true,
     fuses: (kernel) => kernel.anchor.type.dtype !== 'f32' || groupedDomain(kernel) !== undefined,
     inPlace: (kernel) => kernel.anchor.type.dtype === 'f32',
-    scratch(kernel, level) {
+    ownScratch(kernel, level) {
       if (kernel.anchor.type.dtype !== 'f32') return 0
       const sizes = sizesOf(kernel)
       return Math.ceil((4 * sizes.length * (isAlong(sizes) ? 1 : lanesOf(level))) / 64) * 64
@@ -49,7 +50,7 @@ function softmaxTemplate(logarithm: boolean): Template {
       const sizes = sizesOf(kernel)
       if (kernel.anchor.type.dtype !== 'f32') return scalarBody(kernel, sizes, logarithm)
       const lines = isAlong(sizes) ? alongRows(kernel, sizes, logarithm, level) : acrossRows(kernel, sizes, logarithm, level)
-      return ['f32 *kept = (f32 *)scratch;', ...lines]
+      return ['f32 *kept = (f32 *)own;', ...lines]
     },
   }
 }
@@ -80,7 +81,7 @@ function alongRows(kernel: AnchoredKernel, { outer, length }: Sizes, logarithm: 
     `v = ${logarithm ? 'v - by' : 'v * by'};`,
     ...storeAfter(rows, ['row', 'i'], rest, 'v', pointersOf(kernel), level),
   ]
-  return loop('row', 0, outer, 1, [
+  return sharedLoop(level, 'row', 0, outer, 1, [
     `const f32 *x = x0 + row * ${length};`,
     'vf high = SPLAT(-__builtin_inff()), sum = SPLAT(0.0f);',
     ...loop('i', 0, whole, lanes, ['high = gp_max_v(high, LOAD(x + i));']),
@@ -135,11 +136,14 @@ function acrossRows(kernel: AnchoredKernel, { outer, length, inner }: Sizes, log
     ]
   }
   const rest = count % lanes
-  const positions = [
-    ...loop('i', 0, count - rest, lanes, body(lanes)),
-    ...(rest > 0 ? loop('i', count - rest, count, rest, body(rest)) : []),
+  const positions = (looped: typeof loop) => [
+    ...looped('i', 0, count - rest, lanes, body(lanes)),
+    ...(rest > 0 ? looped('i', count - rest, count, rest, body(rest)) : []),
   ]
-  return overOuter ? positions : loop('row', 0, outer, 1, positions)
+  const divided: typeof loop = (...given) => sharedLoop(level, ...given)
+  return overOuter || outer === 1
+    ? loop('row', 0, 1, 1, positions(divided))
+    : sharedLoop(level, 'row', 0, outer, 1, positions(loop))
 }
 
 function scalarBody(kernel: AnchoredKernel, { length, inner }: Sizes, logarithm: boolean): Lines {

@@ -10,7 +10,9 @@ export type AnchoredKernel = Kernel & { readonly anchor: Anchor }
 
 /**
  * How an anchor op becomes C. The body sees inputs as `x0`, `x1`, …, the results as `out`, `out1`, … and working storage as `scratch` (64-byte
- * aligned); it is the body of a C function that returns nothing, or for `checked` ops an int that is not 0 where a check failed.
+ * aligned); it is the body of a C function that returns nothing, or for `checked` ops an int that is not 0 where a check failed. At levels
+ * with teams (`team.ts`), all threads of one call a function whose body mentions `team`, with the same arguments; working storage that each
+ * of them needs for itself is `own`.
  */
 export interface Template {
   readonly kind: 'template'
@@ -28,8 +30,10 @@ export interface Template {
   readonly tiled?: boolean
   /** Whether a node of a composite is lowered all the same, because its parts are faster at its shapes. Never, unless it says otherwise. */
   readonly lowers?: (node: Pick<Node, 'type' | 'operands' | 'attributes'>, level: Level) => boolean
-  /** Bytes of working storage. */
+  /** Bytes of working storage, one for all threads of a team. */
   readonly scratch?: (kernel: AnchoredKernel, level: Level) => number
+  /** Bytes of working storage that each thread of a team has for itself: `own`, which is 64-byte aligned and holds nothing to begin with. */
+  readonly ownScratch?: (kernel: AnchoredKernel, level: Level) => number
   /** Layout of a constant operand. */
   readonly pack?: (kernel: AnchoredKernel, index: number, level: Level) => Packing | undefined
   /** Whether the result may lie over this operand of the anchor, given that no step reads it. */

@@ -16,7 +16,8 @@ export interface Windowed {
   readonly after: Triple
 }
 
-const triple = (list: readonly number[], fill: number): Triple =>
+/** One to three sizes as three, outer ones filled up. */
+export const triple = (list: readonly number[], fill: number): Triple =>
   [...Array.from({ length: 3 - list.length }, () => fill), ...list] as unknown as Triple
 
 export function windowedOf({ anchor }: AnchoredKernel, window: Shape): Windowed {

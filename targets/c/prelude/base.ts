@@ -41,7 +41,7 @@ ${multiplyAdd(level)}
 ${shuffle}
 ${apart(level)}
 ${pairs(level)}
-${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
+${opaque}${quads(level)}${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
 #define ODD(a, b) SHUFFLE(a, b, ${every(1, 2)})
 /* lanes of a and b in turn, of their lower and of their upper halves */
 #define ZIP_LOW(a, b) SHUFFLE(a, b, ${zipped(0)})
@@ -50,8 +50,10 @@ ${halvings(lanes)}
 ${lanes === 4 ? transpose : ''}${instructions(level)}INLINE vf gp_splat(f32 x) { return (vf){${repeated('x')}}; }
 INLINE vi gp_splat_i(i32 x) { return (vi){${repeated('x')}}; }
 INLINE vf gp_select_v(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+/* gp_from_v: a > b ? a : b, where b is a number: b where a is NaN */
 /* gp_above_v, gp_below_v: a < b ? b : a, and b < a ? b : a, where b is a number: keep a where it is NaN; gp_max_v, gp_min_v: NaN where either is */
 #if defined(__wasm_simd128__) && LANES == 4
+INLINE vf gp_from_v(vf a, vf b) { return __builtin_wasm_pmax_f32x4(b, a); }
 INLINE vf gp_above_v(vf a, vf b) { return __builtin_wasm_pmax_f32x4(a, b); }
 INLINE vf gp_below_v(vf a, vf b) { return __builtin_wasm_pmin_f32x4(a, b); }
 INLINE vf gp_max_v(vf a, vf b) { return __builtin_wasm_max_f32x4(a, b); }
@@ -93,6 +95,19 @@ function instructions({ instructions: known }: Level): string {
 const apart = ({ instructions: known }: Level): string =>
   known ? `#define APART(x) ({ __typeof__(x) x_ = (x); __asm__("" : "+${known.constraint}"(x_)); x_; })` : '#define APART(x) (x)'
 
+/**
+ * A pointer that gcc knows nothing of any more: it would carry elements that the next pass of a loop reads again over in registers, of which
+ * there are not enough.
+ */
+const opaque = `/* a pointer that no compiler knows anything of: clang would count one on for each loop behind this one */
+#define FRESH(p) __asm__("" : "+r"(p))
+#if defined(__clang__)
+#define OPAQUE(p) (void)0
+#else
+#define OPAQUE(p) __asm__("" : "+r"(p))
+#endif
+`
+
 /** `WIDEN_u8(y, p)` and so on, where the compiler needs to be told. */
 function widen({ widen: known }: Level): string {
   if (!known) return ''
@@ -110,27 +125,35 @@ function pairs({ pairs: statement }: Level): string {
   return `#define DOT(c, a, b) ${statement ?? plain}`
 }
 
+/** `QUAD(c, a, b)`: lanes of i32 to which the products of all four bytes of those of a, without a sign, and of b, with one, are added. */
+const quads = ({ quads: statement }: Level): string => (statement ? `#define QUAD(c, a, b) ${statement}\n` : '')
+
 function extremes({ instructions: known }: Level): string {
   const plain = `INLINE vf gp_above_v(vf a, vf b) { return gp_select_v(a < b, b, a); }
 INLINE vf gp_below_v(vf a, vf b) { return gp_select_v(b < a, b, a); }`
+  const from = 'INLINE vf gp_from_v(vf a, vf b) { return gp_select_v(a > b, a, b); }'
   const either = `INLINE vf gp_max_v(vf a, vf b) { return gp_select_v(a != a, a, gp_above_v(b, a)); }
 INLINE vf gp_min_v(vf a, vf b) { return gp_select_v(a != a, a, gp_below_v(b, a)); }`
-  if (!known) return `${plain}\n${either}`
+  if (!known) return `${plain}\n${from}\n${either}`
   const { constraint, maximum, minimum, propagates } = known
   // Operands change places: the instruction gives the second where neither is larger.
-  const define = (name: string, text: string) =>
-    `INLINE vf ${name}(vf a, vf b) { vf y; __asm__("${text}" : "=${constraint}"(y) : "${constraint}"(b), "${constraint}"(a)); return y; }`
+  const define = (name: string, text: string, operands = ['b', 'a']) =>
+    `INLINE vf ${name}(vf a, vf b) { vf y; __asm__("${text}" : "=${constraint}"(y) : ${operands.map((x) => `"${constraint}"(${x})`).join(', ')}); return y; }`
   if (propagates)
     return ['above', 'max']
       .map((name) => define(`gp_${name}_v`, maximum))
       .concat(['below', 'min'].map((name) => define(`gp_${name}_v`, minimum)))
+      .concat(from)
       .join('\n')
-  return `#ifdef __clang__\n${plain}\n#else\n${define('gp_above_v', maximum)}\n${define('gp_below_v', minimum)}\n#endif\n${either}`
+  return `#ifdef __clang__\n${plain}\n${from}\n#else\n${define('gp_above_v', maximum)}\n${define('gp_below_v', minimum)}\n${define('gp_from_v', maximum, ['a', 'b'])}\n#endif\n${either}`
 }
 
-function multiplyAdd({ multiplyAdd: { clang, gcc } }: Level): string {
+function multiplyAdd({ multiplyAdd: { clang, gcc, gccBroadcast } }: Level): string {
   const define = (statement: string) => `#define MAC(c, a, b) ${statement}`
-  return clang === gcc ? define(clang) : `#ifdef __clang__\n${define(clang)}\n#else\n${define(gcc)}\n#endif`
+  const broadcast = (statement?: string) => `#define MAC_ELEMENT(c, a, b) ${statement ?? 'MAC(c, SPLAT(a), b)'}`
+  return clang === gcc
+    ? `${define(clang)}\n${broadcast()}`
+    : `#ifdef __clang__\n${define(clang)}\n${broadcast()}\n#else\n${define(gcc)}\n${broadcast(gccBroadcast)}\n#endif`
 }
 
 /** A tile of four rows and one vector, turned. */

@@ -6,7 +6,10 @@ import { narrowHelpers } from './narrow.ts'
 import { orderHelpers } from './order.ts'
 import { pairHelpers } from './pairs.ts'
 import { singleHelpers } from './single.ts'
+import { tileHelpers } from './tiles.ts'
+import { turnHelpers } from './turn.ts'
 import { wholeHelpers } from './whole.ts'
+import { winogradHelpers } from './winograd.ts'
 
 export { baseText } from './base.ts'
 export { type Helper, neededHelpers } from './helper.ts'
@@ -20,6 +23,9 @@ export const helpers: readonly Helper[] = [
   ...circleLanes,
   ...wholeHelpers,
   ...pairHelpers,
+  ...tileHelpers,
   ...movingHelpers,
+  ...turnHelpers,
   ...orderHelpers,
+  ...winogradHelpers,
 ]

@@ -15,6 +15,32 @@ export const movingHelpers: readonly Helper[] = [
 }`,
   },
   {
+    name: 'gp_copy_shared',
+    about: "the part of gp_copy that is this thread's, in whole lines of the cache",
+    text: `INLINE void gp_copy_shared(char *to, const char *from, long bytes, const struct glowplug_team *team) {
+  long steps = (bytes + 63) / 64, first = 64 * TEAM_FIRST(steps), end = 64 * TEAM_END(steps);
+  if (first < end) __builtin_memcpy(to + first, from + first, (unsigned long)((end < bytes ? end : bytes) - first));
+}`,
+  },
+  {
+    name: 'gp_copy_rows_shared',
+    about: "the rows of gp_copy_rows that are this thread's",
+    text: `INLINE void gp_copy_rows_shared(char *to, const char *from, long rows, unsigned long bytes, long to_pitch, long from_pitch, const struct glowplug_team *team) {
+  long first = TEAM_FIRST(rows), end = TEAM_END(rows);
+  gp_copy_rows(to + first * to_pitch, from + first * from_pitch, end - first, bytes, to_pitch, from_pitch);
+}`,
+  },
+  {
+    name: 'gp_most',
+    about: 'the larger of two integers',
+    text: 'INLINE long gp_most(long a, long b) { return a > b ? a : b; }',
+  },
+  {
+    name: 'gp_least',
+    about: 'the smaller of two integers',
+    text: 'INLINE long gp_least(long a, long b) { return a < b ? a : b; }',
+  },
+  {
     name: 'gp_fill_f32',
     about: 'n equal elements',
     text: `NOINLINE void gp_fill_f32(f32 *to, f32 value, long n) {

@@ -75,5 +75,28 @@ export const pairHelpers: readonly Helper[] = [
     for (long y = 0; y < h; y++, in += n) gp_copy_short(out + y * pitch, in, n);
 }`,
   },
+  {
+    name: 'gp_quad_run',
+    about: 'n quads of the bytes a[i], b[i], c[i] and d[i]',
+    text: `NOINLINE void gp_quad_run(i32 *to, const u8 *a, const u8 *b, const u8 *c, const u8 *d, long n) {
+  const long whole = n & -LANES;
+  for (long i = 0; i < whole; i += LANES) {
+    vu low = (vu)gp_load_u8(a + i) | (vu)gp_load_u8(b + i) << 8;
+    gp_store_i32(to + i, (vi)(low | (vu)gp_load_u8(c + i) << 16 | (vu)gp_load_u8(d + i) << 24));
+  }
+  for (long i = whole; i < n; i++) to[i] = (i32)(a[i] | (u32)b[i] << 8 | (u32)c[i] << 16 | (u32)d[i] << 24);
+}`,
+  },
+  {
+    name: 'gp_whole_quads',
+    about: 'rows of n bytes with zeros behind them, up to whole quads',
+    text: `NOINLINE void gp_whole_quads(u8 *to, const u8 *from, long rows, long n) {
+  for (; rows > 0; rows--, from += n) {
+    gp_copy_short((char *)to, (const char *)from, n);
+    to += n;
+    for (long i = n; i % 4; i++) *to++ = 0;
+  }
+}`,
+  },
   ...factors.flatMap(pairsOf),
 ]

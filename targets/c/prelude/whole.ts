@@ -73,14 +73,17 @@ INLINE vi ${name}(vi a, vi b) { vi m = a ${operator} b; return (m & a) | (~m & b
 })
 
 /** Conversions of f32 saturate, and make 0 of NaN; bounds are exact in f32. */
-const cast = (type: string, low: number, high: number): Helper => ({
-  name: `gp_cast_${type}_v`,
-  about: 'towards zero, saturating; 0 for NaN',
-  text: `INLINE vi gp_cast_${type}_v(vf x) {
-  x = gp_below_v(gp_above_v((vf)((vi)x & (vi)(x == x)), SPLAT(${low}.0f)), SPLAT(${high}.0f));
+const cast = (type: string, low: number, high: number): Helper => {
+  const least = low === 0 ? 'gp_from_v(x, SPLAT(0.0f))' : `gp_above_v((vf)((vi)x & (vi)(x == x)), SPLAT(${low}.0f))`
+  return {
+    name: `gp_cast_${type}_v`,
+    about: 'towards zero, saturating; 0 for NaN',
+    text: `INLINE vi gp_cast_${type}_v(vf x) {
+  x = gp_below_v(${least}, SPLAT(${high}.0f));
   return __builtin_convertvector(x, vi);
 }`,
-})
+  }
+}
 
 /** Integers in vectors of i32. */
 export const wholeHelpers: readonly Helper[] = [

@@ -1,0 +1,160 @@
+import { assertInvariant } from '../../compiler/graph/problem.ts'
+import type { Buffer, BufferId, Copy, Instruction } from '../../compiler/instructions/instruction.ts'
+import type { Program } from '../../compiler/memory/program.ts'
+import { isChecked } from './function.ts'
+import { storageType } from './scalar.ts'
+import { block, identifier, type Lines } from './text.ts'
+
+/** Parameters of the entry function: where the regions lie. */
+const regionOf = {
+  constant: 'constants',
+  input: 'mutable',
+  output: 'mutable',
+  activation: 'activations',
+  scratch: 'activations',
+} as const
+
+/** What the body of an entry calls: the function of each of its kernels by the program's own name, and whether all threads of a team call it. */
+export interface Called {
+  readonly name: string
+  readonly shared: boolean
+}
+
+/** The statements of an entry that one thread runs: every step in order. Returns 0, or n after the n-th checked call found a fault. */
+export function aloneLines(program: Program, calledOf: (own: string) => Called): Lines {
+  let faults = 0
+  return stepsOf(program, calledOf, false).map(({ call, checked }) => (checked ? `if (${call}) return ${++faults};` : `${call};`))
+}
+
+/**
+ * The same for a team. Steps that are divided are run by all parts, others by part 0. Parts meet before a step that reads or writes what
+ * another part may have written, or writes what another may still read, and behind checked steps, whose faults all must know. A part that
+ * joins later begins at the step after such a meeting. Undefined where no step is divided.
+ */
+export function teamLines(program: Program, calledOf: (own: string) => Called): Lines | undefined {
+  const steps = stepsOf(program, calledOf, true)
+  if (!steps.some(({ shared }) => shared)) return undefined
+  let faults = 0
+  const groups: { readonly lines: string[]; readonly checked: boolean }[] = []
+  let group: string[] = []
+  let byAll: Access[] = []
+  let byFirst: Access[] = []
+  const meet = (checked: boolean) => {
+    groups.push({ lines: group, checked })
+    group = []
+    byAll = []
+    byFirst = []
+  }
+  for (const step of steps) {
+    if (conflict(step.accesses, step.shared ? [...byAll, ...byFirst] : byAll)) meet(false)
+    ;(step.shared ? byAll : byFirst).push(...step.accesses)
+    const text = step.checked ? `fault = ${step.call} ? ${++faults} : 0` : step.call
+    group.push(step.shared ? `${text};` : `if (team->part == 0) ${text};`)
+    if (step.checked) meet(true)
+  }
+  if (group.length > 0) groups.push({ lines: group, checked: false })
+  return [
+    ...(faults > 0 ? ['int fault = 0;'] : []),
+    ...groups.flatMap(({ lines, checked }, i) => {
+      if (i === groups.length - 1 && !checked) return lines
+      const next = `team->meet(team, ${i + 1}, ${checked ? 'fault' : '0'})`
+      return block(`if (team->step <= ${i})`, [...lines, checked ? `if ((fault = ${next})) return fault;` : `${next};`])
+    }),
+  ]
+}
+
+/** Bytes of a region that a step reads or writes; constants are nobody's to write and left out. */
+interface Access {
+  readonly region: string
+  readonly from: number
+  readonly to: number
+  readonly writes: boolean
+}
+
+const conflict = (later: readonly Access[], earlier: readonly Access[]): boolean =>
+  later.some((a) => earlier.some((b) => (a.writes || b.writes) && a.region === b.region && a.from < b.to && b.from < a.to))
+
+interface EntryStep {
+  readonly call: string
+  readonly checked: boolean
+  readonly shared: boolean
+  readonly accesses: readonly Access[]
+}
+
+function stepsOf(program: Program, calledOf: (own: string) => Called, teams: boolean): readonly EntryStep[] {
+  return program.instructions.flatMap((instruction): EntryStep[] => {
+    if (instruction.kind === 'copy') return copyStep(program, instruction, teams)
+    if (instruction.kind !== 'call') return []
+    const { name, shared } = calledOf(instruction.name)
+    return [
+      {
+        call: callText(program, instruction, name, shared),
+        checked: isChecked(instruction.kernel),
+        shared,
+        accesses: instruction.operands.flatMap(({ buffer, qualifier }) => accessTo(program, buffer, qualifier !== 'in')),
+      },
+    ]
+  })
+}
+
+function callText(
+  program: Program,
+  { kernel, operands }: Extract<Instruction, { kind: 'call' }>,
+  name: string,
+  shared: boolean,
+): string {
+  const list = operands.map(({ buffer }, i) => {
+    const input = kernel.inputs[i]
+    if (input) return `(const ${storageType[input.type.dtype]} *)${addressText(program, buffer)}`
+    const result = kernel.results[i - kernel.inputs.length]
+    return result ? `(${storageType[result.type.dtype]} *)${addressText(program, buffer)}` : addressText(program, buffer)
+  })
+  return `${identifier(name)}(${[...list, ...(shared ? ['team'] : [])].join(', ')})`
+}
+
+/** Copies of at least so many bytes are divided. */
+const longCopy = 65536
+
+function copyStep(program: Program, copy: Copy, teams: boolean): EntryStep[] {
+  const { from, to, rows, rowBytes, fromStride, toStride } = copy
+  if (rows <= 0 || rowBytes <= 0) return []
+  const [target, source] = [addressText(program, to), addressText(program, from)]
+  const bytes = rows * rowBytes
+  const dense = rows === 1 || (fromStride === rowBytes && toStride === rowBytes)
+  const shared = teams && bytes >= longCopy && (dense || rows > 1)
+  const [suffix, team] = shared ? ['_shared', ', team'] : ['', '']
+  const call = dense
+    ? `gp_copy${suffix}(${target}, ${source}, ${bytes}${team})`
+    : `gp_copy_rows${suffix}(${target}, ${source}, ${rows}, ${rowBytes}, ${toStride}, ${fromStride}${team})`
+  const accesses = [
+    ...accessTo(program, from, false, (rows - 1) * fromStride + rowBytes),
+    ...accessTo(program, to, true, (rows - 1) * toStride + rowBytes),
+  ]
+  return [{ call, checked: false, shared, accesses }]
+}
+
+function bufferOf(program: Program, id: BufferId): Buffer {
+  const buffer = program.buffers.get(id)
+  assertInvariant(buffer, `no buffer ${id}`)
+  return buffer
+}
+
+function placeOf(program: Program, id: BufferId): { readonly region: string; readonly offset: number } {
+  let root = bufferOf(program, id)
+  while (root.kind === 'view') root = bufferOf(program, root.of)
+  const offset = program.offsets.get(id)
+  assertInvariant(offset !== undefined, `buffer ${id} has no address`)
+  return { region: regionOf[root.kind], offset }
+}
+
+/** `bytes`, or the whole buffer where a call reaches as far as its own strides go. */
+function accessTo(program: Program, id: BufferId, writes: boolean, bytes?: number): Access[] {
+  const { region, offset } = placeOf(program, id)
+  if (region === 'constants') return []
+  return [{ region, from: offset, to: offset + (bytes ?? bufferOf(program, id).bytes), writes }]
+}
+
+function addressText(program: Program, id: BufferId): string {
+  const { region, offset } = placeOf(program, id)
+  return `(${region} + ${offset})`
+}

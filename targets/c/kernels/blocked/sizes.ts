@@ -1,0 +1,95 @@
+import { assertInvariant } from '../../../../compiler/graph/problem.ts'
+import { type Level, lanesOf } from '../../level.ts'
+import type { AnchoredKernel } from '../template.ts'
+import { type Triple, triple, type Windowed } from '../windowed.ts'
+
+/** Elements of the input from one to the next along each dimension: of channels within a block, columns, rows, planes, blocks, images. */
+export interface Strides {
+  readonly lane: number
+  readonly column: number
+  readonly row: number
+  readonly plane: number
+  readonly block: number
+  readonly image: number
+}
+
+/**
+ * A convolution whose result, and nearly always its input, is blocked: `[batch, ceil(channels / block), …spatial, block]`, where a
+ * block is a vector of the level. Operands are input, weight `[outputs, inputs / groups, …window]` and perhaps bias `[outputs]`.
+ */
+export interface BlockedConvolution extends Windowed {
+  /** Spatial dimensions that the types really have: 1 to 3. */
+  readonly axes: number
+  /** Channels of a block: lanes of the level. */
+  readonly block: number
+  /** The input is `[batch, channels, …spatial]`. */
+  readonly plain: boolean
+  readonly groups: number
+  /** Input channels of a group. */
+  readonly inputs: number
+  /** Output channels of a group, and of all. */
+  readonly outputs: number
+  readonly outputChannels: number
+  readonly outputBlocks: number
+  readonly bias: boolean
+  readonly strides: Strides
+}
+
+type Attributes = Readonly<Record<'stride' | 'dilation' | 'before' | 'after', readonly number[]>> & {
+  readonly groups: number
+  readonly block: number
+}
+
+export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): BlockedConvolution {
+  const attributes = anchor.attributes as unknown as Attributes
+  const [given, weight, bias] = anchor.operands
+  const { groups, block } = attributes
+  assertInvariant(block === lanesOf(level), `blocks of ${block} channels where vectors have ${lanesOf(level)} lanes`)
+  const axes = weight!.shape.length - 2
+  const plain = given!.shape.length === axes + 2
+  const input = triple(given!.shape.slice(2, 2 + axes), 1)
+  const inputs = weight!.shape[1]!
+  const outputChannels = weight!.shape[0]!
+  return {
+    axes,
+    block,
+    plain,
+    batch: given!.shape[0]!,
+    channels: inputs * groups,
+    groups,
+    inputs,
+    outputs: outputChannels / groups,
+    outputChannels,
+    outputBlocks: Math.ceil(outputChannels / block),
+    bias: bias !== undefined,
+    input,
+    output: triple(anchor.type.shape.slice(2, 2 + axes), 1),
+    window: triple(weight!.shape.slice(2), 1),
+    stride: triple(attributes.stride, 1),
+    dilation: triple(attributes.dilation, 1),
+    before: triple(attributes.before, 0),
+    after: triple(attributes.after, 0),
+    strides: stridesOf(input, inputs * groups, block, plain),
+  }
+}
+
+export function stridesOf([depth, height, width]: Triple, channels: number, block: number, plain: boolean): Strides {
+  const column = plain ? 1 : block
+  const volume = depth * height * width
+  return {
+    lane: plain ? volume : 1,
+    column,
+    row: width * column,
+    plane: height * width * column,
+    block: volume * block,
+    image: (plain ? channels : Math.ceil(channels / block) * block) * volume,
+  }
+}
+
+/** A position in the result for the dimensions that its type really has; vectors run along the last one. */
+export const blockedPosition = (
+  axes: number,
+  batch: string,
+  block: string,
+  spatial: readonly [string, string, string],
+): readonly string[] => [batch, block, ...spatial.slice(3 - axes), '0']

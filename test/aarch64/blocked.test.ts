@@ -1,0 +1,12 @@
+import { test } from 'uvu'
+import { blockedSuite } from '../support/blockedCases.ts'
+import { executeSuite } from '../support/executable.ts'
+import { emulatedMachines } from '../support/machines.ts'
+
+for (const [k, machine] of emulatedMachines('blocked convolutions for aarch64').entries()) {
+  const { suite, level } = blockedSuite(machine.level, 100 + k, 30)
+  test(`${suite.name} for aarch64 give what the interpreter does (${machine.name})`, () =>
+    executeSuite({ ...machine, level }, suite))
+}
+
+test.run()
