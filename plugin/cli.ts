@@ -21,6 +21,7 @@ declare const GLOWPLUG_VERSION: string
 function createCommands() {
   const commands = cac('glowplug')
   const json = ['--json', 'Print the result as JSON'] as const
+  const direct = ['--no-winograd', 'Direct sums in every convolution: slower, and rounded as their definition is'] as const
   const model = ['--model <name>', 'Which model, where the file has several'] as const
   const target = [
     '--target <name>',
@@ -42,6 +43,7 @@ function createCommands() {
     command
       .option('--target <name>', 'wasm (default) or another target')
       .option('--level <name>', 'Which level, where the target has several')
+      .option(...direct)
       .option(...model)
       .option(...entry)
       .option(...dim)
@@ -63,6 +65,7 @@ function createCommands() {
     .option('--out <folder>', 'Folder to write to')
     .option('--memory <bytes>', 'Fail where an entry needs more for activations, inputs and outputs')
     .option('--recompute', 'Make cheap values again rather than keep them, where --memory asks for it')
+    .option(...direct)
     .option('--weights <bytes>', 'Fail where the weights are more')
     .option('--code <bytes>', 'Fail where the code of a target is more')
     .option(...target)
@@ -75,6 +78,7 @@ function createCommands() {
     .option('--input <name=file>', 'Elements of an input; repeat it for each input')
     .option('--shape <name=sizes>', 'Sizes of an input, as tokens=2,20, where several of its dimensions have several sizes')
     .option('--out <folder>', 'Write each output to <name>.bin there')
+    .option('--threads <number>', 'Threads that run it together, where it is native code (default: 1)')
     .option(...target)
     .option(...model)
     .option(...entry)
@@ -86,18 +90,19 @@ function createCommands() {
     .action(check)
   commands
     .command('print <file>', 'Show a stage of the compilation as text')
-    .option('--stage <name>', 'graph, optimised, lowered, kernels, instructions, memory or c', { default: 'graph' })
+    .option('--stage <name>', 'graph, optimised, lowered, layout, kernels, instructions, memory or c', { default: 'graph' })
     .option('--print-after <pass>', 'The graph after each run of a pass')
     .option('--print-changed', 'The graph after each pass that changed it')
     .option('--diff <pass>', 'What each run of a pass changed')
     .option('--stop-after <name>', 'Stop after a pass or a stage, and print what there is')
     .option('--reasons', 'With --stage kernels: where each value lies and why, with the costs compared')
     .option('--split <parts>', 'Large products and batches computed in so many parts')
-    .option('--dot', 'The stage as a drawing for Graphviz: graph, optimised, lowered or kernels')
+    .option('--dot', 'The stage as a drawing for Graphviz: graph, optimised, lowered, layout or kernels')
     .option('--timing', 'Milliseconds of each pass and stage')
     .option('--verify', 'Verify after every pass')
     .option('--target <name>', 'wasm (default) or another target')
     .option('--level <name>', 'Which level, where the target has several')
+    .option(...direct)
     .option(...model)
     .option(...entry)
     .option(...dim)
@@ -137,7 +142,7 @@ function createCommands() {
     .example('glowplug log face.model.ts --node face.model.ts:30')
     .action(log)
   tool(commands.command('stats <source>', 'Show count, time, work and bytes of each kind of op'), { runs: true })
-    .option('--stage <name>', 'kernels (default) as the target runs them, or graph, optimised, lowered node by node')
+    .option('--stage <name>', 'kernels (default) as the target runs them, or graph, optimised, lowered, layout node by node')
     .option('--runs <number>', 'How often everything is run; medians count')
     .option('--kernels', 'Each kernel by itself too')
     .example('glowplug stats face.model.ts --target native --kernels')
@@ -161,6 +166,7 @@ function createCommands() {
       .command('reproduce <archive>', 'Run an archive: a request, one layer, or a compilation that failed')
       .option('--target <name>', 'Another target than the archive names')
       .option('--level <name>', 'Which level, where the target has several')
+      .option(...direct)
       .option('--latency <runs>', 'Measure the time of so many runs')
       .option(...json),
   )

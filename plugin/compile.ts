@@ -12,6 +12,7 @@ import {
   type Standing,
 } from '../compiler/pipeline.ts'
 import type { EntryProgram, Target } from '../compiler/target.ts'
+import type { TargetOptions } from '../targets/c/level.ts'
 import type { Bundle } from '../targets/runtime/bundle.ts'
 import { type Budgets, recomputeNeeds } from './budgets.ts'
 import { type CompiledCode, makeBundle } from './bundle/make.ts'
@@ -55,14 +56,14 @@ export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
 type Manner = Omit<PipelineOptions, 'evaluate'>
 
 /** For one target at one level. */
-export interface StageOptions extends Manner {
+export interface StageOptions extends Manner, TargetOptions {
   /** Name of a target, or one of your own. Default `wasm`. */
   readonly target?: string | Target
   /** One of the target's levels, such as `x86-64-v3`. Default: its most demanding. */
   readonly level?: string
 }
 
-export interface CompileOptions extends Omit<Manner, 'recomputeAbove'> {
+export interface CompileOptions extends Omit<Manner, 'recomputeAbove'>, TargetOptions {
   /**
    * What to compile for, in the order in which the loader tries it; all levels of each target. `auto` is native code for this machine
    * where there is a C compiler, and wasm. Default `wasm`.
@@ -80,8 +81,8 @@ export interface CompileOptions extends Omit<Manner, 'recomputeAbove'> {
 const modelOf = (model: Graph | ModelGraph): ModelGraph =>
   'entries' in model ? model : { name: model.name, entries: [{ name: mainEntry, graph: model }] }
 
-async function resolveLevel({ target = defaultTarget, level }: StageOptions): Promise<Target> {
-  const { targets } = await chooseTargets([target])
+async function resolveLevel({ target = defaultTarget, level, winograd = true }: StageOptions): Promise<Target> {
+  const { targets } = await chooseTargets([target], 'node', { winograd })
   const found = level === undefined ? targets[0] : targets.find((each) => each.level === level)
   if (!found)
     throw new RangeError(
@@ -96,7 +97,7 @@ export const compileStages = (
   options: StageOptions & { readonly stopAfter?: string } = {},
 ): Promise<PartialResult> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, stopAfter, ...manner } = options
+    const { target: _, level: __, winograd: ___, stopAfter, ...manner } = options
     const target = await resolveLevel(options)
     const { evaluate } = await import('../targets/interpreter/index.ts')
     return compileUntil(graph, { ...manner, target, evaluate }, stopAfter)
@@ -115,7 +116,7 @@ async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
 /** Compiles all entries for one target at one level, code included. Errors are those of `compile`. */
 export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {}): Promise<CompiledCode> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, ...manner } = options
+    const { target: _, level: __, winograd: ___, ...manner } = options
     const [code] = await compileFor(modelOf(model), [await resolveLevel(options)], manner)
     return code!
   })
@@ -127,9 +128,11 @@ export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {
  */
 export const compile = (model: Graph | ModelGraph, options: CompileOptions = {}): Promise<Bundle> =>
   withDiagnostics(async () => {
-    const { target = defaultTarget, budgets = {}, recompute = false, ...manner } = options
+    const { target = defaultTarget, budgets = {}, recompute = false, winograd = true, ...manner } = options
     if (recompute && budgets.memory === undefined) throw new RangeError(`compile: ${recomputeNeeds}`)
-    const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]))
+    const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]), 'node', {
+      winograd,
+    })
     const whole = modelOf(model)
     const above = recompute ? budgets.memory : undefined
     const codes = await compileFor(whole, targets, { ...manner, ...(above !== undefined && { recomputeAbove: above }) })
@@ -185,7 +188,7 @@ async function compileFor(model: ModelGraph, targets: readonly Target[], manner:
     list: readonly EntryProgram[],
     compiled: readonly CompileResult[],
   ): Promise<Standing> {
-    const standing = (result: CompileResult) => ({ graph: result.lowered, phase: 'stages', remaining: 'memory' })
+    const standing = (result: CompileResult) => ({ graph: result.layout, phase: 'stages', remaining: 'memory' })
     for (const [i, entry] of list.entries()) {
       const fails = await target.emit(model.name, [entry]).then(
         () => false,

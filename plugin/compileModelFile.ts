@@ -24,7 +24,7 @@ export async function compileModelFile(file: string, host: Host, options: Option
   let mark = performance.now()
   const source = await readFile(file, 'utf8')
   // While the model is being read, compilers are looked for and begin to load.
-  const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform)
+  const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform, { winograd: options.winograd ?? true })
   choosing.catch(() => undefined)
   const extraction = await extractModule(file, { root: host.root, define: host.define, resolve: host.resolve, source })
   const { models, files, weightFiles } = extraction
@@ -63,7 +63,7 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const bucketed = bundles.some(({ manifest }) => manifest.buckets)
   const opener = `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}`
   const header = `import { ${opener} as __glowplug_open } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}`
-  const openOptions = JSON.stringify({ instances: options.instances, verify: options.verify })
+  const openOptions = JSON.stringify({ instances: options.instances, threads: options.threads, verify: options.verify })
   const expressionFor = (model: (typeof models)[number]): string => {
     const bundle = bundles[models.indexOf(model)]!
     const places = filesOf(bundle).map(

@@ -18,6 +18,8 @@ export interface Options {
   readonly report?: 'table' | 'silent' | ((summary: Summary) => void)
   /** Instances of each model, each with its own worker and activations. Default 1. */
   readonly instances?: number
+  /** Threads that run one request of a model together, where it is native code. Default 1. */
+  readonly threads?: number
   /** `'code'` skips the digest of the weights, `'full'` checks it everywhere. By default it is checked where that blocks nobody: in workers. */
   readonly verify?: 'code' | 'full'
   /** Bytes of `memory`, `weights` and `code` that each model may need; the build fails where one needs more. Default: no limits. */
@@ -27,6 +29,11 @@ export interface Options {
    * them. Results are the same, and take longer. Default false.
    */
   readonly recompute?: boolean
+  /**
+   * Whether convolutions with a window of 3×3 may take fewer multiplications by Winograd's algorithm, whose sums round elsewhere: errors are
+   * about ten times those of direct sums, at most some 1e-5 of the largest result. Default true.
+   */
+  readonly winograd?: boolean
   /** Where the program runs. Default: what the bundler was told (`platform`, `target`), `'node'` where it was told nothing. */
   readonly environment?: 'node' | 'browser'
 }
@@ -47,9 +54,11 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
     (value) => Number.isSafeInteger(value) && (value as number) > 0,
     `a positive whole number (this machine runs ${availableParallelism()} threads at a time)`,
   ],
+  threads: [(value) => Number.isSafeInteger(value) && (value as number) > 0, 'a positive whole number'],
   verify: [(value) => value === 'code' || value === 'full', "'code' or 'full'"],
   budgets: [areBudgets, 'an object of memory, weights and code, each a whole number of bytes'],
   recompute: [(value) => typeof value === 'boolean', 'true or false'],
+  winograd: [(value) => typeof value === 'boolean', 'true or false'],
   environment: [(value) => value === 'node' || value === 'browser', "'node' or 'browser'"],
 }
 

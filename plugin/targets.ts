@@ -1,14 +1,15 @@
 import type { Target } from '../compiler/target.ts'
+import type { TargetOptions } from '../targets/c/level.ts'
 import { compilerFingerprint } from '../targets/native/candidates.ts'
 
 /** Every target by name, as one `Target` for each of its levels, the most demanding first. A target is loaded when first asked for. */
 const targets = {
-  native: async () => (await import('../targets/native/index.ts')).nativeTargets(),
-  'native-linux-x64': async () => (await import('../targets/native/index.ts')).nativeTargets('linux-x64'),
-  'native-linux-arm64': async () => (await import('../targets/native/index.ts')).nativeTargets('linux-arm64'),
-  wasm: async () => [(await import('../targets/wasm/index.ts')).wasm],
+  native: async (options) => (await import('../targets/native/index.ts')).nativeTargets(undefined, options),
+  'native-linux-x64': async (options) => (await import('../targets/native/index.ts')).nativeTargets('linux-x64', options),
+  'native-linux-arm64': async (options) => (await import('../targets/native/index.ts')).nativeTargets('linux-arm64', options),
+  wasm: async (options) => [(await import('../targets/wasm/index.ts')).wasmTarget(options)],
   interpreter: async () => [(await import('../targets/interpreter/index.ts')).interpreter],
-} as const satisfies Readonly<Record<string, () => Promise<readonly Target[]>>>
+} as const satisfies Readonly<Record<string, (options: TargetOptions) => Promise<readonly Target[]>>>
 
 export type TargetName = keyof typeof targets
 export const targetNames = Object.keys(targets) as readonly TargetName[]
@@ -33,11 +34,11 @@ export class TargetUnavailable extends Error {
  * The levels of a target. Throws RangeError, which lists the names, where there is no such target, and TargetUnavailable where this machine
  * lacks what it takes to compile for it.
  */
-export async function loadTargets(name: string): Promise<readonly Target[]> {
+export async function loadTargets(name: string, options: TargetOptions = {}): Promise<readonly Target[]> {
   if (!isTargetName(name)) throw new RangeError(`there is no target '${name}'; targets are ${targetNames.join(', ')}`)
-  if (!name.startsWith('native')) return targets[name]()
+  if (!name.startsWith('native')) return targets[name](options)
   try {
-    return await targets[name]()
+    return await targets[name](options)
   } catch (error) {
     throw new TargetUnavailable(`target '${name}' cannot be compiled here: ${(error as Error).message}`, { cause: error })
   }
@@ -63,12 +64,13 @@ const prepared = (list: readonly Target[]): readonly Target[] => {
 const identityOf = (target: string | Target) => (target === 'native' ? `native-${process.platform}-${process.arch}` : target)
 
 /**
- * Loads what is to be compiled for, and lets it prepare. Where the model runs in a browser only wasm does; a choice without it throws
+ * Loads what is to be compiled for, and lets it prepare; `options` are for those given by name. Where the model runs in a browser only wasm does; a choice without it throws
  * TargetUnavailable. Other errors are those of `loadTargets`.
  */
 export async function chooseTargets(
   choice: string | readonly (string | Target)[],
   platform: 'node' | 'browser' = 'node',
+  options: TargetOptions = {},
 ): Promise<ChosenTargets> {
   const list = [choice].flat()
   if (platform === 'browser') {
@@ -76,19 +78,19 @@ export async function chooseTargets(
       throw new TargetUnavailable(
         `a browser runs wasm alone, and the model is compiled for ${list.join(', ')}; add 'wasm' to the targets`,
       )
-    return { targets: prepared(await loadTargets('wasm')) }
+    return { targets: prepared(await loadTargets('wasm', options)) }
   }
   if (choice === 'auto') {
-    const wasm = prepared(await loadTargets('wasm'))
+    const wasm = prepared(await loadTargets('wasm', options))
     const { nativeAvailable } = await import('../targets/native/index.ts')
     const native = await nativeAvailable()
     if (!native.ok) return { targets: wasm, omitted: `no native code: ${native.reason.replace(/\s*\n\s*/g, '; ')}` }
-    return { targets: [...prepared(await loadTargets('native')), ...wasm] }
+    return { targets: [...prepared(await loadTargets('native', options)), ...wasm] }
   }
   if (list.length === 0) throw new RangeError('no target was given')
   const distinct = list.filter((target, i) => list.findIndex((other) => identityOf(other) === identityOf(target)) === i)
   const loaded = await Promise.all(
-    distinct.map(async (target) => prepared(typeof target === 'string' ? await loadTargets(target) : [target])),
+    distinct.map(async (target) => prepared(typeof target === 'string' ? await loadTargets(target, options) : [target])),
   )
   return { targets: together(loaded.flat()) }
 }

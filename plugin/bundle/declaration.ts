@@ -228,6 +228,7 @@ interface SharedInfoOf<Name, Target, Level, WeightBytes> {
   /** Why the first target was not taken. */
   readonly fallback?: string
   readonly instances: number
+  readonly threads: number
   readonly weightBytes: WeightBytes
   readonly glowplug: string
   readonly toolchain: Readonly<Record<string, string>>

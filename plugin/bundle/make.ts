@@ -32,7 +32,14 @@ export interface BundleParts {
   readonly codes: readonly CompiledCode[]
 }
 
-const digestOf = (bytes: Uint8Array): string => `sha256-${createHash('sha256').update(bytes).digest('hex')}`
+/** Longer pieces are refused: a file may be longer, with a gigabyte of weights for each of several levels. */
+const longestPiece = 2 ** 30
+
+function digestOf(bytes: Uint8Array): string {
+  const hash = createHash('sha256')
+  for (let from = 0; from < bytes.length; from += longestPiece) hash.update(bytes.subarray(from, from + longestPiece))
+  return `sha256-${hash.digest('hex')}`
+}
 
 /** `<model>-<hash8>.<extension>`: a file of other contents has another name, so none is ever overwritten. */
 function nameFile(model: string, bytes: Uint8Array, extension: string): FileEntry {

@@ -16,6 +16,7 @@ export interface BuildOptions {
   readonly weights?: unknown
   readonly code?: unknown
   readonly recompute?: boolean
+  readonly winograd?: boolean
 }
 
 /** The budgets among the options. */
@@ -46,7 +47,7 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
       `${relative(process.cwd(), join(out, foreign))} was not written by glowplug and would be replaced; choose another folder`,
     )
   const { bundle, omitted } = await withProgress(`reading ${file}`, async (update) => {
-    const choosing = chooseTargets(choice)
+    const choosing = chooseTargets(choice, 'node', { winograd: options.winograd !== false })
     choosing.catch(() => undefined)
     const model = await readModel(file, options.model === undefined ? undefined : String(options.model))
     const { targets: target, omitted } = await choosing

@@ -7,6 +7,7 @@ import {
   type Entry,
   type InputValue,
   type Model,
+  type OpenOptions,
   openBuckets as open,
   type TensorArray,
   type TensorInfo,
@@ -27,6 +28,7 @@ export interface RunOptions {
   readonly model?: unknown
   readonly entry?: unknown
   readonly shape?: string | readonly string[]
+  readonly threads?: unknown
 }
 
 const describe = (tensor: TensorInfo): string => `${tensor.name}: ${printSignature(tensor)}, ${tensor.bytes} bytes`
@@ -116,32 +118,42 @@ interface Opened {
   close(): Promise<void>
 }
 
+/** The options with which a model is opened. */
+function openOptions({ target, threads }: RunOptions): OpenOptions {
+  if (threads === undefined) return { target }
+  const count = Number(threads)
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new UsageError(`--threads '${threads}' is not a number of threads`, 'write --threads 2')
+  return { target, threads: count }
+}
+
 async function openSource(source: string, options: RunOptions): Promise<Opened> {
   const found = await stat(source).catch(() => undefined)
   if (!found) throw new Failure(`there is no file or folder ${source}`)
   if (!modelPattern.test(source)) {
-    const model = open(source, { target: options.target })
+    const model = open(source, openOptions(options))
     return { model, close: () => model.close() }
   }
+  const { threads } = openOptions(options)
   return withProgress(`compiling ${source}`, async () => {
     const whole = await readModel(source, options.model === undefined ? undefined : String(options.model))
     const entries = chooseCallable(whole, options.entry === undefined ? undefined : String(options.entry))
     const { targets: target } = await chooseTargets(parseTargets(options.target))
-    return openBundle(await compile({ ...whole, entries }, { target }))
+    return openBundle(await compile({ ...whole, entries }, { target }), { threads })
   })
 }
 
 /** The system loads native code from files alone. */
-async function openBundle(bundle: Bundle): Promise<Opened> {
+async function openBundle(bundle: Bundle, options: OpenOptions): Promise<Opened> {
   if (bundle.manifest.codes.every(({ kind }) => kind !== 'addon')) {
-    const model = open(bundle)
+    const model = open(bundle, options)
     return { model, close: () => model.close() }
   }
   const folder = await mkdtemp(join(tmpdir(), 'glowplug-run-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
     await writeBundle(bundle, folder)
-    const model = open(folder)
+    const model = open(folder, options)
     return { model, close: () => model.close().finally(remove) }
   } catch (error) {
     await remove()

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { EntryProgram, Target } from '../../compiler/target.ts'
-import { programText } from '../c/program.ts'
+import { levelWith, type TargetOptions } from '../c/level.ts'
+import { countParts, firstPart } from '../c/parts.ts'
+import { programWithSharing } from '../c/program.ts'
 import { answersAt, hasKernel } from '../c/target.ts'
 import { hostPlatform } from './candidates.ts'
 import { type Compiler, CompilerMissing, findCompiler } from './compiler.ts'
@@ -12,22 +14,26 @@ export { compilerFingerprint } from './candidates.ts'
 export { type Compiler, CompilerMissing, findCompiler } from './compiler.ts'
 export type { PlatformName } from './levels.ts'
 
+/** Work that threads divide is worth calling them from here on: to wake one takes 20 microseconds. */
+const worthCalling = 50_000
+
 /** C of a model for a level, and what it says about itself to the addon. */
 export function nativeText(name: string, entries: readonly EntryProgram[], { level, needs }: NativeLevel): string {
-  const rows = entries.map(({ export: exported, program }) => {
+  const { text, sharing } = programWithSharing(name, entries, level, { attributes: () => 'static ', divided: true })
+  const rows = entries.map(({ export: exported, program }, i) => {
     const { constants, mutable, activations } = program.regions
-    return `  {${exported}, ${constants}, ${mutable}, ${activations}},`
+    const { ownBytes, nanoseconds } = sharing[i]!
+    return `  {${exported}, ${constants}, ${mutable}, ${activations}, ${ownBytes}, ${nanoseconds < worthCalling ? 0 : nanoseconds}},`
   })
-  return [
-    programText(name, entries, level, { attributes: () => 'static ' }),
+  const tables = [
     codeHeader,
     'const struct glowplug_entry glowplug_entries[] = {',
     ...rows,
     '};',
     `const unsigned glowplug_entry_count = ${entries.length};`,
     `const char glowplug_needs[] = "${needs.map((feature) => `${feature} `).join('')}";`,
-    '',
-  ].join('\n')
+  ]
+  return [text, ...(countParts(text) > 1 ? firstPart(tables) : tables), ''].join('\n')
 }
 
 const targetAt = (level: NativeLevel, compiler: Compiler): Target => ({
@@ -58,9 +64,12 @@ const targetAt = (level: NativeLevel, compiler: Compiler): Target => ({
  * Native code for a platform, by default that of this machine, as one target for each level, the most demanding first. Throws
  * CompilerMissing, which says what was looked for and found, where nothing here compiles for it.
  */
-export async function nativeTargets(platform: PlatformName = thisPlatform()): Promise<readonly Target[]> {
+export async function nativeTargets(
+  platform: PlatformName = thisPlatform(),
+  options: TargetOptions = {},
+): Promise<readonly Target[]> {
   const compiler = await findCompiler(platform)
-  return platforms[platform].levels.map((level) => targetAt(level, compiler))
+  return platforms[platform].levels.map((native) => targetAt({ ...native, level: levelWith(native.level, options) }, compiler))
 }
 
 /** Whether native code for this machine can be compiled on it, and by what. */

@@ -65,7 +65,7 @@ const extensionsV4 = [
 /** clang splits vectors of 64 bytes into halves unless it is told how wide they are to be. */
 const x64Level = (level: Level, extensions: readonly (readonly [string, string])[]): NativeLevel => ({
   name: level.name,
-  level,
+  level: { ...level, teams: true },
   flags: ['-march=x86-64', ...extensions.map(([flag]) => flag), `-mprefer-vector-width=${level.vectorBytes * 8}`],
   needs: extensions.map(([, feature]) => feature),
 })
@@ -88,7 +88,7 @@ export const platforms: Readonly<Record<PlatformName, NativePlatform>> = {
     triple: 'aarch64-linux-gnu',
     // Atomic operations in line: the helpers that choose at run time are a library's.
     baseline: ['-march=armv8-a', '-mno-outline-atomics'],
-    levels: [{ name: 'aarch64', level: neon, flags: ['-march=armv8-a', '-mno-outline-atomics'], needs: [] }],
+    levels: [{ name: 'aarch64', level: { ...neon, teams: true }, flags: ['-march=armv8-a', '-mno-outline-atomics'], needs: [] }],
   },
 }
 

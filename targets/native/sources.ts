@@ -1,6 +1,9 @@
 // The C of the addon, which is the same for every model.
+import { teamHeader } from '../c/team.ts'
 import addon from './addon/addon.c?text'
 import code from './addon/code.h?text'
+import crew from './addon/crew.c?text'
+import crewHeader from './addon/crew.h?text'
 import election from './addon/election.c?text'
 import extensions from './addon/extensions.c?text'
 import extensionsHeader from './addon/extensions.h?text'
@@ -20,12 +23,14 @@ export const codeHeader = code
 /** By file name. */
 export const addonSources: Readonly<Record<string, string>> = {
   'addon.c': addon,
+  'crew.c': crew,
   'election.c': election,
   'extensions.c': extensions,
   'memory.c': memory,
   'pool.c': pool,
   'processors.c': processors,
   'code.h': code,
+  'crew.h': crewHeader,
   'extensions.h': extensionsHeader,
   'memory.h': memoryHeader,
   'node_api.h': nodeApi,
@@ -33,6 +38,7 @@ export const addonSources: Readonly<Record<string, string>> = {
   'processors.h': processorsHeader,
   'sync.h': sync,
   'system.h': system,
+  'team.h': teamHeader,
 }
 
 /** Everything that an addon may ask of whoever loads it is declared in these. */

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assertInvariant, InvariantError } from '../../compiler/graph/problem.ts'
+import { countParts } from '../c/parts.ts'
 import type { Compiler } from './compiler.ts'
 import { demandsOf } from './elf.ts'
 import { addonFlags, commonFlags, kernelFlags, linkFlags } from './flags.ts'
@@ -26,19 +27,24 @@ export async function compileAddon(
   compiler: Compiler,
   extra: readonly string[] = [],
 ): Promise<Compiled> {
-  const [addon, kernels] = await Promise.all([
-    addonObject(compiler, extra),
+  const flags = [...kernelFlags, ...level.flags, ...extra]
+  const count = countParts(source)
+  const compilePart = (part: number) =>
     inFolder(async (folder) => {
       await writeFile(join(folder, 'kernels.c'), source)
-      return compile(compiler, folder, 'kernels', [...kernelFlags, ...level.flags, ...extra])
-    }),
+      return compile(compiler, folder, 'kernels', count > 1 ? [...flags, `-DGLOWPLUG_PART=${part}`] : flags)
+    })
+  const [addon, ...kernels] = await Promise.all([
+    addonObject(compiler, extra),
+    ...Array.from({ length: count }, (_, part) => compilePart(part)),
   ])
   const linked = await inFolder(async (folder) => {
-    await Promise.all([writeFile(join(folder, 'addon.o'), addon.bytes), writeFile(join(folder, 'kernels.o'), kernels.bytes)])
-    return step(compiler, folder, [...linkFlags, ...extra, 'kernels.o', 'addon.o'], 'model.node')
+    const objects = [...kernels, addon].map(({ bytes }, i) => ({ bytes, name: `${i}.o` }))
+    await Promise.all(objects.map(({ bytes, name }) => writeFile(join(folder, name), bytes)))
+    return step(compiler, folder, [...linkFlags, ...extra, ...objects.map(({ name }) => name)], 'model.node')
   })
   if (extra.length === 0) assertSelfContained(linked.bytes)
-  return { bytes: linked.bytes, warnings: addon.warnings + kernels.warnings + linked.warnings }
+  return { bytes: linked.bytes, warnings: [addon, ...kernels, linked].map(({ warnings }) => warnings).join('') }
 }
 
 const addonObjects = new Map<string, Promise<Compiled>>()

@@ -8,10 +8,18 @@ export interface Addon {
   /** What this processor lacks to run the code, such as `avx512_bf16`; undefined when it lacks nothing. */
   readonly lacks: string | undefined
   /**
-   * Maps `bytes` bytes from `offset` of a file of `fileBytes` bytes, and reserves activations, which the system fills with zeros. Throws
+   * Maps `bytes` bytes from `offset` of a file of `fileBytes` bytes, and reserves activations, which the system fills with zeros. Up to
+   * `threads` threads run it together, the caller and some of the pool, and no more than there are processors; 1 where not given. Throws
    * errors with a `code` as Node's `fs` has (`ENOENT`, …), with the code `size` and the size found as message, or RangeError without memory.
    */
-  open(path: string, fileBytes: number, offset: number, bytes: number, activations: number): NativeInstance
+  open(
+    path: string,
+    fileBytes: number,
+    offset: number,
+    bytes: number,
+    activations: number,
+    threads?: number | undefined,
+  ): NativeInstance
   /** Bytes from the start of a buffer to its first multiple of 64, where a region may start. */
   lead(region: ArrayBuffer): number
   /**

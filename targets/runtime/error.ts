@@ -68,9 +68,9 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new GlowplugError(code, message, cause)
 }
 
-/** A trap in the code of a model, or a dead worker. `about` words a sentence about the model. */
+/** A trap in the code of a model, or a dead worker, unless the error says itself what it is. `about` words a sentence about the model. */
 export const crash = (about: (text: string) => string, error: { readonly message: string }): GlowplugError =>
-  new GlowplugError('run-crashed', about(`crashed: ${error.message}`), error)
+  error instanceof GlowplugError ? error : new GlowplugError('run-crashed', about(`crashed: ${error.message}`), error)
 
 /** Words what went wrong with a file, or with an instance that reads it; the error may come from a worker, as plain data. */
 export function explain(

@@ -10,7 +10,7 @@ import { engine } from './source.ts'
 export interface Driver {
   /** Compiles or loads what `read` returns, after checking its digest. What it throws itself is why this process cannot run the code. */
   prepare(code: CodeEntry, place: Place, read: () => Buffer): Plan['code']
-  execute(plan: Plan, verify: OpenOptions['verify']): Executor
+  execute(plan: Plan, options: OpenOptions): Executor
 }
 
 /** Kinds without a driver do not run. */
@@ -20,8 +20,9 @@ export type Drivers = { readonly [K in CodeEntry['kind']]?: Driver }
  * Takes the first code of the bundle that this process can run. To pass to another level of the same target is no news; to another target
  * is a process warning.
  */
-function load(located: Located, { target, verify }: OpenOptions, drivers: Drivers): Loaded {
+function load(located: Located, options: OpenOptions, drivers: Drivers): Loaded {
   const { codes, model } = located.manifest
+  const { target } = options
   const candidates = codes.filter((code) => !target || code.target === target)
   const reasons: string[] = []
   for (const chosen of candidates)
@@ -42,7 +43,7 @@ function load(located: Located, { target, verify }: OpenOptions, drivers: Driver
       const plan = planOf(located, chosen, driver.prepare(chosen, place, read))
       const fallback = chosen.target === candidates[0]!.target ? undefined : reasons.join('; ')
       if (fallback) process.emitWarning(`model '${model}' runs on ${chosen.target}: ${fallback}`, { code: 'GLOWPLUG_FALLBACK' })
-      return { ...plan, ...driver.execute(plan, verify), fallback, chosen }
+      return { ...plan, ...driver.execute(plan, options), fallback, chosen }
     } catch (error) {
       // Damage is no reason to take other code.
       if (error instanceof GlowplugError) throw error

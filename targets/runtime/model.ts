@@ -18,10 +18,15 @@ export interface OpenOptions {
   readonly target?: string | undefined
   /** Requests that may run at once, each with activations of its own, and on worker threads with weights of its own. Default 1. */
   readonly instances?: number | undefined
+  /**
+   * Threads that run one request together, native code's alone; no more of them take part than there are processors. Default 1: other threads
+   * are then left to other requests.
+   */
+  readonly threads?: number | undefined
   /** Requests that may wait; one more is refused with `queue-full`. Default 1024. */
   readonly queue?: number | undefined
   /**
-   * Code is always checked against its digest. Weights are checked before the first `run` and not for `runSync` and `bind`, where that would
+   * Code is always checked against its digest. Weights are checked before the first `run` answers and not for `runSync` and `bind`, where that would
    * block the caller; `full` checks them there too, `code` nowhere.
    */
   readonly verify?: 'code' | 'full' | undefined
@@ -50,6 +55,8 @@ export interface EntriesInfo {
   /** Why the bundle's first target was not taken. */
   readonly fallback?: string | undefined
   readonly instances: number
+  /** As asked for; 1 where the code is not native. */
+  readonly threads: number
   /** Bytes of the weights that one instance reads. */
   readonly weightBytes: number
   /** Versions of what built it. */
@@ -119,15 +126,22 @@ export interface Host {
   load(): Loaded
 }
 
-const view = ({ dtype, offset, shape }: TensorInfo, memory: ArrayBufferLike, start: number): TensorArray =>
-  new (arrayOf(dtype))(memory, start + offset, elementCount(shape))
+/** Tensors in the region that starts at byte `start`. */
+const viewsOf = (tensors: readonly TensorInfo[], memory: ArrayBufferLike, start: number): TensorArray[] =>
+  tensors.map(({ dtype, offset, shape }) => new (arrayOf(dtype))(memory, start + offset, elementCount(shape)))
 
-const named = <T>(items: readonly any[], valueOf: (item: any, index: number) => T): Record<string, T> =>
-  Object.fromEntries(items.map((item, index) => [item.name, valueOf(item, index)]))
+/** By name; in a loop, since a small model takes no longer than `Object.fromEntries`. */
+const named = <T>(items: readonly any[], valueOf: (item: any, index: number) => T): Record<string, T> => {
+  const all: Record<string, T> = {}
+  items.forEach((item, index) => {
+    all[item.name] = valueOf(item, index)
+  })
+  return all
+}
 
 /** The model of a host. */
-export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: OpenOptions): Model<any, any> {
-  if (!(instances >= 1 && limit >= 1)) fail('bad-option', 'instances and queue must be 1 or more')
+export function createModel(host: Host, { instances = 1, threads = 1, queue: limit = 1024 }: OpenOptions): Model<any, any> {
+  if (!(instances >= 1 && threads >= 1 && limit >= 1)) fail('bad-option', 'instances, threads and queue must be 1 or more')
   let queue: Queue | undefined
   let local: Instance | undefined
   let entries: Readonly<Record<string, Entry<any, any>>> | undefined
@@ -155,8 +169,11 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
   function infoOf(index: number): any {
     const { model, glowplug, toolchain } = host.manifest()
     const { chosen, entries, fallback } = host.load()
-    const { target, level, weights } = chosen
-    const shared = { model, target, level, fallback, instances, weightBytes: weights.bytes, glowplug, toolchain }
+    const { kind, target, level, weights } = chosen
+    const shared = {
+      ...{ model, target, level, fallback, instances, weightBytes: weights.bytes, glowplug, toolchain },
+      threads: kind === 'addon' ? threads : 1,
+    }
     const { regions, inputs, outputs } = entries[index] ?? ({} as any)
     return regions ? { ...shared, regions, inputs, outputs } : shared
   }
@@ -173,19 +190,31 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
       return outputs.map((tensor) => into?.[tensor.name] && outputArray(tensor, into[tensor.name]))
     }
 
-    function copyInputs(values: any, memory: ArrayBufferLike, start: number): void {
+    function copyInputs(values: any, views: readonly TensorArray[]): void {
       const { inputs } = get()
       checkNames(values, inputs, 'input')
-      for (const tensor of inputs) copyInput(tensor, values?.[tensor.name], view(tensor, memory, start))
+      inputs.forEach((tensor, i) => {
+        copyInput(tensor, values?.[tensor.name], views[i])
+      })
     }
 
-    const copyOutputs = (targets: readonly (TensorArray | undefined)[], memory: ArrayBufferLike, start: number): any =>
-      named(get().outputs, (tensor: TensorInfo, index) => {
+    const copyOutputs = (targets: readonly (TensorArray | undefined)[], views: readonly TensorArray[]): any =>
+      named(get().outputs, (tensor: TensorInfo, i) => {
+        const from = views[i]!
         // Checked again: the caller may have given the array's memory away while the run went on.
-        const data = outputArray(tensor, targets[index] ?? new (arrayOf(tensor.dtype))(elementCount(tensor.shape)))
-        data.set(view(tensor, memory, start) as never)
+        const data = outputArray(tensor, targets[i] ?? new (arrayOf(tensor.dtype))(from.length))
+        data.set(from as never)
         return { data, shape: tensor.shape }
       })
+
+    /** Inputs and outputs in an instance: made once, since that takes longer than a small model. */
+    function placesIn(instance: Instance) {
+      const { inputs, outputs } = get()
+      const { memory, mutable } = instance
+      instance.places ??= []
+      instance.places[index] ??= [viewsOf(inputs, memory, mutable), viewsOf(outputs, memory, mutable)]
+      return instance.places[index]
+    }
 
     const checkFault = (fault: number) =>
       fault && fail('run-fault', get().faults[fault - 1] ?? about(`failed with code ${fault}`))
@@ -215,7 +244,7 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
         const targets = targetsIn(into)
         const region = spare.pop() ?? new ArrayBuffer(get().regions.mutable + 64)
         const start = lead(region)
-        copyInputs(inputs, region, start)
+        copyInputs(inputs, viewsOf(get().inputs, region, start))
         let abort: () => void
         const answer = new Promise<Answer>((resolve, reject) => {
           const job = { request: { region, start, entry: index }, resolve, reject }
@@ -231,7 +260,7 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
           // Those of requests that failed may still be in use.
           if (spare.length < instances) spare.push(region!)
           checkFault(fault!)
-          return copyOutputs(targets, region!, start)
+          return copyOutputs(targets, viewsOf(get().outputs, region!, start))
         } finally {
           signal?.removeEventListener('abort', abort!)
           checkSignal()
@@ -239,20 +268,18 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
       },
       runSync(inputs, { into } = {}) {
         local ??= instantiate()
-        const { memory, mutable } = local
+        const places = placesIn(local)
         const targets = targetsIn(into)
-        copyInputs(inputs, memory, mutable)
+        copyInputs(inputs, places[0])
         execute(local)
-        return copyOutputs(targets, memory, mutable)
+        return copyOutputs(targets, places[1])
       },
       bind() {
         const instance = instantiate()
-        const views = (tensors: readonly TensorInfo[]) =>
-          named(tensors, (tensor) => view(tensor, instance.memory, instance.mutable))
-        const { inputs, outputs } = get()
+        const places = placesIn(instance)
         return {
-          inputs: views(inputs),
-          outputs: views(outputs),
+          inputs: named(get().inputs, (_, i) => places[0][i]!),
+          outputs: named(get().outputs, (_, i) => places[1][i]!),
           run() {
             load()
             execute(instance)
@@ -262,11 +289,14 @@ export function createModel(host: Host, { instances = 1, queue: limit = 1024 }: 
     }
   }
 
+  let only: Entry<any, any> | undefined
   /** The only entry. */
   function main(): Entry<any, any> {
+    if (only) return only
     const [entry, other] = Object.values(getEntries())
     if (other) fail('entry-missing', about(`has several entries: call entries.${Object.keys(entries!).join(' or entries.')}`))
-    return entry!
+    only = entry!
+    return only
   }
 
   return {

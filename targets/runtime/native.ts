@@ -26,7 +26,7 @@ export const native: Driver = {
     return module.exports
   },
 
-  execute(plan, verify) {
+  execute(plan, { verify, threads }) {
     const { code: addon, place, bytes, entries } = plan as Plan & { code: Addon; place: string }
     const { offset, bytes: length, digest } = plan.weights
     let checked: Promise<void> | undefined
@@ -36,7 +36,7 @@ export const native: Driver = {
       const start = addon.lead(memory)
       let handle: NativeInstance
       try {
-        handle = addon.open(place, bytes, offset, length, plan.activations)
+        handle = addon.open(place, bytes, offset, length, plan.activations, threads)
       } catch (error) {
         throw explain(error, plan)
       }
@@ -44,12 +44,17 @@ export const native: Driver = {
       return { handle, memory, mutable: start, run, close: () => addon.close(handle) }
     }
 
-    /** Weights, in slices, between which the event loop goes on. */
+    /** Weights, in slices, between which the event loop goes on: 100 MB in 75 ms, where a stream takes three times as long. */
     async function check() {
-      if (verify === 'code' || !length) return
+      if (verify === 'code') return
       const hash = builtin('crypto').createHash('sha256')
-      const slices = { start: offset, end: offset + length - 1 }
-      for await (const slice of builtin('fs').createReadStream(place, slices)) hash.update(slice)
+      const buffer = new Uint8Array(Math.min(length, 2 ** 20))
+      for (let done = 0; done < length; done += buffer.length) {
+        const slice = buffer.subarray(0, length - done)
+        engine().readInto(slice, place, bytes, offset + done, false)
+        hash.update(slice)
+        await new Promise(setImmediate)
+      }
       if (`sha256-${hash.digest('hex')}` !== digest) throw { code: 'digest' }
     }
 
@@ -61,21 +66,27 @@ export const native: Driver = {
       },
       start(warm, answer, broken) {
         const { handle, memory, mutable, close } = instantiate()
+        const execute = (entry: number, region: ArrayBuffer, start: number) =>
+          new Promise<number>((done) => addon.start(handle, entry, region, start, done))
+        // The first run goes on meanwhile. Code looks at every index that it reads: nothing worse than wrong numbers, which nobody sees, comes
+        // of damaged weights.
+        checked ??= check().catch((error) => {
+          checked = undefined
+          throw explain(error, plan)
+        })
+        const checking = checked
         const stand = async () => {
-          checked ??= check()
-          await checked
-          for (const entry of warm ? entries.keys() : [])
-            await new Promise((done) => void addon.start(handle, entry, memory, mutable, done))
+          for (const entry of warm ? entries.keys() : []) await execute(entry, memory, mutable)
+          await (warm && checking)
           answer({})
         }
-        stand().catch((error) => {
-          checked = undefined
-          broken(error, plan)
-        })
+        Promise.all([stand(), checking]).catch(broken)
         return {
-          postMessage({ region, start, entry }) {
+          async postMessage({ region, start, entry }) {
             try {
-              addon.start(handle, entry, region, start, (fault) => answer({ region, fault }))
+              const fault = await execute(entry, region, start)
+              await checking
+              answer({ region, fault })
             } catch (error) {
               broken(error as Error)
             }

@@ -1,4 +1,5 @@
 import type { CodeEntry, EntryPoint, TensorSignature } from './manifest.ts'
+import type { TensorArray } from './tensor.ts'
 
 /** Where a file is: a path on disk, or its bytes. */
 export type Place = string | Uint8Array
@@ -37,6 +38,8 @@ export interface Instance {
   readonly mutable: number
   /** Runs an entry, by its index, once over the inputs in memory; returns 0 or the number of a fault. */
   run(entry: number): number
+  /** Of each entry that has been called on this thread, its inputs and outputs in memory. */
+  places?: [TensorArray[], TensorArray[]][]
   /** Present where memory is not the garbage collector's. */
   close?(): void
 }

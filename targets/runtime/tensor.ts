@@ -60,7 +60,7 @@ function elementsOf(value: any, tensor: TensorSignature, what: 'input' | 'output
   const data = value?.data ?? value
   if (data === undefined) refuse('missing', 'is missing')
   if (!accepts(kindOf(data))) refuse('type', `is ${kindOf(data)}`)
-  if (`${value.shape ?? shape}` !== `${shape}`) refuse('length', `has shape [${value.shape}]`)
+  if (value.shape && `${value.shape}` !== `${shape}`) refuse('length', `has shape [${value.shape}]`)
   if (data.length !== elementCount(shape)) refuse('length', `has ${data.length} elements, not ${elementCount(shape)}`)
   return data
 }
@@ -69,6 +69,11 @@ function elementsOf(value: any, tensor: TensorSignature, what: 'input' | 'output
 export function copyInput(tensor: TensorSignature, value: unknown, target: any): void {
   const { name, dtype } = tensor
   const array = arrayOf(dtype)
+  // What most callers give, without a further look: it means what it is.
+  if (value instanceof array && value.length === target.length && dtype !== 'bool') {
+    target.set(value)
+    return
+  }
   const wide = array.name.startsWith('Big')
   let bits = false
   const data = elementsOf(value, tensor, 'input', (kind) => {
@@ -90,8 +95,10 @@ export function copyInput(tensor: TensorSignature, value: unknown, target: any):
 }
 
 /** The caller's array for an output. */
-export const outputArray = (tensor: TensorSignature, value: unknown): TensorArray =>
-  elementsOf(value, tensor, 'output', (kind) => kind === arrayOf(tensor.dtype).name)
+export const outputArray = (tensor: TensorSignature, value: any): TensorArray =>
+  value instanceof arrayOf(tensor.dtype) && value.length === elementCount(tensor.shape)
+    ? value
+    : elementsOf(value, tensor, 'output', (kind) => kind === arrayOf(tensor.dtype).name)
 
 export function checkNames(given: unknown, tensors: readonly TensorSignature[], what: 'input' | 'output'): void {
   for (const name of Object.keys(Object(given))) {

@@ -11,7 +11,7 @@ export const threads: Driver = {
   // Functions are compiled at their first call, so that this takes a millisecond for hundreds of kilobytes.
   prepare: ({ kind }, _, read) => (kind === 'wasm' ? new WebAssembly.Module(read()) : String(read())),
 
-  execute: (plan, verify) => ({
+  execute: (plan, { verify }) => ({
     lead: () => 0,
     instantiate: () => engine().instantiate(plan, verify === 'full'),
     start(warm, answer, broken) {

@@ -1,7 +1,7 @@
 import { reject } from '../../compiler/graph/problem.ts'
 import { byteSize, printType } from '../../compiler/graph/type.ts'
 import type { Target } from '../../compiler/target.ts'
-import { simd128 } from '../c/level.ts'
+import { type Level, levelWith, simd128, type TargetOptions } from '../c/level.ts'
 import { type ProgramTextOptions, programText } from '../c/program.ts'
 import { answersAt, hasKernel } from '../c/target.ts'
 import { compileToWasm, prepareCompiler, toolchainVersion } from './toolchain.ts'
@@ -14,10 +14,12 @@ const tensorLimit = 2 ** 31 - 1
 export const wasmText: ProgramTextOptions = { attributes: (exported) => `__attribute__((export_name("${exported}"))) ` }
 
 /** WebAssembly with 128-bit vectors, one thread, compiled by the LLVM that npm ships. */
-export const wasm: Target = {
+export const wasmTarget = (options: TargetOptions = {}): Target => targetAt(levelWith(simd128, options))
+
+const targetAt = (level: Level): Target => ({
   name: 'wasm',
-  level: simd128.name,
-  ...answersAt(simd128),
+  level: level.name,
+  ...answersAt(level),
   unsupported(node) {
     if (!hasKernel(node.op)) return `wasm has no kernel for ${node.op}`
     for (const { type } of [node, ...node.operands]) {
@@ -38,15 +40,17 @@ export const wasm: Target = {
         )
       }
     }
-    const source = programText(name, entries, simd128, wasmText)
+    const source = programText(name, entries, level, wasmText)
     const { bytes } = await compileToWasm(source)
     return {
       kind: 'wasm',
-      level: simd128.name,
+      level: level.name,
       extension: 'wasm',
       bytes,
       source,
       toolchain: { '@yowasp/clang': await toolchainVersion() },
     }
   },
-}
+})
+
+export const wasm: Target = wasmTarget()

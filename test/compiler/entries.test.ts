@@ -166,7 +166,7 @@ test('targets that keep the same composites share passes and lowering, and nothi
     )
   }
   const stages = events.flatMap((event) => (event.kind === 'stage' ? [event.stage] : []))
-  const rest = ['kernels', 'instructions', 'memory']
+  const rest = ['layout', 'kernels', 'instructions', 'memory']
   assert.equal(stages, ['graph', 'optimised', 'lowered', ...rest, ...rest, 'lowered', ...rest, ...rest])
 })
 

@@ -66,7 +66,15 @@ for (const compiler of ['gcc', 'clang', 'aarch64-linux-gnu-gcc']) {
   }
   test(`each file of the addon compiles alone by ${compiler} without a warning`, async () => {
     for (const file of Object.keys(addonSources).filter((name) => name.endsWith('.c')))
-      await compile([compiler, ...strict, '-c', join(sources, file), '-o', join(folder, 'alone.o')])
+      await compile([
+        compiler,
+        ...strict,
+        `-I${join(repository, 'targets', 'c')}`,
+        '-c',
+        join(sources, file),
+        '-o',
+        join(folder, 'alone.o'),
+      ])
   })
 }
 

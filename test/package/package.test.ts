@@ -152,7 +152,7 @@ test('the commands of the README', () => {
   const [sum] = readdirSync(join(user, 'answers')).filter((name) => name.includes('sum'))
   const bytes = readFileSync(join(user, 'answers', sum!))
   assert.equal([...new Float32Array(bytes.buffer, bytes.byteOffset, 4)], [1, 0, 0, 1])
-  for (const stage of ['graph', 'optimised', 'lowered', 'kernels', 'instructions', 'memory', 'c']) {
+  for (const stage of ['graph', 'optimised', 'lowered', 'layout', 'kernels', 'instructions', 'memory', 'c']) {
     assert.ok(run(user, 'npx', ['glowplug', 'print', 'xor.model.ts', '--stage', stage]).length > 50, stage)
   }
 })

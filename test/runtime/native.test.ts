@@ -46,6 +46,28 @@ else {
   const turned = Float32Array.from(rows, (column) => (column + side - 16) % side)
   const run = (model: Model, options?: object) => model.entries.scale!.run(sum, options) as Promise<typeof expected>
 
+  test('requests of several threads give the same bits, among others, aborted ones, and until the model is closed', async () => {
+    assert.equal([use(folder).entries.slow!.info.threads, use(folder, { target: 'wasm', threads: 2 }).info.threads], [1, 1])
+    const irregular = Float32Array.from(rows, (_, i) => Math.sin(i))
+    const alone = use(folder).entries.slow!.runSync({ x: irregular }).y!.data
+    for (const threads of [2, 3, Number.POSITIVE_INFINITY]) {
+      const model = use(folder, { threads, instances: 2 })
+      const slow = model.entries.slow!
+      assert.is(slow.info.threads, threads)
+      const controller = new AbortController()
+      const aborted = failure(() => slow.run({ x: irregular }, { signal: controller.signal }))
+      const runs = Array.from({ length: 6 }, () => slow.run({ x: irregular }))
+      assert.equal(slow.runSync({ x: irregular }).y!.data, alone)
+      controller.abort()
+      assert.match(await aborted, /^run-aborted/)
+      for (const { y } of await Promise.all(runs)) assert.equal(y!.data, alone)
+      assert.equal(await run(model), expected)
+      const late = failure(() => slow.run({ x: irregular }))
+      await model.close()
+      assert.match(await late, /^closed/)
+    }
+  })
+
   for (const target of ['native', 'wasm']) {
     test(`${target}: several entries over one instance: run, runSync, bind and into (AO-04)`, async () => {
       const model = use(folder, { target })

@@ -61,9 +61,9 @@ else {
       print(counts)`
     const counts: [boolean, number, number][] = await run(script, ['--expose-gc'])
     for (const [open, left] of counts) assert.equal([open, left], [true, 0])
-    // The first rounds start threads and grow heaps, which may go on a little. What was kept would be five instances a round.
+    // The first rounds start threads and grow heaps, which may go on in a step or two. What was kept would be five instances a round.
     const [warm, last] = [counts[9]![2], counts[29]![2]]
-    assert.ok(last - warm < 20, `${warm} mappings became ${last}`)
+    assert.ok(last - warm < 40, `${warm} mappings became ${last}`)
   })
 
   test('what nobody closed is given back when it is collected', async () => {

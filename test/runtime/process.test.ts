@@ -30,11 +30,11 @@ async function bundled(...names: readonly string[]): Promise<{ text: string; byt
   return { text, bytes: contents.length }
 }
 
-test('the loader with the source of its workers is at most 12 KB where nothing is native, 13 KB with it, and imports nothing', async () => {
+test('the loader with the source of its workers is at most 12 KB where nothing is native, 13.5 KB with it, and imports nothing', async () => {
   assert.not.match(loader.toString(), /(^|[;}])\s*import[\s{"'*]|\brequire\(/)
   const [portable, whole] = [await bundled('openPortable'), await bundled('open')]
   assert.ok(portable.bytes <= 12 * 1024, `${portable.bytes} bytes`)
-  assert.ok(whole.bytes <= 13 * 1024, `${whole.bytes} bytes`)
+  assert.ok(whole.bytes <= 13.5 * 1024, `${whole.bytes} bytes`)
   assert.not.match(portable.text, /dlopen/)
   for (const { text } of [portable, whole]) assert.not.match(text, /input-too-long/)
 })

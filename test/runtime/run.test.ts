@@ -56,6 +56,7 @@ test('info is the dynamic table of the bundle (AO-03)', () => {
     level: 'any',
     fallback: undefined,
     instances: 1,
+    threads: 1,
     regions: { constants: 16, mutable: 192, activations: 200_000, lowerBound: 100 },
     weightBytes: 16,
     inputs: [
@@ -235,7 +236,14 @@ test('regions beyond what can be allocated are an error with a code', async () =
 })
 
 test('options are checked when the model is opened', async () => {
-  for (const options of [{ instances: 0 }, { instances: Number.NaN }, { queue: 0 }, { queue: 'many' as never }]) {
+  for (const options of [
+    { instances: 0 },
+    { instances: Number.NaN },
+    { queue: 0 },
+    { queue: 'many' as never },
+    { threads: 0 },
+    { threads: 'all' as never },
+  ]) {
     assert.is(await code(() => sample(options)), 'bad-option', JSON.stringify(options))
   }
 })

@@ -3,6 +3,7 @@
  * state of its own; environments share nothing but the code, the pool, and the system's copy of the weights file.
  */
 #include "code.h"
+#include "crew.h"
 #include "extensions.h"
 #include "memory.h"
 #include "node_api.h"
@@ -19,6 +20,8 @@ struct instance {
   struct state *state;
   struct instance *previous, *next;
   struct memory memory;
+  /* Threads that run it together; 0 where it is to be run by one. */
+  struct crew *crew;
   /* Of the run under way on the pool, if `busy`. References keep alive what it needs. */
   const struct glowplug_entry *entry;
   char *region;
@@ -80,6 +83,8 @@ static int count_of(napi_env env, napi_value value, unsigned long *count) {
 static void release(struct instance *instance) {
   long long unused;
   const long long bytes = (long long)instance->memory.activation_bytes;
+  glowplug_crew_close(instance->crew);
+  instance->crew = 0;
   glowplug_memory_close(&instance->memory);
   if (instance->state && !instance->state->leaving && bytes) napi_adjust_external_memory(instance->state->env, -bytes, &unused);
 }
@@ -173,15 +178,29 @@ static napi_value fail_open(napi_env env, int status, unsigned long detail, cons
   return fail(env, name, text);
 }
 
-/* (path, fileBytes, offset, bytes, activations) -> handle */
+/* How many threads are to run an instance: those asked for, as far as there are processors, or 1 where no entry has work to divide. */
+static unsigned threads_of(double asked, unsigned long *own) {
+  int divisible = 0;
+  *own = 0;
+  for (unsigned i = 0; i < glowplug_entry_count; i++) {
+    divisible |= glowplug_entries[i].nanoseconds > 0;
+    if (glowplug_entries[i].own > *own) *own = glowplug_entries[i].own;
+  }
+  if (!(asked >= 2 && divisible)) return 1;
+  const unsigned processors = glowplug_shared_pool()->threads(), most = processors < CREW_THREADS ? processors : CREW_THREADS;
+  return asked < (double)most ? (unsigned)asked : most;
+}
+
+/* (path, fileBytes, offset, bytes, activations, threads) -> handle */
 static napi_value open_instance(napi_env env, napi_callback_info info) {
-  napi_value values[5], handle = 0;
-  struct state *const state = arguments(env, info, 5, values);
+  napi_value values[6], handle = 0;
+  struct state *const state = arguments(env, info, 6, values);
   if (!state) return 0;
   char path[PATH_BYTES];
   const char *missing;
   size length = 0;
-  unsigned long file_bytes, offset, bytes, activations, detail = 0;
+  unsigned long file_bytes, offset, bytes, activations, own, detail = 0;
+  double asked;
   if (glowplug_first_lacking(glowplug_needs, &missing) > 0) return fail(env, "lacks", "this processor cannot run the code");
   if (napi_get_value_string_utf8(env, values[0], 0, 0, &length) != napi_ok) return fail_type(env, "path must be a string");
   /* Longer ones are longer than any the system takes. */
@@ -191,6 +210,7 @@ static napi_value open_instance(napi_env env, napi_callback_info info) {
   if (!count_of(env, values[1], &file_bytes) || !count_of(env, values[2], &offset) || !count_of(env, values[3], &bytes) ||
       !count_of(env, values[4], &activations))
     return fail_type(env, "fileBytes, offset, bytes and activations must be whole numbers");
+  if (napi_get_value_double(env, values[5], &asked) != napi_ok) asked = 1;
   if (offset > file_bytes || bytes > file_bytes - offset) return fail_range(env, "the weights must lie inside the file");
   if (offset % REGION_ALIGNMENT != 0) return fail_range(env, "offset must be a multiple of 64");
   for (unsigned i = 0; i < glowplug_entry_count; i++)
@@ -203,6 +223,12 @@ static napi_value open_instance(napi_env env, napi_callback_info info) {
   if (status != MEMORY_OK) {
     free(instance);
     return fail_open(env, status, detail, path);
+  }
+  const unsigned threads = threads_of(asked, &own);
+  if (threads > 1 && !(instance->crew = glowplug_crew_open(threads, own))) {
+    release(instance);
+    free(instance);
+    return fail_open(env, MEMORY_EXHAUSTED, 0, path);
   }
   if (napi_create_external(env, instance, collected, 0, &handle) != napi_ok) {
     release(instance);
@@ -261,7 +287,10 @@ static struct instance *prepare(napi_env env, struct state *state, const napi_va
 }
 
 static int call(const struct instance *instance) {
-  return instance->entry->call(instance->memory.constants, instance->region, instance->memory.activations);
+  const struct glowplug_entry *const entry = instance->entry;
+  if (instance->crew && entry->nanoseconds > 0)
+    return glowplug_crew_run(instance->crew, entry, &instance->memory, instance->region);
+  return glowplug_run_alone(entry, &instance->memory, instance->region);
 }
 
 /* (instance, entry, region, start) -> fault */

@@ -2,11 +2,17 @@
 #ifndef GLOWPLUG_CODE_H
 #define GLOWPLUG_CODE_H
 
+struct glowplug_team;
+
 struct glowplug_entry {
-  /* Returns 0, or the number of a fault. */
-  int (*call)(char *constants, char *mutable, char *activations);
+  /* Returns 0, or the number of a fault. All threads of a team call it. */
+  int (*call)(char *constants, char *mutable, char *activations, struct glowplug_team *team);
   /* Bytes of each region. */
   unsigned long constants, mutable, activations;
+  /* Bytes of working storage that each thread but the first needs for itself. */
+  unsigned long own;
+  /* What the work that threads can divide takes one of them, about; 0 where none is worth calling. */
+  unsigned long nanoseconds;
 };
 
 /* In the order of the manifest. */

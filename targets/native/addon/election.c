@@ -28,6 +28,9 @@ static int collect(struct dl_phdr_info *object, size bytes, void *data) {
   return 0;
 }
 
+/* Of the first tables of this version. What was added since, an elected one may not have. */
+enum { FIRST_BYTES = __builtin_offsetof(struct glowplug_pool, busy) };
+
 static const struct glowplug_pool *elect(void) {
   struct names names = {0, 0, 0};
   const struct glowplug_pool *elected = 0;
@@ -37,7 +40,7 @@ static const struct glowplug_pool *elect(void) {
     void *const object = dlopen(names.text + at, LOAD_LAZY | LOAD_NOTHING);
     if (!object) continue;
     const struct glowplug_pool *const pool = dlsym(object, "glowplug_pool_v1");
-    if (pool && pool->version == 1 && pool->bytes >= sizeof *pool) elected = pool;
+    if (pool && pool->version == 1 && pool->bytes >= FIRST_BYTES) elected = pool;
     dlclose(object);
   }
   free(names.text);
@@ -51,4 +54,10 @@ const struct glowplug_pool *glowplug_shared_pool(void) {
   pool = elect();
   __atomic_store_n(&shared, pool, __ATOMIC_RELEASE);
   return pool;
+}
+
+int *glowplug_busy(void) {
+  static int own;
+  const struct glowplug_pool *const pool = glowplug_shared_pool();
+  return pool->bytes > FIRST_BYTES ? pool->busy : &own;
 }

@@ -17,6 +17,8 @@ static struct {
   int wakes;
   /* Whose threads these are: a fork has none of them. */
   int process;
+  /* See the table. Nothing here reads it. */
+  int busy;
 } pool;
 
 /* Sleeps until called upon. */
@@ -68,7 +70,7 @@ static void begin(void) {
   if (__atomic_load_n(&pool.process, __ATOMIC_RELAXED) != 0) beginning = 0;
   lock(&beginning);
   if (pool.process != process) {
-    pool.lock = pool.wakes = 0;
+    pool.lock = pool.wakes = pool.busy = 0;
     pool.first = 0;
     pool.end = &pool.first;
     pool.threads = pool.resting = 0;
@@ -124,4 +126,6 @@ static unsigned threads(void) {
   return pool.limit;
 }
 
-__attribute__((visibility("default"))) const struct glowplug_pool glowplug_pool_v1 = {1, sizeof(struct glowplug_pool), submit, withdraw, threads};
+__attribute__((visibility("default"))) const struct glowplug_pool glowplug_pool_v1 = {
+  1, sizeof(struct glowplug_pool), submit, withdraw, threads, &pool.busy,
+};

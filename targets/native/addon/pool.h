@@ -24,6 +24,11 @@ struct glowplug_pool {
   int (*withdraw)(struct glowplug_job *);
   /* Threads at most. */
   unsigned (*threads)(void);
+  /*
+   * Threads that compute at present, whether the pool's or a program's: those who wait for each other do not spin while there are more of
+   * them than processors. Tables of fewer bytes end before it.
+   */
+  int *busy;
 };
 
 /* This addon's own. */
@@ -31,5 +36,8 @@ extern const struct glowplug_pool glowplug_pool_v1;
 
 /* That of the process. */
 const struct glowplug_pool *glowplug_shared_pool(void);
+
+/* Its `busy`, or a count of this addon alone where the pool is one that has none. */
+int *glowplug_busy(void);
 
 #endif

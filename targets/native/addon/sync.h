@@ -9,6 +9,8 @@ static inline void sleep_on(int *word, int value) { syscall(CALL_FUTEX, word, (l
 
 static inline void wake_one(int *word) { syscall(CALL_FUTEX, word, (long)FUTEX_WAKE_PRIVATE, 1L, 0L, 0L, 0L); }
 
+static inline void wake_all(int *word) { syscall(CALL_FUTEX, word, (long)FUTEX_WAKE_PRIVATE, 0x7fffffffL, 0L, 0L, 0L); }
+
 /* 0 free, 1 taken, 2 taken and perhaps waited for. */
 static inline void lock(int *word) {
   int expected = 0;

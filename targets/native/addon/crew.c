@@ -1,0 +1,367 @@
+/* Calls threads of the pool, admits them to a run, and has them meet: bounded spinning, then sleep. */
+#include "crew.h"
+#include "pool.h"
+#include "sync.h"
+#include "system.h"
+#include "team.h"
+
+enum {
+  /* Of cache lines, two of which processors may fetch at once. */
+  APART = 128,
+  /* Of seats. AT_WORK: its thread has taken the job; CALLED_AGAIN: and a run has begun meanwhile; AWAITED: and the crew is being closed. */
+  AT_REST = 0,
+  QUEUED = 1,
+  AT_WORK = 2,
+  CALLED_AGAIN = 3,
+  AWAITED = 4,
+  /* Of a run: who applied for it is counted below this bit, its number stands above. */
+  CLOSED = 1 << 15,
+  RUN_SHIFT = 16,
+};
+
+/* A place for one thread of the pool. */
+struct seat {
+  /* The first member: the pool knows a seat by it. */
+  struct glowplug_job job;
+  struct view {
+    /* The first member: generated code knows a view by it. */
+    struct glowplug_team team;
+    struct crew *crew;
+  } view;
+  int state;
+} __attribute__((aligned(APART)));
+
+struct crew {
+  struct seat *seats;
+  unsigned long seat_count;
+  /* Processors of this process, and its threads that compute. */
+  long processors;
+  int *busy;
+  /* Of its mapping, in which seats and working storage stand behind it. */
+  unsigned long mapped_bytes;
+  /* Of the run under way. Written by the caller before it opens the door. */
+  const struct glowplug_entry *entry;
+  const struct memory *memory;
+  char *region;
+  struct view caller;
+  /* Ticks for which the caller has waited in it. */
+  unsigned long waited;
+  /* Runs that the caller is to do alone, and how many they were when it last had to. */
+  unsigned alone, penalty;
+  /* Where threads apply: the number of the run, whether it is closed, and how many have applied. */
+  unsigned long door __attribute__((aligned(APART)));
+  /* The number of the run and of its parts: a part is in when its own number is smaller. */
+  unsigned long admitted;
+  /* Where those begin that were admitted last. */
+  unsigned step;
+  /* What was brought to this meeting, and what came of the last: a part that is slow to leave one may still read the second. */
+  int brought, fault;
+  /* Parts that have come to this meeting. */
+  unsigned arrived __attribute__((aligned(APART)));
+  /* Meetings so far, and threads that sleep until the next. */
+  int bell __attribute__((aligned(APART))), sleepers;
+  /* Parts that have left the run, and whether the caller sleeps until the last does. */
+  int left __attribute__((aligned(APART))), caller_sleeps;
+};
+
+/* Ticks of a clock that all threads read in a few nanoseconds. */
+static inline unsigned long ticks(void) {
+#if defined(__x86_64__)
+  return __builtin_ia32_rdtsc();
+#else
+  unsigned long now;
+  __asm__ volatile("mrs %0, cntvct_el0" : "=r"(now));
+  return now;
+#endif
+}
+
+static inline unsigned long ticks_in(unsigned long nanoseconds) {
+#if defined(__x86_64__)
+  /* The rate is not told to programs: processors count two to four in a nanosecond. */
+  return nanoseconds * 3;
+#else
+  unsigned long rate;
+  __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(rate));
+  return nanoseconds * (rate / 1000) / 1000000;
+#endif
+}
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/*
+ * How long a thread spins before it sleeps. To fall asleep and be woken takes 20 to 50 microseconds: to wait in vain for as long costs at
+ * most as much again, and layers are shorter.
+ */
+enum { SPIN_NANOSECONDS = 40000 };
+
+/* Whether more threads are at work than there are processors: then one that spins keeps another from what it waits for. */
+static int crowded(const struct crew *crew) { return __atomic_load_n(crew->busy, __ATOMIC_RELAXED) > crew->processors; }
+
+/* Spins while `*word` is `value`, for a bounded time and unless it is crowded; returns whether the word has changed. */
+static int spin(const struct crew *crew, const int *word, int value, unsigned long nanoseconds) {
+  const unsigned long start = ticks(), limit = ticks_in(nanoseconds);
+  for (unsigned i = 0; __atomic_load_n(word, __ATOMIC_ACQUIRE) == value; i++) {
+    if (i % 16 == 0 && (ticks() - start > limit || crowded(crew))) return 0;
+    pause_briefly();
+  }
+  return 1;
+}
+
+/* Returns when the bell has rung since it was read. */
+static void wait_for_bell(struct crew *crew, int bell) {
+  if (__atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE) != bell || spin(crew, &crew->bell, bell, SPIN_NANOSECONDS)) return;
+  __atomic_add_fetch(&crew->sleepers, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(&crew->bell, __ATOMIC_SEQ_CST) == bell) sleep_on(&crew->bell, bell);
+  __atomic_sub_fetch(&crew->sleepers, 1, __ATOMIC_RELAXED);
+}
+
+/* The same for a part; of the caller it is known how long it waits. */
+static void wait_as(struct glowplug_team *team, struct crew *crew, int bell) {
+  const unsigned long start = team->part == 0 ? ticks() : 0;
+  wait_for_bell(crew, bell);
+  if (team->part == 0) crew->waited += ticks() - start;
+}
+
+static void ring(struct crew *crew) {
+  __atomic_add_fetch(&crew->bell, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&crew->sleepers, __ATOMIC_SEQ_CST) > 0) wake_all(&crew->bell);
+}
+
+static void wait_for_parts(struct glowplug_team *team) {
+  struct crew *const crew = ((struct view *)team)->crew;
+  if (team->parts == 1) return;
+  const int bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
+  if (__atomic_add_fetch(&crew->arrived, 1, __ATOMIC_ACQ_REL) != team->parts) {
+    wait_as(team, crew, bell);
+    return;
+  }
+  __atomic_store_n(&crew->arrived, 0, __ATOMIC_RELAXED);
+  ring(crew);
+}
+
+/* By the last part to come to a meeting: all who have applied become parts. Returns whether anybody did. */
+static int admit(struct crew *crew, unsigned long parts, unsigned step) {
+  const unsigned long door = __atomic_load_n(&crew->door, __ATOMIC_RELAXED), applied = door & (CLOSED - 1);
+  if (applied + 1 == parts) return 0;
+  crew->step = step;
+  __atomic_store_n(&crew->admitted, door >> RUN_SHIFT << RUN_SHIFT | (applied + 1), __ATOMIC_RELEASE);
+  return 1;
+}
+
+static unsigned long parts_of(const struct crew *crew) {
+  return __atomic_load_n(&crew->admitted, __ATOMIC_RELAXED) & ((1 << RUN_SHIFT) - 1);
+}
+
+static int meet(struct glowplug_team *team, unsigned step, int fault) {
+  struct crew *const crew = ((struct view *)team)->crew;
+  if (team->parts == 1) {
+    /* Its fault ends the run: nobody else is to see it. */
+    if (fault == 0 && admit(crew, 1, step)) {
+      team->parts = parts_of(crew);
+      ring(crew);
+    }
+    return fault;
+  }
+  if (fault != 0) __atomic_store_n(&crew->brought, fault, __ATOMIC_RELAXED);
+  const int bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
+  if (__atomic_add_fetch(&crew->arrived, 1, __ATOMIC_ACQ_REL) == team->parts) {
+    crew->fault = __atomic_load_n(&crew->brought, __ATOMIC_RELAXED);
+    if (crew->fault == 0) admit(crew, team->parts, step);
+    __atomic_store_n(&crew->arrived, 0, __ATOMIC_RELAXED);
+    ring(crew);
+  } else wait_as(team, crew, bell);
+  team->parts = parts_of(crew);
+  return crew->fault;
+}
+
+static int call_part(const struct crew *crew, struct view *view) {
+  return crew->entry->call(crew->memory->constants, crew->region, crew->memory->activations, &view->team);
+}
+
+/* Applies for the run that is open, if any, and takes part in it once admitted. */
+static void take_part(struct crew *crew, struct view *view) {
+  int bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
+  unsigned long door = __atomic_fetch_add(&crew->door, 1, __ATOMIC_ACQ_REL);
+  const unsigned long run = door >> RUN_SHIFT, part = (door & (CLOSED - 1)) + 1;
+  while (!(door & CLOSED) && door >> RUN_SHIFT == run) {
+    const unsigned long admitted = __atomic_load_n(&crew->admitted, __ATOMIC_ACQUIRE);
+    if (admitted >> RUN_SHIFT == run && (admitted & ((1 << RUN_SHIFT) - 1)) > part) break;
+    wait_for_bell(crew, bell);
+    bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
+    door = __atomic_load_n(&crew->door, __ATOMIC_ACQUIRE);
+  }
+  const unsigned long admitted = __atomic_load_n(&crew->admitted, __ATOMIC_ACQUIRE);
+  if (admitted >> RUN_SHIFT != run || (admitted & ((1 << RUN_SHIFT) - 1)) <= part) return;
+  view->team.part = part;
+  view->team.parts = admitted & ((1 << RUN_SHIFT) - 1);
+  view->team.step = crew->step;
+  call_part(crew, view);
+  __atomic_add_fetch(&crew->left, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&crew->caller_sleeps, __ATOMIC_SEQ_CST)) wake_one(&crew->left);
+}
+
+/* On a thread of the pool. The seat and its crew may be freed as soon as it is at rest; its address is only a number to the system. */
+static void attend_seat(struct glowplug_job *job) {
+  struct seat *const seat = (struct seat *)job;
+  struct crew *const crew = seat->view.crew;
+  __atomic_store_n(&seat->state, AT_WORK, __ATOMIC_RELEASE);
+  for (;;) {
+    __atomic_add_fetch(crew->busy, 1, __ATOMIC_RELAXED);
+    take_part(crew, &seat->view);
+    __atomic_sub_fetch(crew->busy, 1, __ATOMIC_RELAXED);
+    int state = AT_WORK;
+    if (__atomic_compare_exchange_n(&seat->state, &state, AT_REST, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+    if (state == AWAITED) {
+      __atomic_store_n(&seat->state, AT_REST, __ATOMIC_RELEASE);
+      wake_one(&seat->state);
+      return;
+    }
+    __atomic_store_n(&seat->state, AT_WORK, __ATOMIC_RELEASE);
+  }
+}
+
+/* Asks the pool for threads; those who are still here from the run before are told that there is another. */
+static void recruit(struct crew *crew) {
+  const struct glowplug_pool *const pool = glowplug_shared_pool();
+  for (unsigned long i = 0; i < crew->seat_count; i++) {
+    struct seat *const seat = &crew->seats[i];
+    int state = AT_WORK;
+    if (__atomic_compare_exchange_n(&seat->state, &state, CALLED_AGAIN, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) continue;
+    if (state != AT_REST) continue;
+    __atomic_store_n(&seat->state, QUEUED, __ATOMIC_RELAXED);
+    if (pool->submit(&seat->job) != 0) __atomic_store_n(&seat->state, AT_REST, __ATOMIC_RELAXED);
+  }
+}
+
+/* Takes back what no thread has begun. */
+static void dismiss(struct crew *crew) {
+  for (unsigned long i = 0; i < crew->seat_count; i++) {
+    struct seat *const seat = &crew->seats[i];
+    if (__atomic_load_n(&seat->state, __ATOMIC_ACQUIRE) == QUEUED && glowplug_shared_pool()->withdraw(&seat->job))
+      __atomic_store_n(&seat->state, AT_REST, __ATOMIC_RELAXED);
+  }
+}
+
+/*
+ * Waits for those who can be expected, as there are processors for them: to begin without them costs more than a little patience, unless
+ * the whole run is short.
+ */
+static void gather_parts(struct crew *crew, unsigned long nanoseconds) {
+  enum { PATIENCE_NANOSECONDS = 50000 };
+  const long idle = crew->processors - __atomic_load_n(crew->busy, __ATOMIC_RELAXED), seats = (long)crew->seat_count;
+  const long expected = idle < seats ? idle : seats;
+  const unsigned long patience = nanoseconds / 8 < PATIENCE_NANOSECONDS ? nanoseconds / 8 : PATIENCE_NANOSECONDS;
+  const unsigned long start = ticks(), limit = ticks_in(patience);
+  while ((long)(__atomic_load_n(&crew->door, __ATOMIC_RELAXED) & (CLOSED - 1)) < expected && ticks() - start < limit) pause_briefly();
+  meet(&crew->caller.team, 0, 0);
+}
+
+/* Returns when all other parts have left the run. */
+static void wait_for_leavers(struct crew *crew, int others) {
+  const unsigned long start = ticks();
+  for (int left; (left = __atomic_load_n(&crew->left, __ATOMIC_ACQUIRE)) != others;) {
+    if (spin(crew, &crew->left, left, SPIN_NANOSECONDS)) continue;
+    __atomic_store_n(&crew->caller_sleeps, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&crew->left, __ATOMIC_SEQ_CST) == left) sleep_on(&crew->left, left);
+  }
+  crew->waited += ticks() - start;
+}
+
+/*
+ * After a run that took `total` ticks. Where another process has the processors, a part may lose its own in the middle of a kernel, and all
+ * others wait for it: layer by layer that adds up to far more than the threads save. Alone the caller would have computed what all its parts
+ * did: if it waited longer, it does the next runs alone, more of them each time that it has to.
+ */
+static void judge(struct crew *crew, unsigned long total) {
+  enum { LONGEST_PENALTY = 63 };
+  const unsigned long others = crew->caller.team.parts - 1, computed = total > crew->waited ? total - crew->waited : 0;
+  crew->penalty = crew->waited <= others * computed ? 0 : crew->penalty < LONGEST_PENALTY ? 2 * crew->penalty + 1 : LONGEST_PENALTY;
+  crew->alone = crew->penalty;
+}
+
+int glowplug_crew_run(struct crew *crew, const struct glowplug_entry *entry, const struct memory *memory, char *region) {
+  if (crew->alone > 0) {
+    crew->alone--;
+    return glowplug_run_alone(entry, memory, region);
+  }
+  struct view *const caller = &crew->caller;
+  const unsigned long run = (__atomic_load_n(&crew->door, __ATOMIC_RELAXED) >> RUN_SHIFT) + 1;
+  crew->entry = entry;
+  crew->memory = memory;
+  crew->region = region;
+  crew->brought = 0;
+  crew->left = 0;
+  /* One that left the last run may still ask. */
+  __atomic_store_n(&crew->caller_sleeps, 0, __ATOMIC_RELAXED);
+  caller->team.parts = 1;
+  __atomic_add_fetch(crew->busy, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&crew->admitted, run << RUN_SHIFT | 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&crew->door, run << RUN_SHIFT, __ATOMIC_RELEASE);
+  recruit(crew);
+  gather_parts(crew, entry->nanoseconds);
+  crew->waited = 0;
+  const unsigned long start = ticks();
+  const int fault = call_part(crew, caller);
+  const unsigned long door = __atomic_fetch_or(&crew->door, CLOSED, __ATOMIC_ACQ_REL);
+  wait_for_leavers(crew, (int)caller->team.parts - 1);
+  judge(crew, ticks() - start);
+  if ((door & (CLOSED - 1)) + 1 > caller->team.parts) ring(crew);
+  dismiss(crew);
+  __atomic_sub_fetch(crew->busy, 1, __ATOMIC_RELAXED);
+  return fault;
+}
+
+static void nothing_to_wait_for(struct glowplug_team *team) { (void)team; }
+
+static int own_fault(struct glowplug_team *team, unsigned step, int fault) {
+  (void)team;
+  (void)step;
+  return fault;
+}
+
+int glowplug_run_alone(const struct glowplug_entry *entry, const struct memory *memory, char *region) {
+  /* Nobody writes to it. */
+  static struct glowplug_team alone = {.parts = 1, .wait = nothing_to_wait_for, .meet = own_fault};
+  return entry->call(memory->constants, region, memory->activations, &alone);
+}
+
+struct crew *glowplug_crew_open(unsigned threads, unsigned long own) {
+  const unsigned long seats = threads - 1, own_apart = (own + APART - 1) / APART * APART;
+  const unsigned long bytes = sizeof(struct crew) + seats * (sizeof(struct seat) + own_apart);
+  char *const mapping = mmap(0, bytes, PROTECTION_READ | PROTECTION_WRITE, MAP_OF_ITS_OWN | MAP_WITHOUT_FILE, -1, 0);
+  if (mapping == (char *)-1) return 0;
+  struct crew *const crew = (struct crew *)mapping;
+  crew->mapped_bytes = bytes;
+  crew->seats = (struct seat *)(mapping + sizeof *crew);
+  crew->seat_count = seats;
+  crew->processors = (long)glowplug_shared_pool()->threads();
+  crew->busy = glowplug_busy();
+  crew->door = CLOSED;
+  crew->caller = (struct view){{.wait = wait_for_parts, .meet = meet}, crew};
+  for (unsigned long i = 0; i < seats; i++) {
+    crew->seats[i].job.work = attend_seat;
+    crew->seats[i].view = crew->caller;
+    crew->seats[i].view.team.own = (char *)(crew->seats + seats) + i * own_apart;
+  }
+  return crew;
+}
+
+void glowplug_crew_close(struct crew *crew) {
+  if (!crew) return;
+  for (unsigned long i = 0; i < crew->seat_count; i++) {
+    int *const state = &crew->seats[i].state;
+    for (int seen; (seen = __atomic_load_n(state, __ATOMIC_ACQUIRE)) != AT_REST;) {
+      /* A thread that has just taken the job will say so. */
+      if (seen == QUEUED) dismiss(crew), pause_briefly();
+      else if (seen == AWAITED) sleep_on(state, AWAITED);
+      else __atomic_compare_exchange_n(state, &seen, AWAITED, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    }
+  }
+  munmap(crew, crew->mapped_bytes);
+}
