@@ -1,3 +1,4 @@
+import type { Access } from '../../compiler/fuse/kernel.ts'
 import type { Attributes } from '../../compiler/graph/node.ts'
 import { byteSize, type TensorType } from '../../compiler/graph/type.ts'
 import { elementwiseRows } from './elementwise.ts'
@@ -9,8 +10,8 @@ import { reduceRows } from './reduce.ts'
 import type { ComputedName, Row, ScalarFunction, Signature } from './row.ts'
 import { scatterRows } from './scatter.ts'
 import { runSteps } from './steps.ts'
-import { exactElements, type Tensor } from './values.ts'
-import { broadcastAccess } from './walk.ts'
+import { type ExactElements, exactElements, isWide, rounding, type Tensor } from './values.ts'
+import { broadcastAccess, joinAxes, walk } from './walk.ts'
 import { windowRows } from './window.ts'
 
 /** The meaning of every primitive op. A missing row does not compile. */
@@ -43,19 +44,40 @@ export function scalarFunction(op: string, signature: Signature<any>): ScalarFun
 export function applyPrimitive(op: string, operands: readonly Tensor[], attributes: Attributes, result: TensorType): Uint8Array {
   const row = rowOf(op)
   if (row.kind === 'whole') return row.run(operands, attributes, result)
-  const loads = operands.map(({ type }, input) => ({
-    kind: 'load' as const,
-    input,
-    access: broadcastAccess(type.shape, result.shape),
-    dtype: type.dtype,
-  }))
-  const apply = { kind: 'apply' as const, op, arguments: loads.map((_, i) => i), attributes, dtype: result.dtype }
+  const accesses = operands.map(({ type }) => broadcastAccess(type.shape, result.shape))
   const bytes = new Uint8Array(byteSize(result))
   const inputs = operands.map((operand) => exactElements(operand.type.dtype, operand.bytes))
-  runSteps([...loads, apply], result.shape, {
-    inputs,
-    outputs: [{ step: loads.length, elements: exactElements(result.dtype, bytes) }],
-    scalarFunction,
-  })
+  const output = exactElements(result.dtype, bytes)
+  if (operands.length <= 2 && ![result, ...operands.map(({ type }) => type)].some(({ dtype }) => isWide(dtype))) {
+    const signature = { operands: operands.map(({ type }) => type.dtype), result: result.dtype, attributes }
+    const compute = row.scalar(signature) as (a: number, b: number) => number
+    applyDirectly(compute, inputs, accesses, result, output)
+    return bytes
+  }
+  const loads = operands.map(({ type: { dtype } }, input) => ({ kind: 'load' as const, input, access: accesses[input]!, dtype }))
+  const apply = { kind: 'apply' as const, op, arguments: loads.map((_, i) => i), attributes, dtype: result.dtype }
+  runSteps([...loads, apply], result.shape, { inputs, outputs: [{ step: loads.length, elements: output }], scalarFunction })
   return bytes
+}
+
+/**
+ * What `runSteps` does with one op of one or two operands, without steps: the normalisations of a network are folded into weights by this,
+ * 25 million numbers at a time, in a twentieth of the time.
+ */
+function applyDirectly(
+  compute: (a: number, b: number) => number,
+  [left, right]: readonly ExactElements[],
+  given: readonly Access[],
+  { dtype, shape: whole }: TensorType,
+  output: ExactElements,
+): void {
+  const round = rounding(dtype)
+  type Get = (index: number) => number
+  const [getLeft, getRight] = [left!.get as Get, (right ?? left!).get as Get]
+  const { shape, accesses } = joinAxes(whole, given)
+  const [first, second = first] = accesses
+  let position = 0
+  walk(shape, first!, second!, (count, a, stepA, b, stepB) => {
+    for (let i = 0; i < count; i++) output.set(position++, round(compute(getLeft(a + i * stepA), getRight(b + i * stepB))))
+  })
 }

@@ -18,6 +18,27 @@ export function walk(shape: Shape, first: Access, second: Access, run: Run): voi
   else visit(0, first.offset, second.offset)
 }
 
+/** The same positions in the same order with fewer axes: those that every access walks through in one stride are one. */
+export function joinAxes(
+  shape: Shape,
+  accesses: readonly Access[],
+): { readonly shape: Shape; readonly accesses: readonly Access[] } {
+  const extents: number[] = []
+  const strides = accesses.map((): number[] => [])
+  for (const [axis, extent] of shape.entries()) {
+    if (extent === 1) continue
+    const own = accesses.map((access) => access.strides[axis]!)
+    if (extents.length > 0 && own.every((stride, i) => strides[i]!.at(-1) === stride * extent)) {
+      extents[extents.length - 1]! *= extent
+      for (const [i, stride] of own.entries()) strides[i]![extents.length - 1] = stride
+    } else {
+      extents.push(extent)
+      for (const [i, stride] of own.entries()) strides[i]!.push(stride)
+    }
+  }
+  return { shape: extents, accesses: accesses.map(({ offset }, i) => ({ offset, strides: strides[i]! })) }
+}
+
 export const denseAccess = (shape: Shape): Access => ({ offset: 0, strides: denseStrides(shape) })
 
 /** How a dense tensor of `shape` is read over `target`, to which it broadcasts. */
