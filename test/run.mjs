@@ -25,7 +25,7 @@ if (fuzz) console.log(`the same again: --fuzz=${factor}:${seed}`)
 function findTests(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return entry.name === 'bench' || entry.name === 'node_modules' ? [] : findTests(path)
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : findTests(path)
     return entry.name.endsWith('.test.ts') ? [path] : []
   })
 }
