@@ -1,4 +1,5 @@
 // The runtimes that we are measured against, as far as the benchmark uses them. They are installed in this folder and nowhere else.
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -39,17 +40,20 @@ export const peerVersion = (folder: string, name: PeerName): string =>
  * A session as a careful user would open one: all optimisations, as many threads as we get, spinning as it comes (its threads spin
  * between runs), everything else as it comes.
  */
-export async function openPeer(folder: string, name: PeerName, model: string | Uint8Array, threads: number): Promise<Peer> {
+export async function openPeer(folder: string, name: PeerName, file: string, threads: number): Promise<Peer> {
   const module = await import(pathToFileURL(find(folder, name)).href)
   const runtime: Runtime = module.default ?? module
   const common = { graphOptimizationLevel: 'all', logSeverityLevel: 4 }
   if (name === 'onnxruntime-web') {
     runtime.env.wasm.numThreads = threads
     runtime.env.logLevel = 'fatal'
-    return { runtime, session: await runtime.InferenceSession.create(model, { ...common, executionProviders: ['wasm'] }) }
+    return {
+      runtime,
+      session: await runtime.InferenceSession.create(readFileSync(file), { ...common, executionProviders: ['wasm'] }),
+    }
   }
   const options = { ...common, intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] }
-  return { runtime, session: await runtime.InferenceSession.create(model, options) }
+  return { runtime, session: await runtime.InferenceSession.create(file, options) }
 }
 
 const typeNames: Readonly<Record<string, string>> = {

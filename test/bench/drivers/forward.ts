@@ -1,5 +1,4 @@
 // Independent requests: sets of inputs take turns.
-import { readFileSync } from 'node:fs'
 import type { TensorArray } from '../../../targets/runtime/tensor.ts'
 import { bindOurs } from '../ours.ts'
 import { openPeer, type Peer, type PeerTensors, peerType } from '../peer.ts'
@@ -28,8 +27,7 @@ const dataOf = ({ session }: Peer, { outputs }: PreparedModel, results: PeerTens
 
 /** The peer's side: feeds are made once, which spares it a little. */
 export async function peerSide({ peer, threads, home }: Setting, prepared: PreparedModel, sets: readonly InputSet[]) {
-  const model = peer === 'onnxruntime-web' ? new Uint8Array(readFileSync(prepared.onnx)) : prepared.onnx
-  const opened = await openPeer(home, peer, model, threads)
+  const opened = await openPeer(home, peer, prepared.onnx, threads)
   const feeds = sets.map((set) => feedsOf(opened, prepared, set))
   let results: PeerTensors = {}
   return {
