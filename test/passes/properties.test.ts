@@ -99,6 +99,7 @@ for (const [key, pass] of Object.entries(passes) as [keyof typeof passes, Pass][
       passes.raiseActivation,
       passes.raiseAttention,
       passes.raiseDilation,
+      passes.raiseEmbeddingBag,
       passes.raiseNormalization,
       passes.raiseRotaryEmbedding,
       passes.raiseSoftmax,
