@@ -31,7 +31,7 @@ const some = {
 }
 const machines = levelsHere('kernels').map((native): Machine => {
   const machine = machineOf(compiler, native, [...flags, '-fsanitize=address,undefined'])
-  const { widen, ...level } = native.level
+  const { widen, ...level } = machine.level
   return { ...machine, level: level.some ? { ...level, some } : level, gap: 64 }
 })
 
