@@ -11,6 +11,7 @@ import {
   manifestFormat,
   type TensorSignature,
 } from '../../targets/runtime/manifest.ts'
+import { checksumOf } from './checksum.ts'
 import { joinSections } from './layout.ts'
 import { manifestSchema } from './schema.ts'
 
@@ -84,7 +85,11 @@ export function makeBundle({ model, codes }: BundleParts): Bundle {
     files.set(entry.file, bytes)
     return entry
   }
-  const sections = codes.map(({ constants }) => ({ bytes: constants, digest: digestOf(constants) }))
+  const sections = codes.map(({ constants }) => ({
+    bytes: constants,
+    digest: digestOf(constants),
+    checksum: checksumOf(constants),
+  }))
   const weights = joinSections(sections)
   const entries = codes.map(({ target, code, entries: programs }, i): CodeEntry => {
     if (programs.length !== model.entries.length)
@@ -96,7 +101,7 @@ export function makeBundle({ model, codes }: BundleParts): Bundle {
       kind,
       level,
       ...(platform && { platform }),
-      weights: { ...weights.places[i]!, digest: sections[i]!.digest },
+      weights: { ...weights.places[i]!, digest: sections[i]!.digest, checksum: sections[i]!.checksum },
       entries: programs.map((program, e) => entryPoint(program, model.entries[e]!)),
     }
   })

@@ -6,6 +6,7 @@ const size = z
   .min(0)
   .max(2 ** 32)
 const digest = z.string().regex(/^sha256-[0-9a-f]{64}$/)
+const checksum = z.string().regex(/^[0-9a-f]{128}$/)
 const numbers = z.array(z.number()).readonly()
 const tensor = z
   .strictObject({
@@ -61,7 +62,7 @@ export const manifestSchema = z
               .strictObject({ os: z.string().min(1), arch: z.string().min(1), libc: z.string().min(1) })
               .readonly()
               .exactOptional(),
-            weights: z.strictObject({ offset: size.multipleOf(4096), bytes: size, digest }).readonly(),
+            weights: z.strictObject({ offset: size.multipleOf(4096), bytes: size, digest, checksum }).readonly(),
             entries: z
               .array(
                 z

@@ -1,6 +1,8 @@
 // The C of the addon, which is the same for every model.
 import { teamHeader } from '../c/team.ts'
 import addon from './addon/addon.c?text'
+import checksum from './addon/checksum.c?text'
+import checksumHeader from './addon/checksum.h?text'
 import code from './addon/code.h?text'
 import crew from './addon/crew.c?text'
 import crewHeader from './addon/crew.h?text'
@@ -23,12 +25,14 @@ export const codeHeader = code
 /** By file name. */
 export const addonSources: Readonly<Record<string, string>> = {
   'addon.c': addon,
+  'checksum.c': checksum,
   'crew.c': crew,
   'election.c': election,
   'extensions.c': extensions,
   'memory.c': memory,
   'pool.c': pool,
   'processors.c': processors,
+  'checksum.h': checksumHeader,
   'code.h': code,
   'crew.h': crewHeader,
   'extensions.h': extensionsHeader,

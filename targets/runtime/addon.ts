@@ -20,6 +20,8 @@ export interface Addon {
     activations: number,
     threads?: number | undefined,
   ): NativeInstance
+  /** Takes bytes, a multiple of 64 of them but for the last time, into a checksum, whose 64 bytes begin as zeros. */
+  addToChecksum(state: ArrayBuffer, bytes: Uint8Array): void
   /** Bytes from the start of a buffer to its first multiple of 64, where a region may start. */
   lead(region: ArrayBuffer): number
   /**

@@ -25,7 +25,7 @@ const form: Form = {
       target: text,
       kind: /^(wasm|module|addon)$/,
       level: text,
-      weights: { offset: size, bytes: size, digest },
+      weights: { offset: size, bytes: size, digest, checksum: text },
       entries: [
         {
           name: text,

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { checksumOf } from '../../plugin/bundle/checksum.ts'
 import { entries, loadAddon, makeAddon, makeRegion, onPool, openInstance, weights, weightsPath } from './handmade.ts'
 import { needsCompiler, regionOf, writeFile } from './harness.ts'
 
@@ -55,12 +56,42 @@ test('regions start at multiples of 64 bytes, wherever their buffer lies', () =>
   addon.close(instance)
 })
 
+test('a checksum is that of the build, in whatever slices, and shows each byte', () => {
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * i * 7) >>> 3)
+  const sum = (content: Uint8Array, slice: number) => {
+    const state = new ArrayBuffer(64)
+    for (let done = 0; done < content.length; done += slice) {
+      const part = content.subarray(done, done + slice)
+      addon.addToChecksum(state, part)
+    }
+    return Buffer.from(state).toString('hex')
+  }
+  const long = new Uint8Array(40_000).map((_, i) => bytes[i % 999]!)
+  assert.is(sum(long, 64), checksumOf(long))
+  for (const length of [0, 1, 63, 64, 65, 1000]) {
+    const content = bytes.subarray(0, length)
+    assert.is(sum(content, 64), checksumOf(content), `${length} bytes`)
+    assert.is(sum(content, 640), checksumOf(content), `${length} bytes`)
+  }
+  const known = checksumOf(bytes)
+  for (const at of [0, 63, 64, 500, 999])
+    for (const bit of [1, 128]) {
+      const changed = bytes.slice()
+      changed[at]! ^= bit
+      assert.is.not(checksumOf(changed), known, `byte ${at}`)
+    }
+})
+
 test('arguments that are none are refused before anything is touched', () => {
   const instance = openInstance(addon)
   const { region, start } = makeRegion(addon, 1)
   const any = addon as any
   const refusals: [string, () => unknown][] = [
     ['TypeError', () => any.open()],
+    ['TypeError', () => any.addToChecksum()],
+    ['TypeError', () => any.addToChecksum(new ArrayBuffer(60), new Uint8Array(64))],
+    ['TypeError', () => any.addToChecksum(new ArrayBuffer(64), new ArrayBuffer(64))],
+    ['TypeError', () => any.addToChecksum(new ArrayBuffer(64), new Int16Array(64))],
     ['TypeError', () => any.open(1, 128, 64, 64, 64)],
     ['TypeError', () => any.open(`${weightsPath()}\0x`, 128, 64, 64, 64)],
     ['TypeError', () => any.open(weightsPath(), 128, 64, 64)],

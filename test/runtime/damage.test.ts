@@ -7,6 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkManifest } from '../../targets/runtime/check.ts'
 import { open } from '../../targets/runtime/index.ts'
+import { manifestFormat } from '../../targets/runtime/manifest.ts'
 import { draw } from '../support/draw.ts'
 import { failure, sampleBundle, sum } from './sample.ts'
 
@@ -84,8 +85,8 @@ test('what is missing is named with a code', async () => {
 })
 
 test('another format is refused with the version that made it (AO-11)', async () => {
-  const manifest = { ...bundle.manifest, format: 3, glowplug: '9.1.0' }
-  const expected = 'bundle-format: the bundle has format 3 of glowplug 9.1.0, this loader reads 2; build it again'
+  const manifest = { ...bundle.manifest, format: manifestFormat + 1, glowplug: '9.1.0' }
+  const expected = `bundle-format: the bundle has format ${manifestFormat + 1} of glowplug 9.1.0, this loader reads ${manifestFormat}; build it again`
   assert.is(await failure(() => open({ manifest }).run(sum)), expected)
 })
 

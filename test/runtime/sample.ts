@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { checksumOf } from '../../plugin/bundle/checksum.ts'
 import type { Bundle, Manifest } from '../../targets/runtime/index.ts'
+import { manifestFormat } from '../../targets/runtime/manifest.ts'
 
 const unsigned = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)])
 const signed = (value: number): number[] =>
@@ -97,7 +99,7 @@ export function sampleBundle({
     target,
     kind: target === 'wasm' ? ('wasm' as const) : ('module' as const),
     level: 'any',
-    weights: { offset: 4096, bytes: 16, digest: digestOf(constants) },
+    weights: { offset: 4096, bytes: 16, digest: digestOf(constants), checksum: checksumOf(constants) },
     entries: [entry],
   })
   const inputs = [
@@ -105,7 +107,7 @@ export function sampleBundle({
     { name: 'mode', dtype: 'i32', shape: [1] },
   ]
   const manifest: Manifest = {
-    format: 2,
+    format: manifestFormat,
     glowplug: '0.0.0',
     model: name,
     toolchain: { node: '20' },

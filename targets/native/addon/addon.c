@@ -2,6 +2,7 @@
  * The addon as JavaScript sees it: `Addon` of targets/runtime/addon.ts. Each environment (the main thread, a worker) that loads it has a
  * state of its own; environments share nothing but the code, the pool, and the system's copy of the weights file.
  */
+#include "checksum.h"
 #include "code.h"
 #include "crew.h"
 #include "extensions.h"
@@ -254,6 +255,21 @@ static napi_value lead(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* (state, bytes) */
+static napi_value add_to_checksum(napi_env env, napi_callback_info info) {
+  napi_value values[2], buffer;
+  void *lanes = 0, *content = 0;
+  size lane_bytes = 0, bytes = 0, offset;
+  int type = -1;
+  if (!arguments(env, info, 2, values)) return 0;
+  if (napi_get_arraybuffer_info(env, values[0], &lanes, &lane_bytes) != napi_ok || lane_bytes != sizeof(struct checksum))
+    return fail_type(env, "the state must be an ArrayBuffer of 64 bytes");
+  if (napi_get_typedarray_info(env, values[1], &type, &bytes, &content, &buffer, &offset) != napi_ok || type != napi_uint8_array)
+    return fail_type(env, "bytes must be a Uint8Array");
+  glowplug_checksum_add(lanes, content, bytes);
+  return undefined(env);
+}
+
 /* Reads (instance, entry, region, start), the arguments that both kinds of runs have, into the instance. Returns 0 after throwing. */
 static struct instance *prepare(napi_env env, struct state *state, const napi_value *values) {
   struct instance *const instance = instance_of(env, state, values[0]);
@@ -447,6 +463,7 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports) {
     {.utf8name = "lacks", .value = lacks, .attributes = napi_enumerable},
     {.utf8name = "open", .method = open_instance, .attributes = napi_enumerable, .data = state},
     {.utf8name = "lead", .method = lead, .attributes = napi_enumerable, .data = state},
+    {.utf8name = "addToChecksum", .method = add_to_checksum, .attributes = napi_enumerable, .data = state},
     {.utf8name = "run", .method = run, .attributes = napi_enumerable, .data = state},
     {.utf8name = "start", .method = start, .attributes = napi_enumerable, .data = state},
     {.utf8name = "close", .method = close_instance, .attributes = napi_enumerable, .data = state},

@@ -12,6 +12,7 @@ typedef struct napi_threadsafe_function__ *napi_threadsafe_function;
 
 typedef enum { napi_ok = 0, napi_pending_exception = 10 } napi_status;
 typedef enum { napi_function = 7 } napi_valuetype;
+typedef enum { napi_uint8_array = 1 } napi_typedarray_type;
 typedef enum { napi_enumerable = 2 } napi_property_attributes;
 typedef enum { napi_tsfn_release = 0, napi_tsfn_abort = 1 } napi_threadsafe_function_release_mode;
 typedef enum { napi_tsfn_nonblocking = 0, napi_tsfn_blocking = 1 } napi_threadsafe_function_call_mode;
@@ -38,6 +39,7 @@ napi_status napi_typeof(napi_env, napi_value, int *);
 napi_status napi_get_value_double(napi_env, napi_value, double *);
 napi_status napi_get_value_string_utf8(napi_env, napi_value, char *, size, size *);
 napi_status napi_get_arraybuffer_info(napi_env, napi_value, void **, size *);
+napi_status napi_get_typedarray_info(napi_env, napi_value, int *type, size *length, void **, napi_value *buffer, size *offset);
 napi_status napi_create_external(napi_env, void *, napi_finalize, void *hint, napi_value *);
 napi_status napi_get_value_external(napi_env, napi_value, void **);
 napi_status napi_create_reference(napi_env, napi_value, unsigned, napi_ref *);
