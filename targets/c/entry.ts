@@ -28,8 +28,9 @@ export function aloneLines(program: Program, calledOf: (own: string) => Called):
 
 /**
  * The same for a team. Steps that are divided are run by all parts, others by part 0. Parts meet before a step that reads or writes what
- * another part may have written, or writes what another may still read, and behind checked steps, whose faults all must know. A part that
- * joins later begins at the step after such a meeting. Undefined where no step is divided.
+ * another part may have written, or writes what another may still read, and behind checked steps of part 0, whose faults all must know: of
+ * divided ones each finds the same fault. A part that joins later begins at the step after such a meeting. Undefined where no step is
+ * divided.
  */
 export function teamLines(program: Program, calledOf: (own: string) => Called): Lines | undefined {
   const steps = stepsOf(program, calledOf, true)
@@ -48,13 +49,14 @@ export function teamLines(program: Program, calledOf: (own: string) => Called): 
   for (const step of steps) {
     if (conflict(step.accesses, step.shared ? [...byAll, ...byFirst] : byAll)) meet(false)
     ;(step.shared ? byAll : byFirst).push(...step.accesses)
-    const text = step.checked ? `fault = ${step.call} ? ${++faults} : 0` : step.call
-    group.push(step.shared ? `${text};` : `if (team->part == 0) ${text};`)
-    if (step.checked) meet(true)
+    const fault = step.checked ? ++faults : 0
+    if (step.shared) group.push(step.checked ? `if (${step.call}) return ${fault};` : `${step.call};`)
+    else group.push(`if (team->part == 0) ${step.checked ? `fault = ${step.call} ? ${fault} : 0` : step.call};`)
+    if (step.checked && !step.shared) meet(true)
   }
   if (group.length > 0) groups.push({ lines: group, checked: false })
   return [
-    ...(faults > 0 ? ['int fault = 0;'] : []),
+    ...(groups.some(({ checked }) => checked) ? ['int fault = 0;'] : []),
     ...groups.flatMap(({ lines, checked }, i) => {
       if (i === groups.length - 1 && !checked) return lines
       const next = `team->meet(team, ${i + 1}, ${checked ? 'fault' : '0'})`
@@ -105,7 +107,7 @@ function callText(
 ): string {
   const list = operands.map(({ buffer }, i) => {
     const input = kernel.inputs[i]
-    if (input) return `(const ${storageType[input.type.dtype]} *)${addressText(program, buffer)}`
+    if (input) return `(const ${storageType[input.stored ? 'u16' : input.type.dtype]} *)${addressText(program, buffer)}`
     const result = kernel.results[i - kernel.inputs.length]
     return result ? `(${storageType[result.type.dtype]} *)${addressText(program, buffer)}` : addressText(program, buffer)
   })

@@ -27,8 +27,12 @@ struct seat {
     /* The first member: generated code knows a view by it. */
     struct glowplug_team team;
     struct crew *crew;
+    /* Where the part was last seen, -1 while it has none in a run; whether it moved in this one. */
+    int processor, moved;
   } view;
   int state;
+  /* The thread that came last, of which process. */
+  int thread, process;
 } __attribute__((aligned(APART)));
 
 struct crew {
@@ -48,6 +52,9 @@ struct crew {
   unsigned long waited;
   /* Runs that the caller is to do alone, and how many they were when it last had to. */
   unsigned alone, penalty;
+  /* When the last run ended, and whether this one followed it closely: then its parts linger for another. */
+  unsigned long ended;
+  int closely;
   /* Where threads apply: the number of the run, whether it is closed, and how many have applied. */
   unsigned long door __attribute__((aligned(APART)));
   /* The number of the run and of its parts: a part is in when its own number is smaller. */
@@ -100,32 +107,87 @@ static inline void pause_briefly(void) {
  */
 enum { SPIN_NANOSECONDS = 40000 };
 
+/* The same between runs, and between which of them. */
+enum { LINGER_NANOSECONDS = 100000 };
+
 /* Whether more threads are at work than there are processors: then one that spins keeps another from what it waits for. */
 static int crowded(const struct crew *crew) { return __atomic_load_n(crew->busy, __ATOMIC_RELAXED) > crew->processors; }
 
-/* Spins while `*word` is `value`, for a bounded time and unless it is crowded; returns whether the word has changed. */
-static int spin(const struct crew *crew, const int *word, int value, unsigned long nanoseconds) {
+static int note_processor(struct view *view) {
+  const int here = sched_getcpu();
+  __atomic_store_n(&view->processor, here, __ATOMIC_RELAXED);
+  return here;
+}
+
+static int seen_on(const struct view *view) { return __atomic_load_n(&view->processor, __ATOMIC_RELAXED); }
+
+/* Whether another part was last seen on a processor. */
+static int taken(const struct crew *crew, const struct view *view, int processor) {
+  if (view != &crew->caller && seen_on(&crew->caller) == processor) return 1;
+  for (unsigned long i = 0; i < crew->seat_count; i++)
+    if (view != &crew->seats[i].view && seen_on(&crew->seats[i].view) == processor) return 1;
+  return 0;
+}
+
+/*
+ * Moves a thread, 0 for the calling one, to a processor on which no part but `view`'s was seen, if it may run on one. Two that take turns on
+ * one processor would stay there: neither runs long enough for the system to move it, nor is an idle one looked for while the machine
+ * seems busy.
+ */
+static void move_apart(const struct crew *crew, const struct view *view, int thread) {
+  unsigned long all[128], others[128];
+  const long bytes = syscall(CALL_GET_AFFINITY, (long)thread, sizeof all, all);
+  int any = 0;
+  for (long i = 0; i < bytes / (long)sizeof *all; i++) {
+    others[i] = 0;
+    for (int bit = 0; bit < 64; bit++)
+      if ((all[i] >> bit & 1) && !taken(crew, view, (int)(64 * i) + bit)) others[i] |= 1UL << bit, any = 1;
+  }
+  if (any && syscall(CALL_SET_AFFINITY, (long)thread, bytes, others) == 0) syscall(CALL_SET_AFFINITY, (long)thread, bytes, all);
+}
+
+/*
+ * Whether a part that waits keeps another from the processor. One of the pool's moves away then, once in a run; the caller's thread is the
+ * program's and stays, and is to sleep.
+ */
+static int in_the_way(const struct crew *crew, struct view *view) {
+  const int here = note_processor(view);
+  if (here < 0 || !taken(crew, view, here)) return 0;
+  if (view == &crew->caller || view->moved) return 1;
+  view->moved = 1;
+  move_apart(crew, view, 0);
+  note_processor(view);
+  return 0;
+}
+
+/* Spins while `*word` is `value`, for a bounded time and unless that keeps others from running; returns whether the word has changed. */
+static int spin(struct view *view, const int *word, int value, unsigned long nanoseconds) {
+  const struct crew *const crew = view->crew;
   const unsigned long start = ticks(), limit = ticks_in(nanoseconds);
   for (unsigned i = 0; __atomic_load_n(word, __ATOMIC_ACQUIRE) == value; i++) {
     if (i % 16 == 0 && (ticks() - start > limit || crowded(crew))) return 0;
+    if (i % 64 == 32 && in_the_way(crew, view)) return 0;
     pause_briefly();
   }
   return 1;
 }
 
 /* Returns when the bell has rung since it was read. */
-static void wait_for_bell(struct crew *crew, int bell) {
-  if (__atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE) != bell || spin(crew, &crew->bell, bell, SPIN_NANOSECONDS)) return;
+static void wait_for_bell(struct view *view, int bell) {
+  struct crew *const crew = view->crew;
+  if (__atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE) != bell || spin(view, &crew->bell, bell, SPIN_NANOSECONDS)) return;
   __atomic_add_fetch(&crew->sleepers, 1, __ATOMIC_SEQ_CST);
   while (__atomic_load_n(&crew->bell, __ATOMIC_SEQ_CST) == bell) sleep_on(&crew->bell, bell);
   __atomic_sub_fetch(&crew->sleepers, 1, __ATOMIC_RELAXED);
 }
 
 /* The same for a part; of the caller it is known how long it waits. */
-static void wait_as(struct glowplug_team *team, struct crew *crew, int bell) {
-  const unsigned long start = team->part == 0 ? ticks() : 0;
-  wait_for_bell(crew, bell);
-  if (team->part == 0) crew->waited += ticks() - start;
+static void wait_as(struct view *view, int bell) {
+  const int is_caller = view == &view->crew->caller;
+  const unsigned long start = is_caller ? ticks() : 0;
+  note_processor(view);
+  wait_for_bell(view, bell);
+  if (is_caller) view->crew->waited += ticks() - start;
 }
 
 static void ring(struct crew *crew) {
@@ -138,7 +200,7 @@ static void wait_for_parts(struct glowplug_team *team) {
   if (team->parts == 1) return;
   const int bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
   if (__atomic_add_fetch(&crew->arrived, 1, __ATOMIC_ACQ_REL) != team->parts) {
-    wait_as(team, crew, bell);
+    wait_as((struct view *)team, bell);
     return;
   }
   __atomic_store_n(&crew->arrived, 0, __ATOMIC_RELAXED);
@@ -175,7 +237,7 @@ static int meet(struct glowplug_team *team, unsigned step, int fault) {
     if (crew->fault == 0) admit(crew, team->parts, step);
     __atomic_store_n(&crew->arrived, 0, __ATOMIC_RELAXED);
     ring(crew);
-  } else wait_as(team, crew, bell);
+  } else wait_as((struct view *)team, bell);
   team->parts = parts_of(crew);
   return crew->fault;
 }
@@ -186,13 +248,15 @@ static int call_part(const struct crew *crew, struct view *view) {
 
 /* Applies for the run that is open, if any, and takes part in it once admitted. */
 static void take_part(struct crew *crew, struct view *view) {
+  view->moved = 0;
+  in_the_way(crew, view);
   int bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
   unsigned long door = __atomic_fetch_add(&crew->door, 1, __ATOMIC_ACQ_REL);
   const unsigned long run = door >> RUN_SHIFT, part = (door & (CLOSED - 1)) + 1;
   while (!(door & CLOSED) && door >> RUN_SHIFT == run) {
     const unsigned long admitted = __atomic_load_n(&crew->admitted, __ATOMIC_ACQUIRE);
     if (admitted >> RUN_SHIFT == run && (admitted & ((1 << RUN_SHIFT) - 1)) > part) break;
-    wait_for_bell(crew, bell);
+    wait_for_bell(view, bell);
     bell = __atomic_load_n(&crew->bell, __ATOMIC_ACQUIRE);
     door = __atomic_load_n(&crew->door, __ATOMIC_ACQUIRE);
   }
@@ -206,15 +270,32 @@ static void take_part(struct crew *crew, struct view *view) {
   if (__atomic_load_n(&crew->caller_sleeps, __ATOMIC_SEQ_CST)) wake_one(&crew->left);
 }
 
+/*
+ * Between runs that follow each other closely a thread spins for a while: to be woken takes longer. Not where others need the processor.
+ * Returns when the seat is no longer just at work, or the time is over.
+ */
+static void linger(struct crew *crew, const struct seat *seat) {
+  if (!__atomic_load_n(&crew->closely, __ATOMIC_RELAXED)) return;
+  const unsigned long start = ticks(), limit = ticks_in(LINGER_NANOSECONDS);
+  for (unsigned i = 0; __atomic_load_n(&seat->state, __ATOMIC_RELAXED) == AT_WORK; i++) {
+    if (i % 16 == 0 && (ticks() - start > limit || __atomic_load_n(crew->busy, __ATOMIC_RELAXED) >= crew->processors)) return;
+    pause_briefly();
+  }
+}
+
 /* On a thread of the pool. The seat and its crew may be freed as soon as it is at rest; its address is only a number to the system. */
 static void attend_seat(struct glowplug_job *job) {
   struct seat *const seat = (struct seat *)job;
   struct crew *const crew = seat->view.crew;
+  __atomic_store_n(&seat->thread, (int)syscall(CALL_GET_THREAD), __ATOMIC_RELAXED);
+  __atomic_store_n(&seat->process, getpid(), __ATOMIC_RELAXED);
   __atomic_store_n(&seat->state, AT_WORK, __ATOMIC_RELEASE);
   for (;;) {
     __atomic_add_fetch(crew->busy, 1, __ATOMIC_RELAXED);
     take_part(crew, &seat->view);
+    __atomic_store_n(&seat->view.processor, -1, __ATOMIC_RELAXED);
     __atomic_sub_fetch(crew->busy, 1, __ATOMIC_RELAXED);
+    linger(crew, seat);
     int state = AT_WORK;
     if (__atomic_compare_exchange_n(&seat->state, &state, AT_REST, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
     if (state == AWAITED) {
@@ -248,6 +329,18 @@ static void dismiss(struct crew *crew) {
   }
 }
 
+/* Those who were called and do not come may have been woken to wait for this very processor: moves the threads that came the last time. */
+static void send_away(const struct crew *crew) {
+  enum { MOST = 8 };
+  const int self = (int)syscall(CALL_GET_THREAD), process = getpid();
+  for (unsigned long i = 0; i < crew->seat_count && i < MOST; i++) {
+    const struct seat *const seat = &crew->seats[i];
+    const int thread = __atomic_load_n(&seat->thread, __ATOMIC_RELAXED), state = __atomic_load_n(&seat->state, __ATOMIC_RELAXED);
+    if (state != QUEUED && state != CALLED_AGAIN) continue;
+    if (thread != self && __atomic_load_n(&seat->process, __ATOMIC_RELAXED) == process) move_apart(crew, &seat->view, thread);
+  }
+}
+
 /*
  * Waits for those who can be expected, as there are processors for them: to begin without them costs more than a little patience, unless
  * the whole run is short.
@@ -258,7 +351,12 @@ static void gather_parts(struct crew *crew, unsigned long nanoseconds) {
   const long expected = idle < seats ? idle : seats;
   const unsigned long patience = nanoseconds / 8 < PATIENCE_NANOSECONDS ? nanoseconds / 8 : PATIENCE_NANOSECONDS;
   const unsigned long start = ticks(), limit = ticks_in(patience);
-  while ((long)(__atomic_load_n(&crew->door, __ATOMIC_RELAXED) & (CLOSED - 1)) < expected && ticks() - start < limit) pause_briefly();
+  int sent = 0;
+  for (unsigned long passed; (long)(__atomic_load_n(&crew->door, __ATOMIC_RELAXED) & (CLOSED - 1)) < expected;) {
+    if ((passed = ticks() - start) > limit) break;
+    if (!sent && passed > limit / 2) sent = 1, send_away(crew);
+    pause_briefly();
+  }
   meet(&crew->caller.team, 0, 0);
 }
 
@@ -266,7 +364,7 @@ static void gather_parts(struct crew *crew, unsigned long nanoseconds) {
 static void wait_for_leavers(struct crew *crew, int others) {
   const unsigned long start = ticks();
   for (int left; (left = __atomic_load_n(&crew->left, __ATOMIC_ACQUIRE)) != others;) {
-    if (spin(crew, &crew->left, left, SPIN_NANOSECONDS)) continue;
+    if (spin(&crew->caller, &crew->left, left, SPIN_NANOSECONDS)) continue;
     __atomic_store_n(&crew->caller_sleeps, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&crew->left, __ATOMIC_SEQ_CST) == left) sleep_on(&crew->left, left);
   }
@@ -279,7 +377,7 @@ static void wait_for_leavers(struct crew *crew, int others) {
  * did: if it waited longer, it does the next runs alone, more of them each time that it has to.
  */
 static void judge(struct crew *crew, unsigned long total) {
-  enum { LONGEST_PENALTY = 63 };
+  enum { LONGEST_PENALTY = 15 };
   const unsigned long others = crew->caller.team.parts - 1, computed = total > crew->waited ? total - crew->waited : 0;
   crew->penalty = crew->waited <= others * computed ? 0 : crew->penalty < LONGEST_PENALTY ? 2 * crew->penalty + 1 : LONGEST_PENALTY;
   crew->alone = crew->penalty;
@@ -300,6 +398,8 @@ int glowplug_crew_run(struct crew *crew, const struct glowplug_entry *entry, con
   /* One that left the last run may still ask. */
   __atomic_store_n(&crew->caller_sleeps, 0, __ATOMIC_RELAXED);
   caller->team.parts = 1;
+  note_processor(caller);
+  __atomic_store_n(&crew->closely, ticks() - crew->ended < ticks_in(LINGER_NANOSECONDS), __ATOMIC_RELAXED);
   __atomic_add_fetch(crew->busy, 1, __ATOMIC_RELAXED);
   __atomic_store_n(&crew->admitted, run << RUN_SHIFT | 1, __ATOMIC_RELEASE);
   __atomic_store_n(&crew->door, run << RUN_SHIFT, __ATOMIC_RELEASE);
@@ -310,7 +410,8 @@ int glowplug_crew_run(struct crew *crew, const struct glowplug_entry *entry, con
   const int fault = call_part(crew, caller);
   const unsigned long door = __atomic_fetch_or(&crew->door, CLOSED, __ATOMIC_ACQ_REL);
   wait_for_leavers(crew, (int)caller->team.parts - 1);
-  judge(crew, ticks() - start);
+  crew->ended = ticks();
+  judge(crew, crew->ended - start);
   if ((door & (CLOSED - 1)) + 1 > caller->team.parts) ring(crew);
   dismiss(crew);
   __atomic_sub_fetch(crew->busy, 1, __ATOMIC_RELAXED);
@@ -343,7 +444,7 @@ struct crew *glowplug_crew_open(unsigned threads, unsigned long own) {
   crew->processors = (long)glowplug_shared_pool()->threads();
   crew->busy = glowplug_busy();
   crew->door = CLOSED;
-  crew->caller = (struct view){{.wait = wait_for_parts, .meet = meet}, crew};
+  crew->caller = (struct view){{.wait = wait_for_parts, .meet = meet}, crew, -1, 0};
   for (unsigned long i = 0; i < seats; i++) {
     crew->seats[i].job.work = attend_seat;
     crew->seats[i].view = crew->caller;

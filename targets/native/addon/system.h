@@ -19,6 +19,7 @@ int *__errno_location(void);
 
 long syscall(long number, ...);
 int getpid(void);
+int sched_getcpu(void);
 int open(const char *path, int flags, ...);
 long read(int file, void *, size);
 int close(int file);
@@ -64,10 +65,14 @@ enum {
   CALL_FUTEX = 202,
   CALL_PRCTL = 157,
   CALL_GET_AFFINITY = 204,
+  CALL_GET_THREAD = 186,
+  CALL_SET_AFFINITY = 203,
 #elif defined(__aarch64__)
   CALL_FUTEX = 98,
   CALL_PRCTL = 167,
   CALL_GET_AFFINITY = 123,
+  CALL_GET_THREAD = 178,
+  CALL_SET_AFFINITY = 122,
 #endif
 };
 
