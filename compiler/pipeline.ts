@@ -11,6 +11,7 @@ import {
 } from './instructions/index.ts'
 import { assignLayouts, rewriteLayouts, verifyLayouts } from './layout/index.ts'
 import { lowerGraph } from './lower/index.ts'
+import { roundWeights } from './lower/roundWeights.ts'
 import { allocateMemory, type Program, printProgram, verifyProgram } from './memory/index.ts'
 import type { PassList } from './pipeline/passList.ts'
 import { phases } from './pipeline/phases.ts'
@@ -159,6 +160,7 @@ interface Answer {
 
 /** A lowered graph serves every target that gives the answers from which it was made. */
 interface Lowered {
+  readonly precision: Target['precision']
   readonly asked: readonly Answer[]
   readonly journey: Journey
 }
@@ -227,9 +229,9 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     throw stop
   }
 
-  /** Lowering, splitting and layout assignment rewrite as a pass does, and are logged as one. */
+  /** Lowering, rounding, splitting and layout assignment rewrite as a pass does, and are logged as one. */
   function rewriteAs(
-    pass: 'lower' | 'split' | 'layout',
+    pass: 'lower' | 'round-weights' | 'split' | 'layout',
     { log }: Journey,
     before: Graph,
     make: (graph: Graph) => Graph,
@@ -260,24 +262,25 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     )
   }
 
-  function lower(journey: Journey, keeps: (node: Node) => boolean, stopAfter: string | undefined): void {
+  function lower(journey: Journey, { precision }: Target, keeps: (node: Node) => boolean, stopAfter: string | undefined): void {
     enter(journey, ['lowered', 'lowered'], stopAfter, () => {
       const primitives = rewriteAs('lower', journey, journey.stages.optimised!, (before) => lowerGraph(before, keeps))
       const rewritten = verified(rewrite(journey, primitives, 'optimise-lowered', stopAfter), verifyStage)
-      if (!split) return rewritten
-      return rewriteAs('split', journey, rewritten, (before) => splitGraph(before, chooseCuts(before, split)).graph)
+      const rounded = precision ? rewriteAs('round-weights', journey, rewritten, roundWeights) : rewritten
+      if (!split) return rounded
+      return rewriteAs('split', journey, rounded, (before) => splitGraph(before, chooseCuts(before, split)).graph)
     })
   }
 
   /** IR-19, IR-20. Channels in blocks; blocked convolutions that the target has no kernels for are lowered again. */
   function layOut(journey: Journey, target: Target, stopAfter: string | undefined): Graph {
-    const { channelBlock: block, rates } = target
+    const { channelBlock: block, channelsAtOnce, rates } = target
     const lowered = journey.stages.lowered!
     return enter(journey, ['layout', 'layout'], stopAfter, () => {
       if (block === undefined) return lowered
       const blocks = (node: Node) => target.blocks?.(node) ?? true
       const assigned = rewriteAs('layout', journey, lowered, (before) => {
-        const assignment = assignLayouts(before, { block, rates, blocks })
+        const assignment = assignLayouts(before, { block, channelsAtOnce: channelsAtOnce ?? block, rates, blocks })
         return assignment.size === 0 ? before : rewriteLayouts(before, assignment, block)
       })
       if (assigned === lowered) return lowered
@@ -310,8 +313,10 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
   }
 
   return (target, stopAfter) => {
-    const begun =
-      lowered.find(({ asked }) => asked.every(({ node, answer }) => keepsNode(target, node) === answer))?.journey ?? optimised
+    const { precision } = target
+    const serves = ({ asked, precision: rounded }: Lowered) =>
+      rounded === precision && asked.every(({ node, answer }) => keepsNode(target, node) === answer)
+    const begun = lowered.find(serves)?.journey ?? optimised
     let journey = begun ? journeyFrom(begun) : { stages: {}, times: {}, log: [], budget: { applications: maximumApplications } }
     try {
       if (!journey.stages.optimised) {
@@ -321,8 +326,8 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
       }
       if (!journey.stages.lowered) {
         const asked: Answer[] = []
-        lower(journey, (node) => remember(asked, node, keepsNode(target, node)), stopAfter)
-        lowered.push({ asked, journey })
+        lower(journey, target, (node) => remember(asked, node, keepsNode(target, node)), stopAfter)
+        lowered.push({ precision, asked, journey })
         journey = journeyFrom(journey)
       }
       generate(journey, target, stopAfter)

@@ -38,6 +38,17 @@ const attended: Count = (worker) => {
   return batch * heads * length * key![2] * (2 * (size + value![3]) + 14)
 }
 
+/** A product with the hidden state in each step, and the functions of the gates; a layer has the product with the input besides. */
+const stepped =
+  (recurrent: number, weight?: number): Count =>
+  (worker) => {
+    const [, rows, width] = worker.operands[recurrent]!.type.shape as [number, number, number]
+    const [, directions, batch] = worker.type.shape as [number, number, number, number]
+    const steps = worker.operands[0]!.type.shape[0]!
+    const features = weight === undefined ? 0 : worker.operands[weight]!.type.shape[2]!
+    return steps * directions * batch * rows * (2 * (width + features) + 18)
+  }
+
 /** Elements of all rows that indices pick. */
 const lookedUp: Count = (worker) => operand(worker, 0) * (worker.type.shape.at(-1) ?? 1)
 
@@ -57,6 +68,10 @@ const counts: Partial<Record<OpName, Count>> = {
   attention: attended,
   embeddingBag: lookedUp,
   rotaryEmbedding: perInput(3),
+  lstm: stepped(2, 1),
+  gru: stepped(2, 1),
+  rnn: stepped(2, 1),
+  recurrence: stepped(1),
   softmax: perInput(14),
   logSoftmax: perInput(14),
   layerNorm: perInput(8),
@@ -121,6 +136,8 @@ function operationsOf(worker: Worker): number {
   if (count) return count(worker)
   if (hasTrait(node, 'elementwise')) return results(worker) * operationsPerElement(worker.op)
   if (hasTrait(node, 'movement') || hasTrait(node, 'storage')) return 0
+  // Look-ups: however long the table is.
+  if (hasTrait(node, 'checked')) return results(worker)
   return Math.max(results(worker), ...worker.operands.map(({ type }) => elements(type)))
 }
 
@@ -131,13 +148,19 @@ function operationsOf(worker: Worker): number {
 export function workOf(worker: Worker): Work {
   const node = worker as Node
   if (hasTrait(node, 'storage') || hasTrait(node, 'view')) return { operations: 0, bytesRead: 0, bytesWritten: 0 }
+  const bytesRead = operandBytes(worker).reduce((sum, bytes) => sum + bytes, 0)
+  return { operations: operationsOf(worker), bytesRead, bytesWritten: byteSize(worker.type) }
+}
+
+/** Bytes that a node which runs by itself reads of each operand. */
+export function operandBytes(worker: Worker): readonly number[] {
+  const node = worker as Node
   const picks = hasTrait(node, 'movement') || hasTrait(node, 'checked')
   const picked = reads[worker.op as OpName]?.(worker) ?? results(worker)
-  const bytesRead = worker.operands.reduce((sum, { type }) => {
+  return worker.operands.map(({ type }) => {
     const bytes = byteSize(type)
-    return sum + (picks ? Math.min(bytes, picked * dtypeFacts[type.dtype].bytes) : bytes)
-  }, 0)
-  return { operations: operationsOf(worker), bytesRead, bytesWritten: byteSize(worker.type) }
+    return picks ? Math.min(bytes, picked * dtypeFacts[type.dtype].bytes) : bytes
+  })
 }
 
 /** Two pieces of work done one after the other. */

@@ -8,6 +8,7 @@ import type { KernelGraph, KernelStep } from './kernel.ts'
 import { mergeKernels } from './merge.ts'
 import { joinAxis, roleOf, viewOffset } from './movement.ts'
 import { kernelNames } from './names.ts'
+import { storeNarrow } from './stored.ts'
 import { isView, type Unit } from './unit.ts'
 import { keepWhole } from './whole.ts'
 
@@ -41,15 +42,22 @@ export function fuseGraph(
       const last = merged.decisions.get(first.value)
       return last ? { ...last, reason: `${first.reason}; ${last.reason}` } : first
     })
-    return { ...assemble(graph, stored, merged.units.map(withWhole)), decisions: reasons.sort((a, b) => a.value.id - b.value.id) }
+    return {
+      ...assemble(
+        graph,
+        stored,
+        merged.units.map((unit) => knowingInputs(unit, target)),
+      ),
+      decisions: reasons.sort((a, b) => a.value.id - b.value.id),
+    }
   }
 }
 
 /** What inputs hold is known here alone. */
-const withWhole = (unit: Unit): Unit => ({
-  ...unit,
-  built: { ...unit.built, kernel: keepWhole(unit.built.kernel, unit.built.inputs) },
-})
+const knowingInputs = (unit: Unit, target: Target): Unit => {
+  const { kernel, inputs } = unit.built
+  return { ...unit, built: { ...unit.built, kernel: storeNarrow(keepWhole(kernel, inputs), inputs, target) } }
+}
 
 /**
  * Builds the kernel of each stored value that `built` does not have, or has with other values stored. What building wants apart is stored

@@ -25,11 +25,19 @@ export type Step =
       readonly dtype: DType
     }
 
+/** Formats of 16 bits in which constants of f32 are stored where that loses nothing. */
+export type StoredFloat = 'bf16' | 'f16'
+
 export interface KernelInput {
   /** The operand's type for inputs of the anchor; one flat dimension for inputs that only steps load. */
   readonly type: TensorType
   /** Its bytes are known at build, so that a target may pack them. */
   readonly constant: boolean
+  /**
+   * A constant of f32 whose every element this format holds exactly, and which the target's packing stores so; the kernel widens what it
+   * reads. Default: stored as its dtype.
+   */
+  readonly stored?: StoredFloat
 }
 
 /**

@@ -35,7 +35,10 @@ function printResult({ step, type, rows }: KernelResult, steps: number): string 
 export function printKernel(kernel: Kernel): string {
   const { anchor, inputs, domain, prologue, steps, results } = kernel
   return [
-    ...inputs.map((input, i) => `input ${i}: ${input.constant ? 'constant ' : ''}${printType(input.type)}`),
+    ...inputs.map(
+      (input, i) =>
+        `input ${i}: ${input.constant ? 'constant ' : ''}${printType(input.type)}${input.stored ? ` stored as ${input.stored}` : ''}`,
+    ),
     ...(prologue ? printSteps(`before, over [${anchor!.operands[0]!.shape.join(', ')}]`, prologue) : []),
     ...(anchor
       ? [

@@ -13,6 +13,7 @@ import { rangeOf } from './access.ts'
 import { operandsOfStep, resultsOfStep } from './graph.ts'
 import type { Kernel, KernelGraph, KernelStep, Step } from './kernel.ts'
 import { kernelSignature } from './print.ts'
+import { exactFormat } from './stored.ts'
 
 /** Throws InvariantError unless values are made before they are read, kernels are well formed and every load stays inside its input. */
 export function verifyKernels(graph: KernelGraph): void {
@@ -52,6 +53,7 @@ function verifyCall(call: Extract<KernelStep, { kind: 'call' }>): void {
       fail(`${name}: input ${i} is ${printType(expected.type)}, got ${printType(input.type)}`)
     }
     if ((input.data !== undefined) !== expected.constant) fail(`${name}: input ${i} is wrong about being constant`)
+    if (expected.stored && expected.stored !== exactFormat(input)) fail(`${name}: input ${i} is not exact in ${expected.stored}`)
   }
   if (results.length !== kernel.results.length) fail(`${name} makes ${kernel.results.length} results, not ${results.length}`)
   for (const [i, result] of results.entries()) {

@@ -5,6 +5,8 @@ import type { Builder, Node } from '../graph/index.ts'
 export interface BlockOptions {
   /** Channels of a block. */
   readonly block: number
+  /** Channels that convolutions of floats in blocks compute at once at least. Default: `block`. */
+  readonly channelsAtOnce?: number
   readonly rates: Rates
   /** Whether a convolution is to be considered for blocks. */
   blocks(convolution: Node): boolean

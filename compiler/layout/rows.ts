@@ -10,14 +10,15 @@ const fewChannels = (channels: number, block: number): boolean => 2 * channels <
 /** The weight and the bias stay as they are; what reads them packs them. */
 const convolution =
   (op: 'blockedConv' | 'blockedConvInteger'): LayoutRow =>
-  (node, { block, rates, blocks }) => {
+  (node, options) => {
+    const { block, blocks } = options
     if (!blocks(node)) return undefined
     const { groups } = attributesOf<'conv'>(node)
     const [input, ...others] = node.operands as [Node, ...Node[]]
     const stem = groups === 1 && fewChannels(channelsOf(input)!, block)
     return {
       demands: [stem ? 'either' : 'blocked', ...others.map((): Demand => 'plain')],
-      saves: convolutionSaving(node, block, rates),
+      saves: convolutionSaving(node, op === 'blockedConv' ? options : { ...options, channelsAtOnce: block }),
       build: (operands, builder) => builder.addFlat(op, operands, { ...node.attributes, block }),
     }
   }

@@ -25,6 +25,7 @@ import { movementRules } from './movement.ts'
 import { normalizationRules } from './normalization.ts'
 import { productRules } from './product.ts'
 import { quantizedRules } from './quantized.ts'
+import { recurrentRules } from './recurrent.ts'
 import { reduceRules } from './reduce.ts'
 import { resizeRules } from './resize.ts'
 import { rotaryEmbeddingRules } from './rotaryEmbedding.ts'
@@ -43,6 +44,7 @@ export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } =
   ...normalizationRules,
   ...productRules,
   ...quantizedRules,
+  ...recurrentRules,
   ...reduceRules,
   ...resizeRules,
   ...rotaryEmbeddingRules,

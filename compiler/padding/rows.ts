@@ -3,6 +3,7 @@ import type { OpName, StorageName } from '../graph/index.ts'
 import { elementwise, unknownBehind } from './elementwise.ts'
 import * as movement from './movement.ts'
 import * as product from './product.ts'
+import * as recurrent from './recurrent.ts'
 import * as reduce from './reduce.ts'
 import { type Rule, resolve, spoilt } from './state.ts'
 
@@ -160,6 +161,10 @@ export const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   attention: row(product.attention),
   rotaryEmbedding: row(product.rotaryEmbedding),
   matmulInteger: row(product.matmulInteger),
+  lstm: row(recurrent.layer),
+  gru: row(recurrent.layer),
+  rnn: row(recurrent.layer),
+  recurrence: row(fixed),
   conv: row(product.conv),
   convInteger: row(product.convInteger),
   convTranspose: row(product.convTranspose),

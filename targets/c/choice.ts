@@ -1,27 +1,43 @@
 import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
+import type { KernelWay, WayChoice } from '../../compiler/target.ts'
 import type { Level } from './level.ts'
 
-/** One way to make a kernel: what it is called, and what a call of it is expected to take on one thread. */
-export interface Candidate<Value> {
-  /** Unique among the ways of one kernel, and the same in every build: lock files of a tuner name it. */
-  readonly name: string
-  readonly nanoseconds: number
+/** One way to make a kernel, with what templates need for it. */
+export interface Candidate<Value> extends KernelWay {
   readonly value: Value
 }
 
+/** What was measured to be the fastest. */
+export interface Chosen extends WayChoice {
+  /** Told a name for a kernel that has no way of this name: it was measured with other templates. */
+  unknown?(signature: string, name: string): void
+}
+
+/** Kernels that are made as parts of others. */
+const wholes = new WeakMap<Kernel, Kernel>()
+
+/** A kernel that is made of the anchor of `whole` alone is made in the way that is chosen for `whole`. */
+export const standsFor = (part: Kernel, whole: Kernel): void => void wholes.set(part, whole)
+
 /**
  * The way that was measured to be the best for this kernel, where one was, else the one that is estimated to be the fastest; of equal
- * ones the first. A name that is no longer among them was measured with other templates and says nothing.
+ * ones the first. A name that is no longer among them says nothing.
  */
 export function choose<Value>(kernel: Kernel, level: Level, candidates: readonly Candidate<Value>[]): Value {
-  const [first, ...others] = candidates
+  const signature = level.chosen && kernelSignature(wholes.get(kernel) ?? kernel)
+  const measured = signature === undefined ? undefined : level.chosen?.get(signature)
+  if (measured === undefined) return cheapest(candidates).value
+  const found = candidates.find(({ name }) => name === measured)
+  if (!found) level.chosen?.unknown?.(signature!, measured)
+  return (found ?? cheapest(candidates)).value
+}
+
+/** The first of those that are estimated to take least. */
+export function cheapest<Value>([first, ...others]: readonly Candidate<Value>[]): Candidate<Value> {
   assertInvariant(first, 'a kernel without a way to make it')
-  const measured = level.chosen?.get(kernelSignature(kernel))
-  const found = measured === undefined ? undefined : candidates.find(({ name }) => name === measured)
-  if (found) return found.value
-  return others.reduce((best, other) => (other.nanoseconds < best.nanoseconds ? other : best), first).value
+  return others.reduce((best, other) => (other.nanoseconds < best.nanoseconds ? other : best), first)
 }
 
 /** What remembers the answers of `make` for a kernel at a level: templates are asked the same several times. */

@@ -1,9 +1,11 @@
-import type { Kernel } from '../../compiler/fuse/kernel.ts'
+import type { Kernel, StoredFloat } from '../../compiler/fuse/kernel.ts'
 import { definitionOf } from '../../compiler/graph/ops/index.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import { byteSize } from '../../compiler/graph/type.ts'
 import type { Packing } from '../../compiler/instructions/instruction.ts'
+import type { KernelWay } from '../../compiler/target.ts'
 import { denseAccess, isIdentity, resultDomain } from './access.ts'
+import { cheapest, standsFor } from './choice.ts'
 import { elementwiseBody } from './kernels/elementwise.ts'
 import { type AnchoredKernel, pointersOf, resultName, type Template } from './kernels/template.ts'
 import { type Level, lanesOf } from './level.ts'
@@ -41,11 +43,27 @@ function needsRaw(kernel: AnchoredKernel, template: Template, level: Level): 'no
   const result = kernel.results.findIndex(({ type, rows }) => type.dtype === kernel.anchor.type.dtype && !rows)
   return result < 0 ? 'in scratch' : { result }
 }
-const plain = (kernel: AnchoredKernel): AnchoredKernel => ({
-  ...kernel,
-  steps: [{ kind: 'anchor', dtype: kernel.anchor.type.dtype }],
-  results: [{ step: 0, type: kernel.anchor.type }],
-})
+/** The kernel of the anchor alone, which is made in the way of the whole. */
+function plain(kernel: AnchoredKernel): AnchoredKernel {
+  const alone: AnchoredKernel = {
+    ...kernel,
+    steps: [{ kind: 'anchor', dtype: kernel.anchor.type.dtype }],
+    results: [{ step: 0, type: kernel.anchor.type }],
+  }
+  standsFor(alone, kernel)
+  return alone
+}
+
+/** The ways to make a kernel, that which is taken where none was measured first; none where there is nothing to choose. */
+export function waysOfKernel(kernel: Kernel, given: Level): readonly KernelWay[] {
+  const level = sharingLevel(kernel, given)
+  if (!isAnchored(kernel) || (kernel.domain.includes(0) && !isChecked(kernel))) return []
+  const template = templateOf(kernel)
+  const ways = template.ways?.(needsRaw(kernel, template, level) === 'no' ? kernel : plain(kernel), level) ?? []
+  if (ways.length < 2) return []
+  const first = cheapest(ways)
+  return [first, ...ways.filter((way) => way !== first)].map(({ name, nanoseconds }) => ({ name, nanoseconds }))
+}
 
 /** Working storage of a kernel, as bytes one behind the other. */
 interface Scratch {
@@ -84,6 +102,12 @@ export function packingOf(kernel: Kernel, index: number, given: Level): Packing 
   const template = templateOf(kernel)
   // The body is asked for the same kernel, and one way of making it has one layout.
   return template.pack?.(needsRaw(kernel, template, level) === 'no' ? kernel : plain(kernel), index, level)
+}
+
+/** Whether the kernel could read this constant operand as 16 bits an element. */
+export function storesAs(kernel: Kernel, index: number, as: StoredFloat, given: Level): boolean {
+  if (!isAnchored(kernel) || kernel.prologue || index >= kernel.anchor.operands.length) return false
+  return templateOf(kernel).stores?.(kernel, index, as, sharingLevel(kernel, given)) === true
 }
 
 /**
@@ -134,7 +158,7 @@ export function kernelFunction(name: string, kernel: Kernel, given: Level, origi
   const body = scratch.own > 0 ? [`char *const own = ${own};`, ...text] : text
   const needed = scratchBytes(kernel, level) > 0
   const parameters = [
-    ...kernel.inputs.map((input, i) => pointerText(input.type.dtype, `x${i}`, true)),
+    ...kernel.inputs.map((input, i) => pointerText(input.stored ? 'u16' : input.type.dtype, `x${i}`, true)),
     ...pointers.results.map(({ pointer, dtype }) => pointerText(dtype, pointer, false)),
     ...(needed ? ['char *scratch'] : []),
     ...(shared ? ['struct glowplug_team *team'] : []),

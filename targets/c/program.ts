@@ -2,7 +2,7 @@ import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import type { Program } from '../../compiler/memory/program.ts'
-import type { EntryProgram } from '../../compiler/target.ts'
+import type { EntryProgram, WayChoice } from '../../compiler/target.ts'
 import { aloneLines, type Called, teamLines } from './entry.ts'
 import { kernelFunction } from './function.ts'
 import type { Level } from './level.ts'
@@ -16,6 +16,8 @@ export interface ProgramTextOptions {
   attributes(exported: string): string
   /** Whether a long file is one that several compilers can work on at once; see `intoParts`. Default false. */
   readonly divided?: boolean
+  /** By entry, which ways its kernels take. Default: those of the level, in all. */
+  readonly ways?: readonly WayChoice[]
 }
 
 /** What the threads of a team can do in an entry. */
@@ -46,9 +48,10 @@ export function programWithSharing(
   name: string,
   entries: readonly EntryProgram[],
   level: Level,
-  { attributes, divided = false }: ProgramTextOptions,
+  { attributes, divided = false, ways }: ProgramTextOptions,
 ): ProgramText {
-  const named = nameKernels(entries)
+  const levels = new Map(entries.map(({ program }, i) => [program, ways ? { ...level, chosen: ways[i]! } : level]))
+  const named = nameKernels(entries, levels)
   const origins = new Map<string, string>()
   for (const { program } of entries) {
     for (const instruction of program.instructions) {
@@ -58,7 +61,7 @@ export function programWithSharing(
     }
   }
   const functions = new Map(
-    [...named.kernels].map(([called, kernel]) => [
+    [...named.kernels].map(([called, { kernel, level }]) => [
       called,
       kernelFunction(called, kernel, level, origins.get(called) ?? 'derived'),
     ]),
@@ -100,27 +103,29 @@ type CalledOf = (program: Program, own: string) => Called
 type NameOf = (program: Program, own: string) => string
 
 interface KernelNames {
-  /** Each distinct kernel under the name of its function. */
-  readonly kernels: ReadonlyMap<string, Kernel>
+  /** Each distinct kernel under the name of its function, and the level that it is made at. */
+  readonly kernels: ReadonlyMap<string, { readonly kernel: Kernel; readonly level: Level }>
   /** The name of the function that a program calls by a name of its own. */
   readonly nameOf: NameOf
 }
 
-/** Programs name their kernels apart; in one file equal kernels share a name, and others must not. */
-function nameKernels(entries: readonly EntryProgram[]): KernelNames {
+/** Programs name their kernels apart; in one file kernels that are equal, and made in one way, share a name, and others must not. */
+function nameKernels(entries: readonly EntryProgram[], levels: ReadonlyMap<Program, Level>): KernelNames {
   const names = new Map<string, string>()
-  const kernels = new Map<string, Kernel>()
+  const kernels = new Map<string, { readonly kernel: Kernel; readonly level: Level }>()
   const called = new Map<Program, Map<string, string>>()
   for (const { program } of entries) {
     const own = new Map<string, string>()
+    const level = levels.get(program)!
     for (const [base, kernel] of program.kernels) {
       const signature = kernelSignature(kernel)
-      let name = names.get(signature)
+      const key = `${level.chosen?.get(signature) ?? ''}\n${signature}`
+      let name = names.get(key)
       if (name === undefined) {
         name = base
         for (let n = 2; kernels.has(name); n++) name = `${base}_${n}`
-        names.set(signature, name)
-        kernels.set(name, kernel)
+        names.set(key, name)
+        kernels.set(name, { kernel, level })
       }
       own.set(base, name)
     }

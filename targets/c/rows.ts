@@ -14,6 +14,7 @@ import { argMax, argMin, cumSum, topKIndices } from './kernels/order.ts'
 import { pad } from './kernels/pad.ts'
 import { avgPool, maxPool } from './kernels/pool.ts'
 import { linear, matmul } from './kernels/product.ts'
+import { recurrence } from './kernels/recurrent/index.ts'
 import { reduceMax, reduceMin, reduceProd, reduceSum } from './kernels/reduce.ts'
 import { rotaryEmbedding } from './kernels/rotaryEmbedding.ts'
 import { scatterNd } from './kernels/scatter.ts'
@@ -66,4 +67,5 @@ export const rows = {
   attention,
   embeddingBag,
   rotaryEmbedding,
+  recurrence,
 } as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

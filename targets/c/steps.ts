@@ -89,13 +89,19 @@ interface Form {
   readonly apart: (text: string) => string
 }
 
-function evaluate(steps: readonly Step[], prefix: string, anchor: string | undefined, form: Form): Evaluation {
+function evaluate(
+  steps: readonly Step[],
+  prefix: string,
+  anchor: string | undefined,
+  form: Form,
+  last = steps.length - 1,
+): Evaluation {
   const stepwise = isStepwise(steps)
   const names: string[] = []
   const moving: boolean[] = []
   const invariant: string[] = []
   const lines: string[] = []
-  for (const [i, step] of steps.entries()) {
+  for (const [i, step] of steps.slice(0, last + 1).entries()) {
     const name = `${prefix}${i}`
     if (step.kind === 'anchor') {
       assertInvariant(anchor !== undefined, 'a step reads the anchor where there is none')
@@ -117,7 +123,7 @@ function evaluate(steps: readonly Step[], prefix: string, anchor: string | undef
     const text = stepwise && product ? form.apart(computed) : computed
     ;(moves ? lines : invariant).push(`const ${form.type(step.dtype)} ${name} = ${text};`)
   }
-  return { invariant, lines, values: names, value: names.at(-1)!, dtype: steps.at(-1)!.dtype }
+  return { invariant, lines, values: names, value: names.at(-1)!, dtype: steps[last]!.dtype }
 }
 
 /** One element at a position. */
@@ -137,7 +143,10 @@ export function evaluateScalar(
   })
 }
 
-/** `count` elements from a position on, in one vector; lanes beyond are computed from zeros and mean nothing. */
+/**
+ * `count` elements from a position on, in one vector; lanes beyond are computed from zeros and mean nothing. With `last`, up to that step
+ * alone; `made` has the text of loads that are not simply read.
+ */
 export function evaluateVector(
   steps: readonly Step[],
   position: Position,
@@ -146,11 +155,16 @@ export function evaluateVector(
   level: Level,
   anchor?: string,
   prefix = 't',
+  last?: number,
+  made?: ReadonlyMap<Step, string>,
 ): Evaluation {
   const lanes = lanesOf(level)
-  return evaluate(steps, prefix, anchor, {
+  const form: Form = {
     type: (dtype) => (laneKind(dtype) === 'single' ? 'vf' : 'vi'),
-    load: ({ input, access, dtype }) => {
+    load: (step) => {
+      const { input, access, dtype } = step
+      const known = made?.get(step)
+      if (known) return known
       const stride = access.strides.at(-1) ?? 0
       const kind = laneKind(dtype)
       const pointer = inputs[input]!
@@ -171,7 +185,8 @@ export function evaluateVector(
     },
     apply: (step, args) => expressionOf(step.op).vector!(args, step.dtype, step.attributes)!,
     apart: (text) => `APART(${text})`,
-  })
+  }
+  return evaluate(steps, prefix, anchor, form, last)
 }
 
 /** A vector of the `count` elements from an index on, the other lanes zero. */

@@ -2,7 +2,7 @@ import { dtypeFacts } from '../../compiler/graph/dtype.ts'
 import type { Node } from '../../compiler/graph/node.ts'
 import { blockedShape, type CompositeName, definitionOf } from '../../compiler/graph/ops/index.ts'
 import type { Target } from '../../compiler/target.ts'
-import { mayShare, packingOf, scratchBytes, storesRows } from './function.ts'
+import { mayShare, packingOf, scratchBytes, storesAs, storesRows } from './function.ts'
 import { type Level, lanesOf } from './level.ts'
 import { type Row, rows } from './rows.ts'
 import { isVectorProgram } from './steps.ts'
@@ -12,7 +12,9 @@ export type Answers = Pick<
   Target,
   | 'keeps'
   | 'lowers'
+  | 'precision'
   | 'channelBlock'
+  | 'channelsAtOnce'
   | 'blocks'
   | 'fusesAfter'
   | 'fusesBefore'
@@ -23,6 +25,7 @@ export type Answers = Pick<
   | 'storesRows'
   | 'scratch'
   | 'pack'
+  | 'stores'
   | 'alignment'
 >
 
@@ -53,7 +56,9 @@ export const answersAt = (level: Level): Answers => ({
     const row = rowOf(node.op)
     return row?.kind === 'template' && row.lowers?.(node, level) === true
   },
+  ...(level.precision && { precision: level.precision }),
   channelBlock: lanesOf(level),
+  channelsAtOnce: level.multiplyAdd.half ? lanesOf(level) / 2 : lanesOf(level),
   blocks: (convolution) => {
     const row = rowOf(convolution.op === 'conv' ? 'blockedConv' : 'blockedConvInteger')
     return row?.kind === 'template' && row.lowers?.(inBlocks(convolution, lanesOf(level)), level) !== true
@@ -79,5 +84,6 @@ export const answersAt = (level: Level): Answers => ({
   storesRows: (kernel) => storesRows(kernel, level),
   scratch: (kernel) => scratchBytes(kernel, level),
   pack: (kernel, index) => packingOf(kernel, index, level),
+  stores: (kernel, index, as) => storesAs(kernel, index, as, level),
   alignment: 64,
 })

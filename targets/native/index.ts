@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
-import type { EntryProgram, Target } from '../../compiler/target.ts'
-import { levelWith, type TargetOptions } from '../c/level.ts'
+import type { Code, EntryProgram, Target, WayChoice } from '../../compiler/target.ts'
+import { waysOfKernel } from '../c/function.ts'
+import { levelWith, sectionOf, type TargetOptions } from '../c/level.ts'
 import { countParts, firstPart } from '../c/parts.ts'
 import { programWithSharing } from '../c/program.ts'
 import { answersAt, hasKernel } from '../c/target.ts'
 import { hostPlatform } from './candidates.ts'
 import { type Compiler, CompilerMissing, findCompiler } from './compiler.ts'
+import { lackingHere } from './lacking.ts'
 import { type NativeLevel, type PlatformName, platformNames, platforms } from './levels.ts'
 import { codeHeader } from './sources.ts'
 import { addonObject, compileAddon } from './toolchain.ts'
@@ -17,9 +19,18 @@ export type { PlatformName } from './levels.ts'
 /** Work that threads divide is worth calling them from here on: to wake one takes 20 microseconds. */
 const worthCalling = 50_000
 
-/** C of a model for a level, and what it says about itself to the addon. */
-export function nativeText(name: string, entries: readonly EntryProgram[], { level, needs }: NativeLevel): string {
-  const { text, sharing } = programWithSharing(name, entries, level, { attributes: () => 'static ', divided: true })
+/** C of a model for a level, and what it says about itself to the addon. `ways`, by entry, are those that kernels take. */
+export function nativeText(
+  name: string,
+  entries: readonly EntryProgram[],
+  { level, needs }: NativeLevel,
+  ways?: readonly WayChoice[],
+): string {
+  const { text, sharing } = programWithSharing(name, entries, level, {
+    attributes: () => 'static ',
+    divided: true,
+    ...(ways && { ways }),
+  })
   const rows = entries.map(({ export: exported, program }, i) => {
     const { constants, mutable, activations } = program.regions
     const { ownBytes, nanoseconds } = sharing[i]!
@@ -36,17 +47,9 @@ export function nativeText(name: string, entries: readonly EntryProgram[], { lev
   return [text, ...(countParts(text) > 1 ? firstPart(tables) : tables), ''].join('\n')
 }
 
-const targetAt = (level: NativeLevel, compiler: Compiler): Target => ({
-  name: 'native',
-  level: level.name,
-  ...answersAt(level.level),
-  unsupported: (node) => (hasKernel(node.op) ? undefined : `native has no kernel for ${node.op}`),
-  prepare() {
-    // Whoever emits learns of a failure.
-    addonObject(compiler).catch(() => undefined)
-  },
-  async emit(name, entries) {
-    const source = nativeText(name, entries, level)
+const targetAt = (level: NativeLevel, compiler: Compiler): Target => {
+  const emit = async (name: string, entries: readonly EntryProgram[], ways?: readonly WayChoice[]): Promise<Code> => {
+    const source = nativeText(name, entries, level, ways)
     const { bytes } = await compileAddon(source, level, compiler)
     return {
       kind: 'addon',
@@ -57,8 +60,31 @@ const targetAt = (level: NativeLevel, compiler: Compiler): Target => ({
       source,
       toolchain: { [`native-${compiler.platform}`]: `${compiler.family} ${compiler.version}, ${compiler.linker}` },
     }
-  },
-})
+  }
+  return {
+    name: 'native',
+    level: level.name,
+    ...answersAt(level.level),
+    unsupported: (node) => (hasKernel(node.op) ? undefined : `native has no kernel for ${node.op}`),
+    prepare() {
+      // Whoever emits learns of a failure.
+      addonObject(compiler).catch(() => undefined)
+    },
+    tuning: {
+      section: sectionOf(level.level),
+      lacks: () => lackingHere(compiler.platform, level),
+      ways: (kernel) => waysOfKernel(kernel, level.level),
+      choosing: (chosen) => targetAt({ ...level, level: { ...level.level, chosen } }, compiler),
+      emit: (name, entries) =>
+        emit(
+          name,
+          entries,
+          entries.map(({ ways }) => ways),
+        ),
+    },
+    emit: (name, entries) => emit(name, entries),
+  }
+}
 
 /**
  * Native code for a platform, by default that of this machine, as one target for each level, the most demanding first. Throws

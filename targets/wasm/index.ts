@@ -1,7 +1,8 @@
 import { reject } from '../../compiler/graph/problem.ts'
 import { byteSize, printType } from '../../compiler/graph/type.ts'
-import type { Target } from '../../compiler/target.ts'
-import { type Level, levelWith, simd128, type TargetOptions } from '../c/level.ts'
+import type { Code, EntryProgram, Target, WayChoice } from '../../compiler/target.ts'
+import { waysOfKernel } from '../c/function.ts'
+import { type Level, levelWith, sectionOf, simd128, type TargetOptions } from '../c/level.ts'
 import { type ProgramTextOptions, programText } from '../c/program.ts'
 import { answersAt, hasKernel } from '../c/target.ts'
 import { compileToWasm, prepareCompiler, toolchainVersion } from './toolchain.ts'
@@ -29,28 +30,43 @@ const targetAt = (level: Level): Target => ({
     return undefined
   },
   prepare: prepareCompiler,
-  async emit(name, entries) {
-    for (const { entry, program } of entries) {
-      const { constants, mutable, activations } = program.regions
-      const total = constants + mutable + activations
-      if (total > addressLimit) {
-        reject(
-          'too-large',
-          `${name}${entries.length > 1 ? `, entry '${entry}',` : ''} needs ${constants} bytes of constants, ${mutable} of inputs and outputs and ${activations} of activations; wasm addresses ${addressLimit} in all`,
-        )
-      }
-    }
-    const source = programText(name, entries, level, wasmText)
-    const { bytes } = await compileToWasm(source)
-    return {
-      kind: 'wasm',
-      level: level.name,
-      extension: 'wasm',
-      bytes,
-      source,
-      toolchain: { '@yowasp/clang': await toolchainVersion() },
-    }
+  tuning: {
+    section: sectionOf(level),
+    lacks: () => [],
+    ways: (kernel) => waysOfKernel(kernel, level),
+    choosing: (chosen) => targetAt({ ...level, chosen }),
+    emit: (name, entries) =>
+      emitAt(
+        level,
+        name,
+        entries,
+        entries.map(({ ways }) => ways),
+      ),
   },
+  emit: (name, entries) => emitAt(level, name, entries),
 })
+
+async function emitAt(level: Level, name: string, entries: readonly EntryProgram[], ways?: readonly WayChoice[]): Promise<Code> {
+  for (const { entry, program } of entries) {
+    const { constants, mutable, activations } = program.regions
+    const total = constants + mutable + activations
+    if (total > addressLimit) {
+      reject(
+        'too-large',
+        `${name}${entries.length > 1 ? `, entry '${entry}',` : ''} needs ${constants} bytes of constants, ${mutable} of inputs and outputs and ${activations} of activations; wasm addresses ${addressLimit} in all`,
+      )
+    }
+  }
+  const source = programText(name, entries, level, { ...wasmText, ...(ways && { ways }) })
+  const { bytes } = await compileToWasm(source)
+  return {
+    kind: 'wasm',
+    level: level.name,
+    extension: 'wasm',
+    bytes,
+    source,
+    toolchain: { '@yowasp/clang': await toolchainVersion() },
+  }
+}
 
 export const wasm: Target = wasmTarget()

@@ -160,6 +160,20 @@ test('IR-19 a detector has one relayout for each of its heads', () => {
   assert.is(layout.nodes.filter(({ op, type }) => op === 'concat' && type.shape.length === 5).length, 3)
 })
 
+test('IR-19 branches and heads of few channels stay in blocks, of which halves are computed', () => {
+  const graph = network([1, 3, 32, 32], ({ conv, relu, add, join }, image) => {
+    const x = relu(conv(relu(conv(image, 32, 3, { stride: 2 })), 64, 1))
+    const branch = () => conv(relu(conv(conv(x, 8, 1), 16, 3)), 16, 3)
+    const joined = relu(add(conv(join(branch(), branch()), 64, 1), x))
+    const deep = relu(conv(joined, 64, 3, { groups: 64, stride: 2 }))
+    return [conv(joined, 6, 1), conv(deep, 4, 1), conv(relu(conv(deep, 256, 1)), 6, 3)]
+  })
+  const { layout } = layOut(graph)
+  assert.is(countOf(layout, 'conv'), 0)
+  // Behind each of the outputs.
+  assert.ok(countOf(layout, ...movements) <= 6)
+})
+
 test('IR-19 a network that goes down and up again, with joins between, is in blocks throughout', () => {
   const graph = network([1, 3, 32, 32], ({ conv, relu, pool, double, join }, image) => {
     const first = relu(conv(image, 32, 3))

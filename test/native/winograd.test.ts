@@ -36,7 +36,8 @@ for (const compiler of ['gcc', 'clang']) {
 
 if (tried.size > 0)
   test('every way to divide the work is among those that were tried', () => {
-    for (const way of ['panels', 'unit', 'rest', 'chunks', 'groups left', 'jobs', 'sections']) assert.ok(tried.has(way), way)
+    for (const way of ['panels', 'unit', 'rest', 'chunks', 'phases', 'groups left', 'jobs', 'sections'])
+      assert.ok(tried.has(way), way)
   })
 
 test.run()

@@ -18,6 +18,8 @@ import { inputsOf, programOf, together } from '../support/kernelProgram.ts'
 import { levelsHere, machineOf } from '../support/machines.ts'
 import { productSuite } from '../support/productCases.ts'
 import { runRecorded } from '../support/recorded.ts'
+import { shortRowSuite } from '../support/shortRowCases.ts'
+import { storedSuite } from '../support/storedCases.ts'
 import { winogradSuite } from '../support/winogradCases.ts'
 
 const compiler = process.env.GLOWPLUG_COMPILER!
@@ -31,7 +33,9 @@ const some = {
 }
 const machines = levelsHere('kernels').map((native): Machine => {
   const machine = machineOf(compiler, native, [...flags, '-fsanitize=address,undefined'])
-  const { widen, ...level } = machine.level
+  const { widen, loadHalves, multiplyAdd: given, ...others } = machine.level
+  const { element, ...multiplyAdd } = given
+  const level = { ...others, multiplyAdd }
   return { ...machine, level: level.some ? { ...level, some } : level, gap: 64 }
 })
 
@@ -41,6 +45,7 @@ for (const machine of machines) {
     ...anchoredSuites(50),
     ...integerSuites(55),
     blockedIntegerSuite(155, lanesOf(machine.level)),
+    shortRowSuite(58, 40),
   ])
     test(`${suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () => executeSuite(machine, suite))
 
@@ -49,9 +54,15 @@ for (const machine of machines) {
     return executeSuite({ ...machine, level }, suite)
   })
 
-  const blocked = blockedSuite(machine.level, 60, 40)
-  test(`${blocked.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>
-    executeSuite({ ...machine, level: blocked.level }, blocked.suite))
+  for (const operands of ['f32', ...(machine.level.bf16Pairs ? ['rounded' as const] : []), 'bf16', 'f16'] as const) {
+    const stored = storedSuite(machine.level, 58, 24)
+    test(`${stored.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>
+      executeSuite({ ...machine, level: stored.level }, stored.suite))
+
+    const blocked = blockedSuite(machine.level, 60, operands === 'f32' ? 40 : 16, false, operands)
+    test(`${blocked.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>
+      executeSuite({ ...machine, level: blocked.level }, blocked.suite))
+  }
 
   const winograd = winogradSuite(machine.level, 57, 16)
   test(`${winograd.suite.name}: no access outside of tensors, nothing undefined (${machine.name})`, () =>

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import { lanesOf } from '../../targets/c/level.ts'
 import { anchoredSuites } from '../support/anchoredCases.ts'
-import { blockedIntegerSuite } from '../support/blockedIntegerCases.ts'
+import { blockedIntegerSuite, windowSuite } from '../support/blockedIntegerCases.ts'
 import { executeSuite } from '../support/executable.ts'
 import { integerSuites } from '../support/integerCases.ts'
 import { together } from '../support/kernelProgram.ts'
@@ -38,6 +38,14 @@ if (compiler)
       const { level: given } = machineOf(compiler, native, flags)
       const { suite, level } = productSuite({ ...given, some: loops }, 62, 8)
       return executeSuite({ ...machineOf(compiler, native, flags), level, gap: 64 }, suite)
+    })
+
+if (compiler)
+  for (const native of levelsHere('convolutions of bytes under sanitizers').slice(0, 1))
+    test(`a few convolutions of bytes touch nothing but their tensors (${compiler}, ${native.name})`, () => {
+      const machine = machineOf(compiler, native, ['-O0', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'])
+      const level = { ...machine.level, chosen: { get: () => 'winograd4' } }
+      return executeSuite({ ...machine, level, gap: 64 }, windowSuite(67, lanesOf(level), 6))
     })
 
 test.run()

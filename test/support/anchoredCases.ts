@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import type { Access, Anchor, Kernel, Step } from '../../compiler/fuse/kernel.ts'
+import type { Access, Anchor, Kernel, KernelInput, Step, StoredFloat } from '../../compiler/fuse/kernel.ts'
 import {
   createBuilder,
   type DType,
@@ -10,6 +10,8 @@ import {
   inferType,
   isFloat,
   ModelProblem,
+  recurrentActivations,
+  recurrentCells,
   type Shape,
   type TensorType,
 } from '../../compiler/graph/index.ts'
@@ -36,7 +38,7 @@ type Afterwards = (typeof afterwards)[number]
 /** A kernel of an anchor and steps behind it, the last of which is stored, and that numbered `also`; operands that the steps read come after those of the anchor. */
 export function withSteps(
   anchor: Anchor,
-  operands: readonly { readonly type: TensorType; readonly constant: boolean }[],
+  operands: readonly KernelInput[],
   after: Afterwards,
   prologue?: readonly Step[],
   also?: number,
@@ -98,6 +100,8 @@ interface Drawn {
   readonly attributes: Record<string, unknown>
   /** Operands known at build. */
   readonly constants: readonly number[]
+  /** Of these, those that are stored in 16 bits. */
+  readonly stored?: Readonly<Record<number, StoredFloat | undefined>>
 }
 
 const repeat = (count: number, low: number, high: number) => fc.array(small(low, high), { minLength: count, maxLength: count })
@@ -230,10 +234,13 @@ const rows: fc.Arbitrary<Drawn> = fc
     shape: shapes,
     axis: small(0, 3),
     parameters: small(0, 2),
+    // Rows of two classes, where not 0.
+    pairs: fc.oneof({ arbitrary: fc.constant(0), weight: 4 }, { arbitrary: small(1, 70), weight: 1 }),
   })
-  .map(({ op, dtype, shape, axis, parameters }): Drawn => {
+  .map(({ op, dtype, shape: any, axis, parameters, pairs }): Drawn => {
     const type = (of: Shape): TensorType => ({ dtype, shape: of })
-    const at = axis % shape.length
+    const shape = pairs > 0 ? [pairs, 2] : any
+    const at = pairs > 0 ? 1 : axis % shape.length
     if (op === 'softmax' || op === 'logSoftmax') return { op, operands: [type(shape)], attributes: { axis: at }, constants: [] }
     const normalised = shape.slice(at)
     const extra = Array.from({ length: Math.min(parameters, op === 'layerNorm' ? 2 : 1) }, () => type(normalised))
@@ -392,6 +399,52 @@ const bags: fc.Arbitrary<Drawn> = fc
     }
   })
 
+const recurrences: fc.Arbitrary<Drawn> = fc
+  .record({
+    kind: fc.constantFrom('lstm' as const, 'lstm' as const, 'gru' as const, 'rnn' as const),
+    dtype: dtypesOf,
+    length: small(0, 4),
+    batch: fc.constantFrom(1, 1, 2, 3, 5, 7, 13),
+    hidden: fc.constantFrom(1, 3, 4, 7, 8, 12, 16, 17, 24, 32, 40, 50, 64, 70),
+    reverse: fc.constantFrom([false], [true], [false, true], [true, true]),
+    more: small(0, 2),
+    options: fc.record({ coupled: fc.boolean(), linearBeforeReset: fc.boolean(), clip: fc.constantFrom(0, 0, 0.5) }),
+    functions: fc.constantFrom('usual' as const, 'usual' as const, 'others' as const, 'apart' as const),
+    first: small(0, 10),
+    stored: fc.constantFrom<StoredFloat | undefined>(undefined, undefined, 'bf16', 'f16'),
+    packed: fc.boolean(),
+  })
+  .map(({ kind, dtype, length, batch, hidden, reverse, more, options, functions, first, packed, stored }): Drawn => {
+    const { gates, states, activations: count } = recurrentCells[kind]
+    const directions = reverse.length
+    const type = (shape: Shape): TensorType => ({ dtype, shape })
+    const usual = kind === 'rnn' ? ['tanh'] : ['sigmoid', 'tanh', 'tanh'].slice(0, count)
+    const names = Object.keys(recurrentActivations)
+    const others = Array.from({ length: count }, (_, i) => names[(first + 3 * i) % names.length]!)
+    const activations = reverse.flatMap((_, d) => (functions === 'usual' || (functions === 'apart' && d === 0) ? usual : others))
+    const parameters = functions === 'others' ? activations.map((_, i) => [0.5, 0.75, 1][i % count]!) : []
+    const linearBeforeReset = kind === 'gru' && options.linearBeforeReset
+    const width = kind === 'lstm' ? 3 * hidden : linearBeforeReset ? hidden : 0
+    return {
+      op: 'recurrence',
+      operands: [
+        type([length, batch, directions * gates * hidden]),
+        type([directions, gates * hidden, hidden]),
+        type([states, directions, batch, hidden]),
+        ...(more > 0 ? [{ dtype: 'i32' as const, shape: [batch] }] : []),
+        ...(more > 1 && width > 0 ? [type([directions, width])] : []),
+      ],
+      // Functions without bounds would let states grow with every step.
+      attributes: {
+        ...{ ...options, clip: functions === 'usual' ? options.clip : 0.5 },
+        ...{ linearBeforeReset, kind, reverse, activations, alpha: parameters, beta: parameters },
+      },
+      constants: packed ? [1] : [],
+      // The weights have few enough bits for either.
+      ...(packed && dtype === 'f32' && { stored: { 1: stored } }),
+    }
+  })
+
 /** Indices within the table, from both ends where they may be negative; NaN and equal elements among those that are ordered. */
 function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
   if (anchor.op.startsWith('arg') || anchor.op === 'topKIndices')
@@ -408,6 +461,10 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
     return valuesOf(type, seed).map((value, k) =>
       type.dtype === 'bool' ? Number(value % 3 !== 0) : k % 3 === 1 ? Number.NEGATIVE_INFINITY : value,
     )
+  // Steps of which the last sees the first clearly, and as many of them as may be, or more.
+  if (anchor.op === 'recurrence' && i === 1) return valuesOf(type, seed + i).map((value) => value / 8)
+  if (anchor.op === 'recurrence' && i === 3)
+    return valuesOf(type, seed).map((value) => value % (anchor.operands[0]!.shape[0]! + 2))
   const [table, indices] = anchor.op === 'embeddingBag' ? [1, 0] : [0, 1]
   if (!['gather', 'embeddingBag'].includes(anchor.op) || i !== indices) return valuesOf(type, seed + i)
   const extent = anchor.operands[table]!.shape[(anchor.attributes.axis as number | undefined) ?? 0]!
@@ -425,7 +482,10 @@ function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case
     const float = isFloat(anchor.type.dtype)
     // Nothing is fused behind a scatter: it stays alone, as targets ask of what checks its operands.
     const usable: Afterwards = (float && given.op !== 'scatterNd') || after === 'plain' ? after : 'plain'
-    const operands = given.operands.map((type, i) => ({ type, constant: given.constants.includes(i) }))
+    const operands = given.operands.map((type, i) => {
+      const stored = given.stored?.[i]
+      return { type, constant: given.constants.includes(i), ...(stored && { stored }) }
+    })
     const prologue: Step[] | undefined =
       given.op.startsWith('reduce') && square
         ? [
@@ -498,6 +558,7 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['attention', attentions, 60],
   ['rotary embedding', rotations, 60],
   ['embedding bags', bags, 60],
+  ['recurrent layers', recurrences, 50],
   ['gather and pad', movements, 60],
   ['positions of extremes, sorting and running sums', orders, 90],
   ['scatter', scatters, 50],

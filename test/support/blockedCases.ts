@@ -1,9 +1,10 @@
 // Random convolutions and pools over blocks of channels, for every level: each with one of the ways that its template offers.
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import type { Kernel } from '../../compiler/fuse/kernel.ts'
+import type { Kernel, StoredFloat } from '../../compiler/fuse/kernel.ts'
 import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { elementCount, type Shape, type TensorType } from '../../compiler/graph/index.ts'
+import { elementsOf, scalarBytes } from '../../compiler/graph/scalar.ts'
 import { candidatesOf } from '../../targets/c/kernels/blocked/index.ts'
 import type { AnchoredKernel } from '../../targets/c/kernels/template.ts'
 import { type Level, lanesOf } from '../../targets/c/level.ts'
@@ -75,21 +76,27 @@ const drawn: fc.Arbitrary<Drawn> = fc
       .map((window) => ({ ...given, ...window })),
   )
 
-/** Deterministic multiples of 1/64 below 2. */
-function valuesOf(count: number, seed: number): number[] {
+/** Deterministic multiples of 1/64, or a smaller fraction, not beyond 2. */
+function valuesOf(count: number, seed: number, fraction = 64): number[] {
   let state = seed * 2654435761 + 1
   return Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) | 0
-    return ((state >>> 8) % 257) / 64 - 2
+    return ((state >>> 8) % (4 * fraction + 1)) / fraction - 2
   })
 }
 
+/** Of these, bf16 has no more than every other one near 2, and some lie in the middle between two that it has. */
+const roundedFraction = 512
+
+const asBf16 = (values: readonly number[]): number[] =>
+  values.map((value) => (Number.isNaN(value) ? value : elementsOf('bf16', scalarBytes('bf16', value)).get(0)))
+
 /** The input `[batch, ceil(channels / block), …size, block]`, with NaN where a lane has no channel: nothing may come of it. */
-function blockedValues(type: TensorType, channels: number, seed: number): number[] {
+function blockedValues(type: TensorType, channels: number, seed: number, fraction?: number): number[] {
   const block = type.shape.at(-1)!
   const blocks = type.shape[1]!
   const volume = elementCount(type.shape.slice(2, -1))
-  return valuesOf(elementCount(type.shape), seed).map((value, i) => {
+  return valuesOf(elementCount(type.shape), seed, fraction).map((value, i) => {
     const channel = (Math.floor(i / (volume * block)) % blocks) * block + (i % block)
     return channel < channels ? value : Number.NaN
   })
@@ -131,38 +138,76 @@ function kernelOf(given: Drawn, block: number): { readonly kernel: Kernel; reado
   return { kernel: withSteps(anchor, typed, given.after), channels }
 }
 
+/** What is multiplied: f32, both operands rounded to bf16, or f32 with weights that are stored in 16 bits. */
+export type BlockedOperands = 'f32' | 'rounded' | StoredFloat
+
+/** The kernel with its weights stored as asked, if it has a way to read them so. */
+function storedKernel(kernel: Kernel, as: BlockedOperands, level: Level): Kernel {
+  if (as === 'f32' || as === 'rounded' || kernel.anchor!.op !== 'blockedConv' || !kernel.inputs[1]!.constant) return kernel
+  const stored = { ...kernel, inputs: kernel.inputs.map((input, i) => (i === 1 ? { ...input, stored: as } : input)) }
+  return candidatesOf(stored as AnchoredKernel, level).length > 0 ? stored : kernel
+}
+
 /** Drawn cases with one of their candidates chosen each; the level of the suite knows which. */
 export function blockedSuite(
   given: Level,
   seed: number,
   count: number,
   teams = false,
+  operands: BlockedOperands = 'f32',
 ): { readonly suite: KernelSuite; readonly level: Level } {
-  // A slow machine divides even small kernels.
-  const level: Level = { ...given, exact: true, teams, ...(teams ? { multiplyAddsPerNanosecond: 0.01 } : {}) }
+  const level: Level = {
+    ...given,
+    exact: true,
+    teams,
+    // A slow machine divides even small kernels.
+    ...(teams ? { multiplyAddsPerNanosecond: 0.01 } : {}),
+    ...(operands === 'rounded' ? { precision: 'bf16' } : {}),
+  }
   const lanes = lanesOf(level)
   const chosen = new Map<string, string>()
   const taken: string[] = []
+  const expected: Case[] = []
   const cases = fc.sample(drawn, { numRuns: count, seed }).flatMap((given, k): Case[] => {
     const found = kernelOf(given, lanes)
     if (!found) return []
-    const { kernel, channels } = found
+    const { channels } = found
+    const kernel = storedKernel(found.kernel, operands, level)
+    let rounds = false
     if (kernel.anchor!.op === 'blockedConv') {
-      const candidates = candidatesOf(kernel as AnchoredKernel, level)
+      const all = candidatesOf(kernel as AnchoredKernel, level)
+      const rounding = all.filter(({ name }) => name.includes(' bf16'))
+      rounds = rounding.length > 0
+      const candidates = rounds ? rounding : all
       const { name } = candidates[given.pick % candidates.length]!
       chosen.set(kernelSignature(kernel), name)
       taken.push(name)
     }
-    const inputs = kernel.inputs.map(({ type }, i) => {
+    const values = kernel.inputs.map(({ type }, i) => {
       const blocked = i === 0 && given.kind !== 'plain' && kernel.anchor!.op === 'blockedConv'
-      return bytesOf(type, blocked ? blockedValues(type, channels, k) : valuesOf(elementCount(type.shape), k + i))
+      const fraction = rounds && i < 2 ? roundedFraction : undefined
+      return blocked ? blockedValues(type, channels, k, fraction) : valuesOf(elementCount(type.shape), k + i, fraction)
     })
-    return [{ kernel, inputs }]
+    const bytes = (of: readonly (readonly number[])[]) => of.map((list, i) => bytesOf(kernel.inputs[i]!.type, list))
+    expected.push({ kernel, inputs: bytes(values.map((list, i) => (rounds && i < 2 ? asBf16(list) : list))) })
+    return [{ kernel, inputs: bytes(values) }]
   })
   assert.ok(cases.length > count / 2, `only ${cases.length} cases are valid`)
   assert.ok(new Set(taken).size > 5, `only ${[...new Set(taken)]} are tried`)
+  const ways = {
+    f32: /^direct \d/,
+    rounded: /^direct bf16/,
+    bf16: /^direct (widened|expanded)/,
+    f16: /^direct (widened|expanded)/,
+  }
+  const tried = taken.filter((name) => ways[operands].test(name)).length
+  assert.ok(tried > count / 4, `${operands} is tried in ${tried} of ${count} cases`)
   return {
-    suite: { name: 'convolutions and pools over blocks of channels', cases, check: (outputs) => checkAnchored(cases, outputs) },
+    suite: {
+      name: `convolutions and pools over blocks of channels${operands === 'f32' ? '' : `, ${operands}`}`,
+      cases,
+      check: (outputs) => checkAnchored(expected, outputs),
+    },
     level: { ...level, chosen },
   }
 }

@@ -87,6 +87,49 @@ const layers = (block: number): fc.Arbitrary<Layer> =>
         }),
     )
 
+/** What Winograd's algorithm takes, mostly, in sizes for which it need not pay: windows of 3×3 over bytes. */
+const windows = (block: number): fc.Arbitrary<Layer> =>
+  fc
+    .record({
+      dtypes: fc.constantFrom<readonly [DType, DType]>(['u8', 'i8'], ['u8', 'u8'], ['i8', 'i8']),
+      batch: fc.constantFrom(1, 1, 2),
+      depth: fc.constantFrom(0, 0, 2),
+      inputs: fc.constantFrom(1, 3, block, block + 3, 2 * block, 5 * block - 1, 200, 230),
+      outputs: fc.constantFrom(1, block - 1, block, block + 5, 2 * block, 4 * block, 5 * block + 2),
+      size: fc.oneof(repeat(2, 1, 13), fc.constantFrom([8, 12], [16, 4])),
+      before: repeat(2, 0, 2),
+      after: repeat(2, 0, 2),
+      zeros: repeat(2, 0, 1000),
+      perChannel: fc.boolean(),
+      bias: fc.boolean(),
+      steps: fc.constantFrom(...afterwards),
+    })
+    .map(({ dtypes, batch, depth, inputs, outputs, size, before, after, zeros: [zero, other], perChannel, bias, steps }) => {
+      const outer = depth ? [depth] : []
+      const every = (value: number) => [...outer, ...size].map(() => value)
+      return {
+        ...{ dtypes, bias, plain: false, after: steps },
+        input: [batch, inputs, ...outer, ...size],
+        weight: [outputs, inputs, ...outer.map(() => 1), 3, 3],
+        attributes: {
+          ...{ stride: every(1), dilation: every(1), groups: 1 },
+          before: [...outer.map(() => 0), ...before],
+          after: [...outer.map(() => 0), ...after],
+          inputZeroPoint: zeroOf(dtypes[0], zero!),
+          weightZeroPoint: weightZeros(dtypes[1], true, perChannel ? outputs : 1, other!),
+        },
+      }
+    })
+
+/** Windows of 3×3, `count` of them but for those that do not fit their image or are large. */
+export function windowSuite(seed: number, block: number, count: number): KernelSuite {
+  const drawn = fc.sample(windows(block), { numRuns: count, seed })
+  const small = drawn.filter(({ input, weight }) => [...input.slice(2), ...weight].reduce((a, b) => a * b, input[0]!) < 2e6)
+  const cases = small.flatMap((layer, i) => caseOf(layer, block, i) ?? [])
+  assert.ok(cases.length > drawn.length / 4, `only ${cases.length} cases are valid`)
+  return { name: 'blocked windows of integers', cases, check: (outputs) => checkEqual(cases, outputs) }
+}
+
 /** Whether kernels over blocks take them: of 16 bits without zero points. */
 const isTaken = ({ dtypes, attributes }: Layer): boolean => {
   const zeros = [[attributes.inputZeroPoint], attributes.weightZeroPoint] as number[][]

@@ -24,8 +24,21 @@ export function valuesOf({ dtype, shape }: TensorType, seed: number): number[] {
   })
 }
 
-/** What stands behind sums in i32: nothing; integers of 8 bits by one scale or one of each channel; a residual on numbers; several floats. */
-export const afterwards = ['plain', 'requantize', 'channels', 'residual', 'numbers', 'bytes'] as const
+/**
+ * What stands behind sums in i32: nothing; integers of 8 bits by one scale or one of each channel; a residual on numbers; several floats. The last
+ * three end as passes leave them, without bounds that conversions have anyhow: bytes by scales, with a residual, and of numbers that are no bytes.
+ */
+export const afterwards = [
+  'plain',
+  'requantize',
+  'channels',
+  'residual',
+  'numbers',
+  'bytes',
+  'rounded',
+  'joined',
+  'extreme',
+] as const
 export type Afterwards = (typeof afterwards)[number]
 
 /** A kernel of an anchor that gives i32 and steps behind it; `channel` are the strides of what each channel has for itself. Scales are such that most results are within the range of 8 bits. */
@@ -68,6 +81,20 @@ export function withSteps(
   }
   if (after === 'numbers')
     apply('add', [apply('mul', [cast(0, 'f32'), load('f32', byChannel)], 'f32'), load('f32', dense)], 'f32')
+  const rounded = (x: number, zero: number) => {
+    const whole = apply('round', [x], 'f32')
+    cast(zero === 0 ? whole : apply('add', [literal(zero), whole], 'f32'), 'u8')
+  }
+  const scaled = () => apply('mul', [cast(0, 'f32'), apply('mul', [load('f32', byChannel), literal(scale)], 'f32')], 'f32')
+  if (after === 'rounded') rounded(scaled(), shape.length % 2 === 0 ? 0 : 131)
+  if (after === 'joined') {
+    const whole = apply('round', [scaled()], 'f32')
+    const own = apply('minimum', [apply('maximum', [whole, literal(-93)], 'f32'), literal(162)], 'f32')
+    const other = apply('mul', [cast(load('u8', dense), 'f32'), literal(0.37)], 'f32')
+    rounded(apply('add', [apply('mul', [own, literal(1.31)], 'f32'), other], 'f32'), shape.length % 2 === 0 ? 7 : 0)
+  }
+  // Infinities, and of 0 no number, which becomes 0.
+  if (after === 'extreme') rounded(apply('mul', [cast(0, 'f32'), literal(Number.POSITIVE_INFINITY)], 'f32'), 17)
   if (after === 'bytes') cast(apply('bitwiseXor', [0, cast(load('i8', dense), 'i32')], 'i32'), 'u8')
   return { anchor, inputs, domain: shape, steps, results: lastOf(steps, { dtype: steps.at(-1)!.dtype, shape }) }
 }

@@ -44,6 +44,13 @@ const compilerMade =
     throw new Unwritable(`${op}, which only the compiler makes`)
   }
 
+/** The row of an op whose value is several results of a function. */
+const apart =
+  (op: OpName): Row =>
+  () => {
+    throw new Unwritable(`${op}, of which a model gets parts`)
+  }
+
 const text = (value: unknown): string => {
   // A name.
   if (typeof value === 'symbol') return value.description!
@@ -256,6 +263,10 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   storageCast: compilerMade('storageCast'),
   convInteger: convolution(() => 'convInteger', windowOptions),
   embeddingBag: compilerMade('embeddingBag'),
+  lstm: apart('lstm'),
+  gru: apart('gru'),
+  rnn: apart('rnn'),
+  recurrence: compilerMade('recurrence'),
   blockedConv: compilerMade('blockedConv'),
   blockedConvInteger: compilerMade('blockedConvInteger'),
   matmulInteger: plain,

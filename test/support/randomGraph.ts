@@ -21,6 +21,9 @@ import {
   ops,
   printGraph,
   type Quantization,
+  recurrentActivations,
+  recurrentCells,
+  reversals,
   type Shape,
   type StorageName,
   storages,
@@ -890,12 +893,75 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     const operands = { input, cos: s.ofShape(dtype, table), sin: s.ofShape(dtype, table) }
     return { operands, attributes: { interleaved: s.chance(2) } }
   },
+  lstm: (s) => {
+    const { operands, attributes, directions, batch, hidden } = recurrentLayer(s, 4, 3)
+    const dtype = operands.input.type.dtype
+    const peephole = operands.lengths && s.chance(2) ? s.ofShape(dtype, [directions, 3 * hidden]) : undefined
+    const cell = s.ofShape(dtype, [directions, batch, hidden])
+    return { operands: { ...operands, cell, peephole }, attributes: { ...attributes, coupled: s.chance(3) } }
+  },
+  gru: (s) => {
+    const { operands, attributes } = recurrentLayer(s, 3, 2)
+    return { operands, attributes: { ...attributes, linearBeforeReset: s.chance(2) } }
+  },
+  rnn: (s) => recurrentLayer(s, 1, 1),
+  recurrence: (s) => {
+    const kind = s.pick(['lstm', 'gru', 'rnn'] as const)
+    const { gates, states, activations } = recurrentCells[kind]
+    const { operands, attributes, directions, length, batch, hidden } = recurrentLayer(s, gates, activations)
+    const { input, recurrent, lengths } = operands
+    const { direction, ...rest } = attributes
+    const linearBeforeReset = kind === 'gru' && s.chance(2)
+    const width = kind === 'lstm' ? 3 * hidden : linearBeforeReset ? hidden : 0
+    const { dtype } = input.type
+    return {
+      operands: {
+        projected: s.ofShape(dtype, [length, batch, directions * gates * hidden]),
+        recurrent,
+        states: s.ofShape(dtype, [states, directions, batch, hidden]),
+        lengths,
+        extra: lengths && width > 0 && s.chance(2) ? s.ofShape(dtype, [directions, width]) : undefined,
+      },
+      attributes: { ...rest, kind, reverse: [...reversals(direction)], coupled: s.chance(3), linearBeforeReset },
+    }
+  },
   groupNorm: (s) => {
     const input = s.tensor(floats, 2)
     const groups = s.pick([1, 2, 3].filter((n) => input.type.shape[1]! % n === 0))
     const scale = maybe(s, () => channels(s, input)).value
     return { operands: { input, scale, shift: scale && s.chance(2) ? channels(s, input) : undefined }, attributes: { groups } }
   },
+}
+
+/** Operands and attributes that layers of all kinds have, of few and small numbers. */
+function recurrentLayer(s: Source, gates: number, functions: number) {
+  const [length, batch, features] = [s.pick([1, 2, 3, 4]), s.pick([1, 2, 3]), s.pick([1, 2, 3])]
+  const hidden = s.pick([1, 2, 3, 5])
+  const direction = s.pick(['forward', 'reverse', 'bidirectional'] as const)
+  const directions = reversals(direction).length
+  const dtype = s.pick(['f32', 'f32', 'f32', 'f64', 'f16'] as const)
+  const names = Object.keys(recurrentActivations) as (keyof typeof recurrentActivations)[]
+  const usual = s.chance(2)
+  const activations = Array.from({ length: functions * directions }, (_, i) =>
+    usual ? (functions > 1 && i % functions === 0 ? 'sigmoid' : 'tanh') : s.pick(names),
+  )
+  const parameters = usual || s.chance(2) ? [] : activations.map(() => s.pick([0.5, 0.25, 1]))
+  const lengths = s.chance(3)
+    ? s.constant({ dtype: 'i32', shape: [batch] }, (random) => Math.floor(random * (length + 1)))
+    : undefined
+  return {
+    ...{ directions, length, batch, hidden },
+    operands: {
+      input: s.ofShape(dtype, [length, batch, features]),
+      weight: s.ofShape(dtype, [directions, gates * hidden, features]),
+      recurrent: s.ofShape(dtype, [directions, gates * hidden, hidden]),
+      bias: s.ofShape(dtype, [directions, 2 * gates * hidden]),
+      hidden: s.ofShape(dtype, [directions, batch, hidden]),
+      lengths,
+    },
+    // Functions without bounds would let states grow with every step.
+    attributes: { direction, activations, alpha: parameters, beta: parameters, clip: usual ? s.pick([0, 0, 0.5]) : 0.5 },
+  }
 }
 
 function withinExtents(indices: Node, extents: readonly number[]): boolean {

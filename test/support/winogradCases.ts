@@ -23,6 +23,8 @@ export interface WinogradShape {
   readonly size: readonly [height: number, width: number]
   readonly before: readonly [number, number]
   readonly after: readonly [number, number]
+  /** Default: 1. */
+  readonly dilation?: readonly [number, number]
   readonly bias: boolean
 }
 
@@ -41,13 +43,14 @@ const drawn = fc.record({
   size: fc.oneof({ arbitrary: pair(1, 15), weight: 4 }, { arbitrary: pair(20, 30), weight: 1 }),
   before: pair(0, 2),
   after: pair(0, 2),
+  dilation: fc.oneof({ arbitrary: fc.constant<[number, number]>([1, 1]), weight: 3 }, { arbitrary: pair(1, 5), weight: 1 }),
   bias: fc.boolean(),
   tile: fc.constantFrom<TileSize>(2, 4, 4),
   steps: fc.constantFrom<Afterwards>('plain', 'plain', 'relu', 'residual', 'channel', 'odd', 'long'),
 })
 
 export function winogradKernel(shape: WinogradShape, block: number, steps: Afterwards = 'plain'): AnchoredKernel | undefined {
-  const { batch, depth, groups, inputs, outputs, size, bias } = shape
+  const { batch, depth, groups, inputs, outputs, size, dilation = [1, 1], bias } = shape
   const outer = depth ? [depth] : []
   const operands = [
     f32([batch, Math.ceil((inputs * groups) / block), ...outer, ...size, block]),
@@ -58,7 +61,7 @@ export function winogradKernel(shape: WinogradShape, block: number, steps: After
   const padding = (list: readonly number[]) => [...outer.map(() => 0), ...list]
   const attributes = {
     stride: every(1),
-    dilation: every(1),
+    dilation: [...outer.map(() => 1), ...dilation],
     before: padding(shape.before),
     after: padding(shape.after),
     groups,
@@ -126,7 +129,10 @@ export function winogradSuite(
   const chosen = new Map<string, string>()
   const ways = new Set<string>()
   const taken: { readonly kernel: Case; readonly bound: number }[] = []
-  for (const [k, { tile, steps, ...shape }] of fc.sample(drawn, { numRuns: count, seed }).entries()) {
+  for (const [k, { tile, steps, ...given }] of fc.sample(drawn, { numRuns: count, seed }).entries()) {
+    const fits = (step: number, axis: 0 | 1) => 2 * step < given.size[axis] + given.before[axis] + given.after[axis]
+    const [down, across] = given.dilation
+    const shape: WinogradShape = { ...given, dilation: [fits(down, 0) ? down : 1, fits(across, 1) ? across : 1] }
     const kernel = winogradKernel(shape, lanesOf(level), steps)
     const multiplyAdds = kernel ? elementCount(kernel.domain) * shape.inputs * 9 : 0
     if (!kernel || multiplyAdds > 3e6) continue
@@ -140,6 +146,7 @@ export function winogradSuite(
       sections,
       rest ? 'rest' : '',
       chunk < tiles ? 'chunks' : '',
+      Math.max(...shape.dilation!) > 1 ? 'phases' : '',
       shape.groups % unitGroups ? 'groups left' : '',
     ])
       ways.add(way)

@@ -12,12 +12,20 @@ import * as normalization from './normalization.ts'
 import * as order from './order.ts'
 import * as product from './product.ts'
 import * as quantized from './quantized.ts'
+import { gru, lstm, recurrence, rnn } from './recurrent.ts'
 import * as reduce from './reduce.ts'
 import { rotaryEmbedding } from './rotaryEmbedding.ts'
 import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
 
 export { blockedShape } from './blocked.ts'
+export {
+  type RecurrentActivation,
+  type RecurrentCell,
+  recurrentActivations,
+  recurrentCells,
+  reversals,
+} from './recurrent.ts'
 
 /** Every op of the graph language, by name. */
 export const ops = {
@@ -41,6 +49,10 @@ export const ops = {
   attention,
   embeddingBag,
   rotaryEmbedding,
+  lstm,
+  gru,
+  rnn,
+  recurrence,
 } as const
 
 export type Ops = typeof ops

@@ -7,6 +7,7 @@ import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { keptNormalizationRules } from './normalization.ts'
 import { keptProductRules, productRules } from './product.ts'
+import { recurrence } from './recurrence.ts'
 import { reduceRules } from './reduce.ts'
 import { rotaryEmbedding } from './rotaryEmbedding.ts'
 import { windowRules } from './window.ts'
@@ -25,6 +26,7 @@ export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonl
   ...keptNormalizationRules,
   embeddingBag,
   rotaryEmbedding,
+  recurrence,
   ...windowRules,
   storageCast: ({ attributes }, axis, range) =>
     attributes.axis === undefined

@@ -11,9 +11,10 @@ import {
   storeScalars,
   storeVectors,
 } from '../steps.ts'
-import { onePart, sharedLoop, sharedNest } from '../team.ts'
+import { onePart, sharedLoop, sharedNest, sharedPlaces } from '../team.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { turnedBody } from './relayout.ts'
+import { shortRows } from './shortRows.ts'
 
 /** Rows from which on they are divided among threads; of fewer, each row is. */
 const manyRows = 16
@@ -23,13 +24,37 @@ export function elementwiseBody(given: Domain, pointers: Pointers, level: Level)
   const domain = collapse(given)
   const turned = turnedBody(domain, pointers, level)
   if (turned) return turned
+  const placed = inPlaces(domain, pointers, level)
+  if (placed) return placed
+  const short = shortRows(domain, pointers, level)
   const variables = domain.extents.map((_, axis) => `i${axis}`)
   const width = domain.extents.at(-1) ?? 1
+  if (short) {
+    const left = loop('i0', short.end, domain.extents[0]!, 1, innerLoop(domain, variables, width, pointers, level, false))
+    return [...short.lines, ...onePart(level, left)]
+  }
   const outer = domain.extents.slice(0, -1).map((extent, axis) => [`i${axis}`, extent] as const)
   const rows = outer.reduce((product, [, extent]) => product * extent, 1)
   if (rows >= manyRows) return sharedNest(level, outer, innerLoop(domain, variables, width, pointers, level, false))
   const inner = innerLoop(domain, variables, width, pointers, level, level.teams === true)
   return outer.reduceRight<Lines>((body, [variable, extent]) => loop(variable, 0, extent, 1, body), inner)
+}
+
+/** Pixels of an image that are worth a share each. */
+const leastPixels = 16
+
+/**
+ * An image in blocks of channels with something for each channel, divided among threads by pixels as those who write and read it are
+ * (`sharedPlaces`). Undefined for others.
+ */
+function inPlaces(domain: Domain, pointers: Pointers, level: Level): Lines | undefined {
+  const [blocks, pixels, lanes] = domain.extents
+  if (!level.teams || domain.extents.length !== 3 || lanes !== lanesOf(level) || pixels! < leastPixels) return undefined
+  if (!isVectorProgram(domain.steps)) return undefined
+  const position = ['i0', 'i1', '0']
+  const { invariant, lines, values } = evaluateVector(domain.steps, position, pointers.inputs, lanes, level)
+  const stores = storeVectors(pointers, resultIndex(domain, position), values, lanes, level)
+  return sharedPlaces(level, [['i0', blocks!]], [['i1', pixels!]], [...invariant, ...lines, ...stores])
 }
 
 /** One row; `divided`: the share of it that a thread has. */

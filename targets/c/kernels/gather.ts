@@ -5,6 +5,7 @@ import { isPlain } from '../access.ts'
 import { lanesOf } from '../level.ts'
 import { computeType, loadText } from '../scalar.ts'
 import { isVectorProgram, loadLanes, storeAfter, storeElement } from '../steps.ts'
+import { inSixteenBits } from '../stored.ts'
 import { sharedNest } from '../team.ts'
 import { type Lines, loop, sum } from '../text.ts'
 import { pointersOf, type Template } from './template.ts'
@@ -22,8 +23,20 @@ export const gather: Template = {
       elementCount(table!.shape.slice(resolveAxis(attributes.axis as number, table!.shape.length, op) + 1)) > 1
     )
   },
+  // Entry by entry as they are: which are read is known while running.
+  stores: (kernel, index) => index === 0 && kernel.anchor.operands[0]!.dtype === 'f32',
+  pack(kernel, index) {
+    const { stored, type } = kernel.inputs[index]!
+    if (index !== 0 || !stored) return undefined
+    return {
+      key: `in order as ${stored}`,
+      bytes: 2 * elementCount(type.shape),
+      pack: (dense) => new Uint8Array(inSixteenBits(dense, stored).buffer),
+    }
+  },
   body(kernel, level) {
     const [table, indices] = kernel.anchor.operands
+    const { stored } = kernel.inputs[0]!
     const axis = resolveAxis(kernel.anchor.attributes.axis as number, table!.shape.length, kernel.anchor.op)
     const extent = table!.shape[axis]!
     const count = elementCount(indices!.shape)
@@ -40,7 +53,7 @@ export const gather: Template = {
     ]
     const bytes = inner * dtypeFacts[dtype].bytes
     const body = (): Lines => {
-      if (isPlain(kernel) && dtype !== 'bool') {
+      if (isPlain(kernel) && dtype !== 'bool' && !stored) {
         const from = `x0[(o * ${extent} + at) * ${inner}`
         const move =
           bytes >= 64
@@ -66,7 +79,7 @@ export const gather: Template = {
         const [lanes, width, last] = [lanesOf(level), kernel.domain.at(-1)!, position.at(-1)!]
         const domain = { extents: kernel.domain, steps: kernel.steps }
         const vector = (used: number) => [
-          `const vf element = ${loadLanes('x0', base, used, level)};`,
+          `const vf element = ${loadLanes('x0', base, used, level, stored)};`,
           ...storeAfter(domain, position, used, 'element', pointersOf(kernel), level),
         ]
         const rest = width % lanes
@@ -79,7 +92,7 @@ export const gather: Template = {
       }
       const lines = [
         ...resolved(which),
-        `const ${computeType(dtype)} element = ${loadText(dtype, `x0[${base}]`)};`,
+        `const ${computeType(dtype)} element = ${loadText(stored ?? dtype, `x0[${base}]`)};`,
         ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position, 'element', pointersOf(kernel)),
       ]
       return sharedNest(level, loopsOver(kernel.domain), lines)

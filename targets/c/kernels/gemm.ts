@@ -1,9 +1,11 @@
+import type { StoredFloat } from '../../../compiler/fuse/kernel.ts'
 import type { Domain } from '../access.ts'
 import { type Arithmetic, singles } from '../arithmetic.ts'
 import { type Level, lanesOf, type RegisterTile } from '../level.ts'
 import { loadLanes, type Pointers, storeAfter } from '../steps.ts'
 import { sharedLoop } from '../team.ts'
 import { block, type Lines, loop } from '../text.ts'
+import { fencedLoop } from './fence.ts'
 import { split, type TileStep, tileLines } from './tile.ts'
 
 /**
@@ -24,12 +26,13 @@ export interface Product {
   /** C expression of the right operand. */
   readonly right: string
   /**
-   * Row-major with a pitch; panels `[columns / panel][depth][panel]`; or `block`s of at most `width` columns that `fill` brings into
+   * Row-major with a pitch; panels `[columns / panel][depth][panel]`, of elements stored in 16 bits perhaps, bf16 as
+   * `[columns / panel][depth / 2][panel][2]`; or `block`s of at most `width` columns that `fill` brings into
    * working storage, row-major: `count` of them from the variable `start` on.
    */
   readonly rightLayout:
     | { readonly kind: 'rows'; readonly pitch: number }
-    | { readonly kind: 'panels'; readonly width: number }
+    | { readonly kind: 'panels'; readonly width: number; readonly stored?: StoredFloat }
     | { readonly kind: 'block'; readonly width: number; readonly fill: (count: number) => Lines }
   /** Initial value of the accumulators of a row (C expression of its index), or of a run of columns. */
   readonly bias?: { readonly along: 'rows' | 'columns'; readonly pointer: string }
@@ -130,6 +133,12 @@ export function blockColumns(depth: number, level: Level): number {
 /** Elementwise work behind a tile that is written out for each vector in registers; more runs in a loop over the tile. */
 const stepsInRegisters = 3
 
+/** The vector of a panel in 16 bits that belongs to step `k` behind the pointer: of bf16, halves of the lanes of a pair of steps. */
+function loadStored(stored: StoredFloat, pointer: string, k: number, pitch: number, column: number): string {
+  if (stored === 'f16') return `gp_load_f16(${pointer} + ${k * pitch + column})`
+  return `gp_${k % 2 === 0 ? 'first' : 'second'}_bf16(${pointer} + ${2 * ((k - (k % 2)) * (pitch / 2) + column)})`
+}
+
 /** One tile at the variables `row` and `column`: `rows` rows and `columns` columns, the last vector perhaps not full. */
 function tileAt(product: Product, rows: number, columns: number, level: Level, blockPitch = 0): Lines {
   const arithmetic = product.arithmetic ?? singles
@@ -137,25 +146,35 @@ function tileAt(product: Product, rows: number, columns: number, level: Level, b
   const vectors = Math.ceil(columns / lanes)
   const countOf = (vector: number) => Math.min(lanes, columns - vector * lanes)
   const { bias, depth, rightLayout } = product
+  const format = rightLayout.kind === 'panels' ? rightLayout.stored : undefined
+  const sums = arithmetic.sums ?? arithmetic.vector
+  const sumType = sums === 'vf' ? 'f32' : 'i32'
   const leftStep = product.leftStep ?? 1
   const pitch = rightLayout.kind === 'rows' ? rightLayout.pitch : rightLayout.kind === 'panels' ? rightLayout.width : blockPitch
   // Panels are filled up, and behind a block is room for a vector.
   const filled = rightLayout.kind !== 'rows'
+  const stream = (k: number, vector: number) =>
+    format
+      ? loadStored(format, 'b', k, pitch, vector * lanes)
+      : loadLanes('b', String(k * pitch + vector * lanes), filled ? lanes : countOf(vector), level, arithmetic.element)
   const step = (k: number): TileStep => ({
     broadcast: (row) => `a[${row * product.leftPitch + k * leftStep}]`,
-    stream: (vector) =>
-      loadLanes('b', String(k * pitch + vector * lanes), filled ? lanes : countOf(vector), level, arithmetic.element),
+    stream: (vector) => stream(k, vector),
   })
   const accumulators = rows * vectors
   const fitting = (size: number) => Math.min(Math.max(1, depth), Math.max(1, Math.floor(size / accumulators)))
   // An end that is known while running is a multiple of the panel.
   const most = product.tile ? product.tile.rows * product.tile.vectors * product.tile.unroll : level.pass
-  const unroll = product.end?.depth ? 2 ** Math.floor(Math.log2(fitting(most))) : fitting(most)
+  const fit = product.end?.depth ? 2 ** Math.floor(Math.log2(fitting(most))) : fitting(most)
+  // Two steps of the depth are halves of one vector.
+  const unroll = format === 'bf16' ? Math.min(depth, Math.max(2, fit - (fit % 2))) : fit
   const steps = (count: number) => Array.from({ length: count }, (_, k) => step(k))
   // Each tile of rows fetches its share of the next panel: worth 1 % of a processor that fetches well by itself, 10 % of another. Where few
   // tiles wait for memory it costs a third: they read one stream, which processors run ahead of.
-  const ahead = rightLayout.kind === 'panels' && product.ahead && product.rows >= 4 * (product.tile ?? level.tile).rows
-  const share = Math.ceil((unroll * pitch * 4 * rows) / Math.max(1, product.rows))
+  const ahead =
+    !level.fenced && rightLayout.kind === 'panels' && product.ahead && product.rows >= 4 * (product.tile ?? level.tile).rows
+  const stepBytes = pitch * (format ? 2 : 4)
+  const share = Math.ceil((unroll * stepBytes * rows) / Math.max(1, product.rows))
   const fetches = ahead
     ? [
         ...Array.from(
@@ -173,10 +192,19 @@ function tileAt(product: Product, rows: number, columns: number, level: Level, b
     initial: (row, vector) => {
       if (!bias) return arithmetic.zero
       return bias.along === 'rows'
-        ? arithmetic.splat(`${bias.pointer}[row + ${row}]`)
-        : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level, arithmetic.element)
+        ? `${sumType === 'f32' ? 'SPLAT' : 'SPLAT_I'}(${bias.pointer}[row + ${row}])`
+        : loadLanes(bias.pointer, `column + ${vector * lanes}`, countOf(vector), level, sumType)
     },
     inner: (write) => {
+      if (level.fenced && !product.end?.depth)
+        return fencedLoop({
+          depth,
+          broadcast: (row) => `a[${row * product.leftPitch}]`,
+          stream: (vector, at) => stream(at / pitch, vector),
+          leftStep,
+          pitch,
+          write,
+        })
       const pass = [...fetches, ...write(steps(unroll)), `a += ${unroll * leftStep};`, `b += ${unroll * pitch};`]
       if (product.end?.depth) return block(`for (long k = 0; k < ${product.end.depth}; k += ${unroll})`, pass)
       return [
@@ -185,7 +213,9 @@ function tileAt(product: Product, rows: number, columns: number, level: Level, b
       ]
     },
   })
-  const start = { rows: 'column', panels: `column * ${depth}`, block: 'inside' }[rightLayout.kind]
+  // Pairs of steps fill up an odd depth.
+  const panelDepth = format === 'bf16' ? depth + (depth % 2) : depth
+  const start = { rows: 'column', panels: `column * ${panelDepth}`, block: 'inside' }[rightLayout.kind]
   const stored = (row: string, vector: number, value: string) =>
     storeAfter(
       product.domain,
@@ -199,13 +229,13 @@ function tileAt(product: Product, rows: number, columns: number, level: Level, b
   const stores =
     rows > 1 && product.domain.steps.filter((step) => step.kind === 'apply').length > stepsInRegisters
       ? [
-          `${arithmetic.element} held[${cells.length * lanes}] __attribute__((aligned(64)));`,
-          ...cells.map(([row, vector], i) => `*(${arithmetic.vector} *)(held + ${i * lanes}) = c${row}_${vector};`),
+          `${sumType} held[${cells.length * lanes}] __attribute__((aligned(64)));`,
+          ...cells.map(([row, vector], i) => `*(${sums} *)(held + ${i * lanes}) = c${row}_${vector};`),
           ...block(
             `for (long r = 0; r < ${rows}; r++)`,
             Array.from({ length: vectors }, (_, vector) =>
               block('', [
-                `const ${arithmetic.vector} c = *(const ${arithmetic.vector} *)(held + r * ${vectors * lanes} + ${vector * lanes});`,
+                `const ${sums} c = *(const ${sums} *)(held + r * ${vectors * lanes} + ${vector * lanes});`,
                 ...stored('r', vector, 'c'),
               ]),
             ).flat(),
@@ -221,10 +251,17 @@ function tileAt(product: Product, rows: number, columns: number, level: Level, b
   const operands =
     depth > 0
       ? [
-          `const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`,
+          ...(format
+            ? [
+                `const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch};`,
+                `const u16 *b = ${product.right} + ${start};`,
+              ]
+            : [
+                `const ${arithmetic.element} *a = ${product.left} + row * ${product.leftPitch}, *b = ${product.right} + ${start};`,
+              ]),
           ...(ahead
             ? [
-                `const char *next = (const char *)(b + ${depth * pitch}) + row * ${Math.ceil((depth * pitch * 4) / product.rows)};`,
+                `const char *next = (const char *)(b + ${panelDepth * pitch}) + row * ${Math.ceil((depth * stepBytes) / product.rows)};`,
               ]
             : []),
         ]

@@ -3,12 +3,14 @@ import { elementsOf } from '../../../compiler/graph/scalar.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
 import { resultDomain } from '../access.ts'
 import { type Arithmetic, pairs } from '../arithmetic.ts'
-import { type Level, lanesOf } from '../level.ts'
+import { type Candidate, choose, remembered, workNanoseconds } from '../choice.ts'
+import { type Level, lanesOf, type RegisterTile } from '../level.ts'
 import { storeElement } from '../steps.ts'
+import { sharedLoop, sharedNest, teamWait } from '../team.ts'
 import { type Lines, loop } from '../text.ts'
 import { type Product, productLines } from './gemm.ts'
 import { fitsPairs, pairColumns, parenthesised, partnerOf, zeroPointText } from './pairs.ts'
-import { batchOffset, packPanels, panelOf, panelsBytes, sharedRight } from './product.ts'
+import { batchOffset, packPanels, panelsBytes, sharedRight } from './product.ts'
 import { type QuadForm, quadFormOf, quadsOf } from './quads.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
@@ -52,6 +54,28 @@ function isPaired(kernel: AnchoredKernel): boolean {
   return fitsPairs(dtypes[0], [leftZeroPoint]) && fitsPairs(dtypes[1], rightZeroPoint) && (equal || kernel.inputs[1]!.constant)
 }
 
+/**
+ * Ways to multiply by packed columns: the tiles of the level, as wide as panels. All take as long inside, so that those with fewer beginnings are
+ * expected to be first; where pairs are added by two instructions, which need a register between them, only tiles that leave one are.
+ */
+function tilesOf(kernel: AnchoredKernel, level: Level): readonly Candidate<RegisterTile>[] {
+  const { left, depth, columns } = operandsOf(kernel)
+  const rows = elementCount(left.slice(0, -1))
+  const units = Math.ceil(depth / (quadFormOfProduct(kernel, level) ? 4 : 2))
+  const work = workNanoseconds(rows * columns * units, level)
+  const own = level.tiles.find(({ rows, vectors }) => rows === level.tile.rows && vectors === level.tile.vectors)
+  const fitting = level.tiles.filter((tile) => tile.rows * tile.vectors + tile.vectors + 2 <= level.registers)
+  return (fitting.length > 0 ? fitting : [own ?? { ...level.tile, unroll: 1 }]).map((tile) => {
+    const width = tile.vectors * lanesOf(level)
+    // As for many rows: entries of a model share panels, whose width must not depend on how many there are.
+    const begun = (rows / tile.rows) * (columns / width)
+    return { name: `${tile.rows}x${width}`, nanoseconds: work + 12 * begun, value: tile }
+  })
+}
+
+const tileOf = remembered((kernel, level) => choose(kernel, level, tilesOf(kernel as AnchoredKernel, level)))
+const widthOf = (kernel: AnchoredKernel, level: Level): number => tileOf(kernel, level).vectors * lanesOf(level)
+
 const alignUp = (bytes: number) => Math.ceil(bytes / 64) * 64
 const leftBytes = ({ left, paired }: Operands) => alignUp(4 * elementCount(left.slice(0, -1)) * paired)
 const rightBytes = ({ matrices, paired, columns }: Operands, level: Level) => 4 * (matrices * paired * columns + lanesOf(level))
@@ -67,6 +91,7 @@ function quadFormOfProduct(kernel: AnchoredKernel, level: Level): QuadForm | und
 export const matmulInteger: Template = {
   kind: 'template',
   storesRows: true,
+  ways: (kernel, level) => (kernel.inputs[1]!.constant && isPaired(kernel) ? tilesOf(kernel, level) : []),
   scratch(kernel, level) {
     const operands = operandsOf(kernel)
     if (quadFormOfProduct(kernel, level)) return quadRowBytes(operands)
@@ -76,34 +101,34 @@ export const matmulInteger: Template = {
   pack(kernel, index, level) {
     if (index !== 1) return undefined
     const form = quadFormOfProduct(kernel, level)
-    if (form) return quadPacking(operandsOf(kernel), form, level)
-    return isPaired(kernel) ? pairPacking(operandsOf(kernel), level) : undefined
+    if (form) return quadPacking(operandsOf(kernel), form, widthOf(kernel, level), level)
+    return isPaired(kernel) ? pairPacking(operandsOf(kernel), widthOf(kernel, level), level) : undefined
   },
   body(kernel, level) {
     const form = quadFormOfProduct(kernel, level)
     if (form) return quadProduct(kernel, operandsOf(kernel), form, level)
-    return isPaired(kernel) ? pairedProduct(kernel, operandsOf(kernel), level) : scalarProduct(kernel)
+    return isPaired(kernel) ? pairedProduct(kernel, operandsOf(kernel), level) : scalarProduct(kernel, level)
   },
 }
 
-const pairPacking = ({ matrices, depth, paired, columns, dtypes, rightZeroPoint }: Operands, level: Level) => ({
-  key: `matrix pairs ${matrices}x${depth}x${columns} in panels of ${panelOf(level)} from ${dtypes[1]} less ${rightZeroPoint.join(' ')}`,
-  bytes: panelsBytes(matrices, paired, columns, level),
+const pairPacking = ({ matrices, depth, paired, columns, dtypes, rightZeroPoint }: Operands, width: number, level: Level) => ({
+  key: `matrix pairs ${matrices}x${depth}x${columns} in panels of ${width} from ${dtypes[1]} less ${rightZeroPoint.join(' ')}`,
+  bytes: panelsBytes(matrices, paired, columns, level, width),
   pack(dense: Uint8Array) {
     const rows = pairColumns(dense, dtypes[1], rightZeroPoint, matrices, depth, columns)
-    return packPanels(new Uint8Array(rows.buffer), matrices, paired, columns, { row: columns, column: 1 }, level)
+    return packPanels(new Uint8Array(rows.buffer), matrices, paired, columns, { row: columns, column: 1 }, level, width)
   },
 })
 
 const quadsOfDepth = ({ depth }: Operands) => Math.ceil(depth / 4)
 
 /** Panels of quads, and behind them the corrections of each matrix. */
-const quadPacking = (operands: Operands, form: QuadForm, level: Level) => {
+const quadPacking = (operands: Operands, form: QuadForm, width: number, level: Level) => {
   const { matrices, depth, columns, dtypes } = operands
-  const panels = panelsBytes(matrices, quadsOfDepth(operands), columns, level)
+  const panels = panelsBytes(matrices, quadsOfDepth(operands), columns, level, width)
   const bytes = panels + 4 * matrices * columns
   return {
-    key: `matrix quads ${matrices}x${depth}x${columns} in panels of ${panelOf(level)} from ${dtypes[1]} by ${form.zero}`,
+    key: `matrix quads ${matrices}x${depth}x${columns} in panels of ${width} from ${dtypes[1]} by ${form.zero}`,
     bytes,
     pack(dense: Uint8Array) {
       const { get } = elementsOf(dtypes[1], dense)
@@ -113,7 +138,8 @@ const quadPacking = (operands: Operands, form: QuadForm, level: Level) => {
         const at = matrix * depth * columns
         const { quads, corrections } = quadsOf((row, column) => get(at + row * columns + column), depth, columns, form)
         const rows = new Uint8Array(quads.buffer)
-        to.set(packPanels(rows, 1, quadsOfDepth(operands), columns, { row: columns, column: 1 }, level), matrix * panel)
+        const packed = packPanels(rows, 1, quadsOfDepth(operands), columns, { row: columns, column: 1 }, level, width)
+        to.set(packed, matrix * panel)
         to.set(new Uint8Array(corrections.buffer), panels + 4 * matrix * columns)
       }
       return to
@@ -134,8 +160,15 @@ function quadProduct(kernel: AnchoredKernel, operands: Operands, { arithmetic, z
       ? []
       : depth % 4 === 0
         ? ['const i32 *whole = (const i32 *)x0;']
-        : ['i32 *whole = (i32 *)scratch;', `gp_whole_quads((u8 *)whole, (const u8 *)x0, ${rows}, ${depth});`]
-  const corrections = `(const i32 *)x1 + ${panelsBytes(matrices, quartered, columns, level) / 4}`
+        : [
+            'i32 *whole = (i32 *)scratch;',
+            ...sharedLoop(level, 'row', 0, rows, 1, [
+              `gp_whole_quads((u8 *)(whole + row * ${quartered}), (const u8 *)x0 + row * ${depth}, 1, ${depth});`,
+            ]),
+            ...teamWait(level),
+          ]
+  const width = widthOf(kernel, level)
+  const corrections = `(const i32 *)x1 + ${panelsBytes(matrices, quartered, columns, level, width) / 4}`
   return [
     ...bytes,
     ...(depth === 0 ? [] : ['const i32 *columns = (const i32 *)x1;']),
@@ -144,10 +177,9 @@ function quadProduct(kernel: AnchoredKernel, operands: Operands, { arithmetic, z
       arithmetic,
       left: 'whole',
       depth: quartered,
-      rightLayout: { kind: 'panels', width: panelOf(level) },
-      matrix: panelsBytes(1, quartered, columns, level) / 4,
+      rightLayout: { kind: 'panels', width },
+      matrix: panelsBytes(1, quartered, columns, level, width) / 4,
       corrected: zero !== 0 && depth > 0,
-      inPlace: depth % 4 === 0,
     }),
   ]
 }
@@ -163,8 +195,6 @@ interface Prepared {
   readonly matrix: number
   /** Whether sums begin with the `corrections` of each column. */
   readonly corrected?: boolean
-  /** Whether both are read where they lie: threads may then divide the product. */
-  readonly inPlace?: boolean
 }
 
 function ofRows(
@@ -175,11 +205,12 @@ function ofRows(
 ): Lines {
   const { arithmetic, depth, rightLayout, matrix, corrected } = given
   const bias = (pointer: string) => (corrected ? { bias: { along: 'columns', pointer } as const } : {})
+  const tile = rightLayout.kind === 'panels' ? { tile: tileOf(kernel, level) } : {}
   if (matrices === 1)
     return sharedRight(
       kernel,
       level,
-      { right: 'columns', rightLayout, divided: false, ...bias('corrections') },
+      { right: 'columns', rightLayout, divided: true, ahead: true, ...tile, ...bias('corrections') },
       { arithmetic, left: given.left, depth },
     )
   const rank = kernel.domain.length
@@ -194,6 +225,8 @@ function ofRows(
       left: 'left',
       right: 'right',
       rightLayout,
+      ahead: true,
+      ...tile,
       ...bias('correction'),
       order: 'columns-outer',
       domain: resultDomain(kernel),
@@ -209,8 +242,9 @@ function ofRows(
         ]
       : []
   const correction = corrected ? [`const i32 *correction = corrections + ${batchOffset(right, rank, columns)};`] : []
-  return batch.reduceRight<Lines>(
-    (inner, variable, axis) => loop(variable, 0, kernel.domain[axis]!, 1, inner),
+  return sharedNest(
+    level,
+    batch.map((variable, axis) => [variable, kernel.domain[axis]!]),
     [...offsets, ...correction, ...product],
   )
 }
@@ -218,11 +252,14 @@ function ofRows(
 function pairedProduct(kernel: AnchoredKernel, operands: Operands, level: Level): Lines {
   const { left, depth, paired, columns, dtypes, leftZeroPoint } = operands
   const constant = kernel.inputs[1]!.constant
+  const width = widthOf(kernel, level)
   const wideLeft =
     depth > 0
       ? [
           'i32 *wide = (i32 *)scratch;',
-          `gp_wide_rows_${dtypes[0]}((i16 *)wide, x0, ${leftZeroPoint}, ${elementCount(left.slice(0, -1))}, ${depth});`,
+          ...sharedLoop(level, 'row', 0, elementCount(left.slice(0, -1)), 1, [
+            `gp_wide_rows_${dtypes[0]}((i16 *)(wide + row * ${paired}), x0 + row * ${depth}, ${leftZeroPoint}, 1, ${depth});`,
+          ]),
         ]
       : []
   const wideRight =
@@ -230,36 +267,38 @@ function pairedProduct(kernel: AnchoredKernel, operands: Operands, level: Level)
       ? []
       : constant
         ? ['const i32 *columns = (const i32 *)x1;']
-        : [`i32 *columns = (i32 *)(scratch + ${leftBytes(operands)});`, ...pairRowsLines(operands)]
+        : [`i32 *columns = (i32 *)(scratch + ${leftBytes(operands)});`, ...pairRowsLines(operands, level)]
   return [
     ...wideLeft,
     ...wideRight,
+    ...(depth > 0 ? teamWait(level) : []),
     ...ofRows(kernel, operands, level, {
       arithmetic: pairs,
       left: 'wide',
       depth: paired,
-      rightLayout: constant ? { kind: 'panels', width: panelOf(level) } : { kind: 'rows', pitch: columns },
-      matrix: constant ? panelsBytes(1, paired, columns, level) / 4 : paired * columns,
+      rightLayout: constant ? { kind: 'panels', width } : { kind: 'rows', pitch: columns },
+      matrix: constant ? panelsBytes(1, paired, columns, level, width) / 4 : paired * columns,
     }),
   ]
 }
 
 /** Rows of the right operand in pairs, where it is computed at run time. */
-function pairRowsLines({ matrices, depth, paired, columns, dtypes, rightZeroPoint }: Operands): Lines {
-  return loop(
-    'm',
-    0,
-    matrices,
-    1,
-    loop('k', 0, paired, 1, [
+function pairRowsLines({ matrices, depth, paired, columns, dtypes, rightZeroPoint }: Operands, level: Level): Lines {
+  return sharedNest(
+    level,
+    [
+      ['m', matrices],
+      ['k', paired],
+    ],
+    [
       `const ${dtypes[1]} *from = x1 + (m * ${depth} + 2 * k) * ${columns};`,
       `gp_pair_run_${dtypes[1]}(columns + (m * ${paired} + k) * ${columns}, from, ${partnerOf(depth, 'from', `from + ${columns}`)}, ${rightZeroPoint[0]}, ${columns});`,
-    ]),
+    ],
   )
 }
 
 /** Plain loops over integers less their zero points; sums wrap. */
-function scalarProduct(kernel: AnchoredKernel): Lines {
+function scalarProduct(kernel: AnchoredKernel, level: Level): Lines {
   const { left, right, rows, depth, columns, leftZeroPoint, rightZeroPoint } = operandsOf(kernel)
   const rank = kernel.domain.length
   const [row, column] = [`i${rank - 2}`, `i${rank - 1}`]
@@ -279,6 +318,10 @@ function scalarProduct(kernel: AnchoredKernel): Lines {
   ]
   return [
     ...(depth > 0 ? zeros.table : []),
-    ...kernel.domain.reduceRight<Lines>((inner, extent, axis) => loop(`i${axis}`, 0, extent, 1, inner), body),
+    ...sharedNest(
+      level,
+      kernel.domain.map((extent, axis) => [`i${axis}`, extent]),
+      body,
+    ),
   ]
 }

@@ -1,6 +1,6 @@
 import { resolveAxis } from '../../../compiler/graph/ops/shared.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
-import { type Domain, regroup, reorder, resultDomain } from '../access.ts'
+import { type Domain, isPlain, regroup, reorder, resultDomain } from '../access.ts'
 import { type Level, lanesOf } from '../level.ts'
 import { computeType, fromDouble, loadText } from '../scalar.ts'
 import { storeAfter, storeElement } from '../steps.ts'
@@ -114,6 +114,7 @@ function acrossRows(kernel: AnchoredKernel, { outer, length, inner }: Sizes, log
   const laneStride = overOuter ? length : 1
   const count = overOuter ? outer : inner
   const body = (used: number) => {
+    if (overOuter && length === 2 && used === lanes) return pairsOfClasses(kernel, permuted, logarithm, level)
     const element = (lane: number) => (lane < used ? `x[j * ${inner} + ${lane * laneStride}]` : '0.0f')
     const load =
       laneStride === 1 && used === lanes
@@ -144,6 +145,27 @@ function acrossRows(kernel: AnchoredKernel, { outer, length, inner }: Sizes, log
   return overOuter || outer === 1
     ? loop('row', 0, 1, 1, positions(divided))
     : sharedLoop(level, 'row', 0, outer, 1, positions(loop))
+}
+
+/** Rows of two, as many as a vector has lanes: two vectors taken apart and put together again, an eighth of the time of single elements. */
+function pairsOfClasses(kernel: AnchoredKernel, permuted: Domain, logarithm: boolean, level: Level): Lines {
+  const lanes = lanesOf(level)
+  const pointers = pointersOf(kernel)
+  const stores =
+    isPlain(kernel) && !permuted.resultStrides!.some((stride, axis) => stride !== [0, 1, 2][axis] && permuted.extents[axis]! > 1)
+      ? [
+          `STORE(${pointers.results[0]!.pointer} + i * 2, ZIP_LOW(v0, v1));`,
+          `STORE(${pointers.results[0]!.pointer} + i * 2 + ${lanes}, ZIP_HIGH(v0, v1));`,
+        ]
+      : ['0', '1'].flatMap((j) => storeAfter(permuted, ['0', j, 'i'], lanes, `v${j}`, pointers, level))
+  return [
+    `const vf u = LOAD(x0 + i * 2), w = LOAD(x0 + i * 2 + ${lanes}), x = EVEN(u, w), y = ODD(u, w), high = gp_max_v(x, y);`,
+    'const vf d0 = x - high, d1 = y - high, e0 = gp_exp_v(d0), e1 = gp_exp_v(d1);',
+    ...(logarithm
+      ? ['const vf by = gp_log_v(e0 + e1), v0 = d0 - by, v1 = d1 - by;']
+      : ['const vf by = SPLAT(1.0f) / (e0 + e1), v0 = e0 * by, v1 = e1 * by;']),
+    ...stores,
+  ]
 }
 
 function scalarBody(kernel: AnchoredKernel, { length, inner }: Sizes, logarithm: boolean): Lines {

@@ -1,6 +1,7 @@
-import type { Anchor, Kernel } from '../../../compiler/fuse/kernel.ts'
+import type { Anchor, Kernel, StoredFloat } from '../../../compiler/fuse/kernel.ts'
 import type { Node } from '../../../compiler/graph/node.ts'
 import type { Packing } from '../../../compiler/instructions/instruction.ts'
+import type { Candidate } from '../choice.ts'
 import type { Level } from '../level.ts'
 import type { Pointers } from '../steps.ts'
 import type { Lines } from '../text.ts'
@@ -12,7 +13,7 @@ export type AnchoredKernel = Kernel & { readonly anchor: Anchor }
  * How an anchor op becomes C. The body sees inputs as `x0`, `x1`, …, the results as `out`, `out1`, … and working storage as `scratch` (64-byte
  * aligned); it is the body of a C function that returns nothing, or for `checked` ops an int that is not 0 where a check failed. At levels
  * with teams (`team.ts`), all threads of one call a function whose body mentions `team`, with the same arguments; working storage that each
- * of them needs for itself is `own`.
+ * of them needs for itself is `own`. Divided `checked` ops check everything in each thread, so that all find the same.
  */
 export interface Template {
   readonly kind: 'template'
@@ -36,6 +37,13 @@ export interface Template {
   readonly ownScratch?: (kernel: AnchoredKernel, level: Level) => number
   /** Layout of a constant operand. */
   readonly pack?: (kernel: AnchoredKernel, index: number, level: Level) => Packing | undefined
+  /**
+   * Whether `pack` stores a constant operand of f32 in 16 bits where the kernel says so (`KernelInput.stored`); the pointer to it is then one
+   * of `u16`. The same answer for any number of rows or pixels. Never, unless it says otherwise.
+   */
+  readonly stores?: (kernel: AnchoredKernel, index: number, as: StoredFloat, level: Level) => boolean
+  /** All ways to make the kernel, of which `choose` takes one. Default: there is one. */
+  readonly ways?: (kernel: AnchoredKernel, level: Level) => readonly Candidate<unknown>[]
   /** Whether the result may lie over this operand of the anchor, given that no step reads it. */
   readonly inPlace?: (kernel: AnchoredKernel, index: number) => boolean
 }

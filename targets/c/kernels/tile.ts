@@ -5,12 +5,14 @@ import { block, type Lines } from '../text.ts'
 export interface TileStep {
   readonly broadcast: (row: number) => string
   readonly stream: (vector: number) => string
+  /** Statements behind the step. Default: none. */
+  readonly behind?: Lines
 }
 
 /**
  * A register tile: accumulators `c{row}_{vector}` that stay in registers while the inner loop adds products to them. They are named
  * variables, because compilers do not keep arrays in registers. One pass of the inner loop should hold about eight multiply-adds: V8
- * orders the operations of a basic block anew, and in larger ones it loads everything first and spills.
+ * orders the operations of a basic block anew, and in larger ones it loads everything first and spills; fences (`fence.ts`) end a block.
  */
 export interface Tile {
   readonly rows: number
@@ -26,7 +28,7 @@ export interface Tile {
 
 export function tileLines(tile: Tile): Lines {
   const sets = tile.sets ?? 1
-  const { vector: type, zero, splat, multiplyAdd } = tile.arithmetic ?? singles
+  const { vector: type, sums = type, zero, splat, multiplyAdd } = tile.arithmetic ?? singles
   const name = (row: number, vector: number, set: number) => `c${row}_${vector}${set > 0 ? `_${set}` : ''}`
   const grid = Array.from(
     { length: tile.rows * tile.vectors },
@@ -47,7 +49,7 @@ export function tileLines(tile: Tile): Lines {
           )
           return `{ const ${type} s = ${splat(step.broadcast(row))}; ${adds.join(' ')} }`
         }),
-      ])
+      ]).concat(step.behind ?? [])
     })
   const combined = grid.flatMap(([row, vector]) =>
     sets > 1
@@ -59,7 +61,7 @@ export function tileLines(tile: Tile): Lines {
         ]
       : [],
   )
-  return [`${type} ${declared.join(', ')};`, ...tile.inner(steps), ...combined]
+  return [`${sums} ${declared.join(', ')};`, ...tile.inner(steps), ...combined]
 }
 
 /** `total` as tiles of `size` and one smaller tile at the end: loop bounds for exact tails. */

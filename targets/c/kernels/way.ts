@@ -1,3 +1,4 @@
+import type { StoredFloat } from '../../../compiler/fuse/kernel.ts'
 import { elementCount } from '../../../compiler/graph/type.ts'
 import { longestRun, resultDomain } from '../access.ts'
 import { type Candidate, choose, memoryNanoseconds, remembered, workNanoseconds } from '../choice.ts'
@@ -11,11 +12,15 @@ interface Sizes {
   readonly depth: number
 }
 
+/** Whether one right operand serves all rows. */
+export const hasOneRight = ({ anchor }: Pick<AnchoredKernel, 'anchor'>): boolean =>
+  anchor.op === 'linear' || elementCount(anchor.operands[1]!.shape.slice(0, -2)) === 1
+
 /** Of the product of each right operand: a weight is `[columns, depth]`, the right operand of a `matmul` `[…, depth, columns]`. */
 export function sizesOf({ anchor }: AnchoredKernel): Sizes {
-  const [left, right] = anchor.operands
+  const [left] = anchor.operands
   const shape = anchor.type.shape
-  const shared = anchor.op === 'linear' || elementCount(right!.shape.slice(0, -2)) === 1
+  const shared = hasOneRight({ anchor })
   return {
     rows: shared ? elementCount(shape.slice(0, -1)) : shape.at(-2)!,
     columns: shape.at(-1)!,
@@ -27,6 +32,10 @@ export function sizesOf({ anchor }: AnchoredKernel): Sizes {
 export interface Way {
   /** Panels are as wide as it. */
   readonly tile: RegisterTile
+  /** The left operand is rounded to bf16 first, and pairs are multiplied. */
+  readonly rounded?: true
+  /** Each panel of weights in 16 bits is widened once for all rows. */
+  readonly expanded?: true
   /** Halves of so many rows and columns of the left operand are multiplied as `strassen.ts` says. */
   readonly halved?: { readonly half: number; readonly chunk: number }
 }
@@ -47,7 +56,7 @@ function tileTime(rows: number, vectors: number, depth: number, level: Level): n
   return Math.max(adds, loads) + tileNanoseconds
 }
 
-function plainTime({ rows, columns, depth }: Sizes, tile: RegisterTile, level: Level): number {
+function plainTime({ rows, columns, depth }: Sizes, tile: RegisterTile, level: Level, bytes = 4): number {
   if (rows === 0 || columns === 0) return 0
   const lanes = lanesOf(level)
   const width = tile.vectors * lanes
@@ -55,7 +64,51 @@ function plainTime({ rows, columns, depth }: Sizes, tile: RegisterTile, level: L
   const tall = rows / tiles
   const rest = Math.ceil((columns % width) / lanes)
   const whole = Math.floor(columns / width) * tiles * tileTime(tall, tile.vectors, depth, level)
-  return Math.max(whole + (rest > 0 ? tiles * tileTime(tall, rest, depth, level) : 0), memoryNanoseconds(4 * columns * depth))
+  return Math.max(whole + (rest > 0 ? tiles * tileTime(tall, rest, depth, level) : 0), memoryNanoseconds(bytes * columns * depth))
+}
+
+/** What widening a vector of weights, which each tile of rows does for itself, was measured to take beside the multiply-adds. */
+const leastWidening = { bf16: 0.02, f16: 0.02 } as const
+
+/** A vector that is widened and stored. */
+const expandNanoseconds = 0.5
+
+/** One panel after the other in f32, where widening takes more than a little. */
+function expandedWay(kernel: AnchoredKernel, tile: RegisterTile, stored: StoredFloat, level: Level): Candidate<Way> | undefined {
+  if (!level.widenNanoseconds || !hasOneRight(kernel)) return undefined
+  const { rows, columns, depth } = sizesOf(kernel)
+  const vectors = Math.ceil(columns / lanesOf(level)) * depth
+  return {
+    name: `expanded ${tile.rows}x${tile.vectors * lanesOf(level)}`,
+    nanoseconds:
+      plainTime({ rows, columns, depth }, tile, level, 2) + vectors * (level.widenNanoseconds[stored] + expandNanoseconds),
+    value: { tile, expanded: true },
+  }
+}
+
+function widenTime({ rows, columns, depth }: Sizes, tile: RegisterTile, stored: StoredFloat | undefined, level: Level): number {
+  const vectors = Math.ceil(columns / lanesOf(level)) * Math.ceil(rows / tile.rows) * depth
+  return stored ? vectors * (level.widenNanoseconds ?? leastWidening)[stored] : 0
+}
+
+/** Rounding an element of the left operand. */
+const roundNanoseconds = 0.06
+
+/** Products with weights in 16 bits, which are widened as they are read; or of pairs, with the left operand rounded, where that may be. */
+function storedWays(kernel: AnchoredKernel, tile: RegisterTile, stored: StoredFloat, level: Level): readonly Candidate<Way>[] {
+  const sizes = sizesOf(kernel)
+  const { rows, columns, depth } = sizes
+  const name = `${tile.rows}x${tile.vectors * lanesOf(level)}`
+  const widened = {
+    name,
+    nanoseconds: plainTime(sizes, tile, level, 2) + widenTime(sizes, tile, stored, level),
+    value: { tile },
+  }
+  const mayRound = level.precision === 'bf16' && level.bf16Pairs && stored === 'bf16' && hasOneRight(kernel)
+  const expanded = expandedWay(kernel, tile, stored, level)
+  if (!mayRound) return expanded ? [widened, expanded] : [widened]
+  const nanoseconds = plainTime({ rows, columns, depth: Math.ceil(depth / 2) }, tile, level) + rows * depth * roundNanoseconds
+  return [widened, { name: `rounded ${name}`, nanoseconds, value: { tile, rounded: true } }]
 }
 
 /** Bytes of four blocks of a chunk, which with their differences are half of a second-level cache. */
@@ -102,21 +155,26 @@ const panelBytes = 600_000
 /**
  * Vectors of a panel: the same for any number of rows, so that entries of a model, and its buckets, share packed weights.
  */
-function vectorsOf({ columns, depth }: Sizes, level: Level): number {
+function vectorsOf({ columns, depth }: Sizes, stored: StoredFloat | undefined, level: Level): number {
+  const bytes = stored ? 2 : 4
   const timeOf = (tile: RegisterTile) =>
-    plainTime({ rows: 16 * tile.rows, columns, depth }, tile, level) / tile.rows +
-    (4 * depth * tile.vectors * lanesOf(level) > panelBytes ? Number.MAX_VALUE / 2 : 0)
+    (plainTime({ rows: 16 * tile.rows, columns, depth }, tile, level) +
+      widenTime({ rows: 16 * tile.rows, columns, depth }, tile, stored, level)) /
+      tile.rows +
+    (bytes * depth * tile.vectors * lanesOf(level) > panelBytes ? Number.MAX_VALUE / 2 : 0)
   return level.tiles.reduce((best, tile) => (timeOf(tile) < timeOf(best) ? tile : best)).vectors
 }
 
 /** Every way of a kernel of `linear` or `matmul` on f32 whose right operand is constant. */
 export function waysOf(kernel: AnchoredKernel, level: Level): readonly Candidate<Way>[] {
   const sizes = sizesOf(kernel)
-  const vectors = vectorsOf(sizes, level)
+  const { stored } = kernel.inputs[1]!
+  const vectors = vectorsOf(sizes, stored, level)
   const mayHalve = level.halves === true && !level.exact && kernel.inputs[1]!.constant && isOneRun(kernel, sizes)
   return level.tiles
     .filter((tile) => tile.vectors === vectors)
-    .flatMap((tile): Candidate<Way>[] => {
+    .flatMap((tile): readonly Candidate<Way>[] => {
+      if (stored) return storedWays(kernel, tile, stored, level)
       const name = `${tile.rows}x${tile.vectors * lanesOf(level)}`
       const plain = { name, nanoseconds: plainTime(sizes, tile, level), value: { tile } }
       const halved = mayHalve ? halvedWay(sizes, tile, level) : undefined
@@ -131,11 +189,25 @@ export const wayOf = (kernel: AnchoredKernel, level: Level): Way => known(kernel
 
 /** Bytes of working storage of a way: what threads share, and what each has for itself. */
 export function wayScratch(
-  { tile, halved }: Way,
-  depth: number,
+  kernel: AnchoredKernel,
+  { tile, halved, rounded, expanded }: Way,
   level: Level,
 ): { readonly shared: number; readonly own: number } {
+  const { depth } = sizesOf(kernel)
+  if (rounded)
+    return { shared: 4 * elementCount(kernel.anchor.operands[0]!.shape.slice(0, -1)) * pairPitch(depth, level), own: 0 }
+  if (expanded) return { shared: 0, own: 4 * (depth * tile.vectors + 1) * lanesOf(level) }
   if (!halved) return { shared: 0, own: 0 }
   const sizes = { ...halved, depth, tile }
   return { shared: sharedBytes(sizes), own: ownBytes(sizes, level) }
+}
+
+/**
+ * Pairs from one row of a rounded left operand to the next: whole vectors, and one more where the rows of a tile would lie in few sets of the
+ * first-level cache.
+ */
+export function pairPitch(depth: number, level: Level): number {
+  const lanes = lanesOf(level)
+  const pairs = Math.ceil(depth / 2 / lanes) * lanes
+  return pairs % 512 === 0 ? pairs + lanes : pairs
 }

@@ -26,12 +26,11 @@ typedef i16 vs __attribute__((vector_size(${level.vectorBytes})));
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 /* HOT: functions that loops call for every vector, where code may grow. KERNEL: one function each, or compilers make one large one of all */
+#define KERNEL NOINLINE
 #ifdef __wasm__
 #define HOT static
-#define KERNEL static
 #else
 #define HOT INLINE
-#define KERNEL NOINLINE
 #endif
 #define LOAD(p) (*(const vfu *)(p))
 #define STORE(p, v) (*(vfu *)(p) = (v))
@@ -41,7 +40,7 @@ ${multiplyAdd(level)}
 ${shuffle}
 ${apart(level)}
 ${pairs(level)}
-${opaque}${quads(level)}${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
+${opaque}${quads(level)}${bf16(level)}${widen(level)}#define EVEN(a, b) SHUFFLE(a, b, ${every(0, 2)})
 #define ODD(a, b) SHUFFLE(a, b, ${every(1, 2)})
 /* lanes of a and b in turn, of their lower and of their upper halves */
 #define ZIP_LOW(a, b) SHUFFLE(a, b, ${zipped(0)})
@@ -101,6 +100,8 @@ const apart = ({ instructions: known }: Level): string =>
  */
 const opaque = `/* a pointer that no compiler knows anything of: clang would count one on for each loop behind this one */
 #define FRESH(p) __asm__("" : "+r"(p))
+/* out of a loop where p is k, which it never is: a fence that V8 moves nothing over */
+#define FENCE(p, k) if ((unsigned long)(p) == (k)) break
 #if defined(__clang__)
 #define OPAQUE(p) (void)0
 #else
@@ -128,6 +129,20 @@ function pairs({ pairs: statement }: Level): string {
 /** `QUAD(c, a, b)`: lanes of i32 to which the products of all four bytes of those of a, without a sign, and of b, with one, are added. */
 const quads = ({ quads: statement }: Level): string => (statement ? `#define QUAD(c, a, b) ${statement}\n` : '')
 
+/**
+ * `DOT_BF16(c, a, b)`: lanes of f32 to which the products of both halves of those of a and b are added. `ROUND_BF16(y, a, b)`: all lanes of
+ * a, then those of b, as bf16. `WIDEN_f16(y, p)`: a vector of f16.
+ */
+const bf16 = ({ bf16Pairs, loadHalves }: Level): string =>
+  [
+    ...(bf16Pairs
+      ? [`#define DOT_BF16(c, a, b) ${bf16Pairs.multiplyAdd}`, `#define ROUND_BF16(y, a, b) ${bf16Pairs.round}`]
+      : []),
+    ...(loadHalves ? [`#define WIDEN_f16(y, p) ${loadHalves}`] : []),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
+
 function extremes({ instructions: known }: Level): string {
   const plain = `INLINE vf gp_above_v(vf a, vf b) { return gp_select_v(a < b, b, a); }
 INLINE vf gp_below_v(vf a, vf b) { return gp_select_v(b < a, b, a); }`
@@ -148,12 +163,11 @@ INLINE vf gp_min_v(vf a, vf b) { return gp_select_v(a != a, a, gp_below_v(b, a))
   return `#ifdef __clang__\n${plain}\n${from}\n#else\n${define('gp_above_v', maximum)}\n${define('gp_below_v', minimum)}\n${define('gp_from_v', maximum, ['a', 'b'])}\n#endif\n${either}`
 }
 
-function multiplyAdd({ multiplyAdd: { clang, gcc, gccBroadcast } }: Level): string {
+function multiplyAdd({ multiplyAdd: { clang, gcc, element = 'MAC(c, SPLAT(a), b)', half } }: Level): string {
   const define = (statement: string) => `#define MAC(c, a, b) ${statement}`
-  const broadcast = (statement?: string) => `#define MAC_ELEMENT(c, a, b) ${statement ?? 'MAC(c, SPLAT(a), b)'}`
-  return clang === gcc
-    ? `${define(clang)}\n${broadcast()}`
-    : `#ifdef __clang__\n${define(clang)}\n${broadcast()}\n#else\n${define(gcc)}\n${broadcast(gccBroadcast)}\n#endif`
+  const ofHalf = half && [`#define MAC_HALF(c, a, b) ${half.statement}`, `#define MAC_ELEMENT_HALF(c, a, b) ${half.element}`]
+  const whole = clang === gcc ? define(clang) : `#ifdef __clang__\n${define(clang)}\n#else\n${define(gcc)}\n#endif`
+  return [whole, `#define MAC_ELEMENT(c, a, b) ${element}`, ...(ofHalf ?? [])].join('\n')
 }
 
 /** A tile of four rows and one vector, turned. */

@@ -5,11 +5,14 @@ import { movingHelpers } from './moving.ts'
 import { narrowHelpers } from './narrow.ts'
 import { orderHelpers } from './order.ts'
 import { pairHelpers } from './pairs.ts'
+import { pixelHelpers } from './pixels.ts'
 import { singleHelpers } from './single.ts'
+import { storedHelpers } from './stored.ts'
 import { tileHelpers } from './tiles.ts'
 import { turnHelpers } from './turn.ts'
 import { wholeHelpers } from './whole.ts'
 import { winogradHelpers } from './winograd.ts'
+import { integerWinogradHelpers } from './winogradIntegers.ts'
 
 export { baseText } from './base.ts'
 export { type Helper, neededHelpers } from './helper.ts'
@@ -23,9 +26,12 @@ export const helpers: readonly Helper[] = [
   ...circleLanes,
   ...wholeHelpers,
   ...pairHelpers,
+  ...storedHelpers,
+  ...pixelHelpers,
   ...tileHelpers,
   ...movingHelpers,
   ...turnHelpers,
   ...orderHelpers,
   ...winogradHelpers,
+  ...integerWinogradHelpers,
 ]

@@ -88,6 +88,34 @@ export const pairHelpers: readonly Helper[] = [
 }`,
   },
   {
+    name: 'gp_word',
+    about: 'four bytes, wherever they lie',
+    text: 'INLINE i32 gp_word(const u8 *p) { i32 y; __builtin_memcpy(&y, p, 4); return y; }',
+  },
+  {
+    name: 'gp_join_bytes',
+    about: 'the bytes a[i], b[i] and c[i], or of two the first and the last, of n pixels side by side',
+    text: `NOINLINE void gp_join_bytes(u8 *to, const u8 *a, const u8 *b, const u8 *c, long channels, long n) {
+  long i = 0;
+  if (channels == 3) {
+    for (; i + LANES <= n; i += LANES, to += 3 * LANES) {
+      u32 pixels[LANES];
+      gp_store_i32((i32 *)pixels, (vi)((vu)gp_load_u8(a + i) | (vu)gp_load_u8(b + i) << 8 | (vu)gp_load_u8(c + i) << 16));
+      /* four pixels in three words */
+      for (long p = 0; p < LANES; p += 4) {
+        const u32 words[3] = {pixels[p] | pixels[p + 1] << 24, pixels[p + 1] >> 8 | pixels[p + 2] << 16, pixels[p + 2] >> 16 | pixels[p + 3] << 8};
+        __builtin_memcpy(to + 3 * p, words, 12);
+      }
+    }
+  }
+  for (; i < n; i++, to += channels) {
+    to[0] = a[i];
+    to[1] = b[i];
+    to[channels - 1] = c[i];
+  }
+}`,
+  },
+  {
     name: 'gp_whole_quads',
     about: 'rows of n bytes with zeros behind them, up to whole quads',
     text: `NOINLINE void gp_whole_quads(u8 *to, const u8 *from, long rows, long n) {

@@ -1,7 +1,7 @@
 import type { Helper } from './helper.ts'
 
 /** A transform along one axis: what it computes first, and its results, of the variables d0, d1, …. */
-interface Transform {
+export interface Transform {
   readonly from: number
   readonly first: readonly string[]
   readonly results: readonly string[]
@@ -23,16 +23,26 @@ const transforms: Readonly<Record<'in2' | 'in4' | 'out2' | 'out4', Transform>> =
 }
 
 /** One application: loads the `from` elements and hands each result on. */
-function apply({ from, first, results }: Transform, load: (i: number) => string, store: (i: number, value: string) => string) {
+function apply(
+  { from, first, results }: Transform,
+  load: (i: number) => string,
+  store: (i: number, value: string) => string,
+  type: string,
+) {
   const loads = Array.from({ length: from }, (_, i) => `d${i} = ${load(i)}`)
-  return `const vf ${[...loads, ...first].join(', ')};\n    ${results.map((value, i) => store(i, value)).join(' ')}`
+  return `const ${type} ${[...loads, ...first].join(', ')};\n    ${results.map((value, i) => store(i, value)).join(' ')}`
 }
 
 /**
  * A transform along both axes: `from` × `from` vectors to as many as there are results each way. With 32 registers what lies between
  * mostly stays in them (a third less time than through memory); with 16 it would be stored anyhow, and loops are less code.
  */
-function both(transform: Transform, load: (y: string, x: string) => string, store: (y: string, x: string, v: string) => string) {
+export function both(
+  transform: Transform,
+  load: (y: string, x: string) => string,
+  store: (y: string, x: string, v: string) => string,
+  type = 'vf',
+): string {
   const { from, results } = transform
   const to = results.length
   const inner = (x: string, at: (y: number) => string, y: string, from: (x: number) => string) => ({
@@ -40,8 +50,9 @@ function both(transform: Transform, load: (y: string, x: string) => string, stor
       transform,
       (i) => load(String(i), x),
       (i, value) => `${at(i)} = ${value};`,
+      type,
     ),
-    row: apply(transform, from, (i, value) => store(y, String(i), value)),
+    row: apply(transform, from, (i, value) => store(y, String(i), value), type),
   })
   const indices = (length: number) => Array.from({ length }, (_, i) => i)
   const names = indices(to).flatMap((y) => indices(from).map((x) => `t${y}_${x}`))
@@ -74,10 +85,10 @@ function both(transform: Transform, load: (y: string, x: string) => string, stor
     (x) => `t[y * ${from} + ${x}]`,
   )
   return `#if LANES == 16 || defined(__aarch64__)
-  vf ${names.join(', ')};
+  ${type} ${names.join(', ')};
 ${[...columns, ...rows].join('\n')}
 #else
-  vf t[${to * from}];
+  ${type} t[${to * from}];
   for (long x = 0; x < ${from}; x++) { ${looped.column} }
   for (long y = 0; y < ${to}; y++) { ${looped.row} }
 #endif`
@@ -116,14 +127,14 @@ ${both(
 /** A tile of which parts lie outside of the image. */
 const clippedHelper: Helper = {
   name: 'gp_winograd_clip',
-  about: 'a tile of side x side vectors: rows x columns of the image from top, left on, and 0 around them',
-  text: `INLINE void gp_winograd_clip(f32 *to, long side, const f32 *from, long pitch, long top, long left, long rows, long columns) {
+  about: 'a tile of side x side vectors: rows x columns of the image, pitch and step apart, from top, left on, and 0 around them',
+  text: `INLINE void gp_winograd_clip(f32 *to, long side, const f32 *from, long pitch, long step, long top, long left, long rows, long columns) {
   const vf zero = SPLAT(0.0f);
   for (long i = 0; i < side * side * LANES; i += LANES) STORE(to + i, zero);
-  from += top * pitch + left * LANES;
+  from += top * pitch + left * step;
   to += (top * side + left) * LANES;
   for (; rows > 0; rows--, to += side * LANES, from += pitch)
-    for (long x = 0; x < columns * LANES; x += LANES) STORE(to + x, LOAD(from + x));
+    for (long x = 0; x < columns; x++) STORE(to + x * LANES, LOAD(from + x * step));
 }`,
 }
 

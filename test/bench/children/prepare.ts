@@ -33,7 +33,7 @@ async function prepareModel({ workload, target, level, folder, root }: PrepareTa
   const model = await readModelFile(join(root, source.file))
   const graph = graphOf(model, source.entry)
   progress(`compiling ${model.name}`)
-  const compiled = await compile(model, { ...workload.compile, target: [await targetAt(target, level)] })
+  const compiled = await compile(model, { target: [await targetAt(target, level, workload.compile)] })
   const bundle = join(folder, `bundle${index}`)
   await writeBundle(compiled, bundle)
   progress(`writing ${model.name} for the peer`)

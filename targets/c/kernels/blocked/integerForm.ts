@@ -80,9 +80,39 @@ export interface UnitLayout {
   readonly plane: number
   readonly block: number
   readonly image: number
+  /**
+   * Few channels of a plain input lie side by side, so that a row of a window is one run of bytes and `units` are those of such a run: there are fewer
+   * than with a unit for each pixel, but they begin at any byte. Strides count bytes then, and windows have no columns of their own.
+   */
+  readonly joined: boolean
 }
 
+/** Bytes behind joined rows that units reach into. */
+export const joinedSlack = 3
+
+/** Whether runs over the columns of a window have fewer units than its pixels; some levels read elements in words that lie anywhere. */
+const joins = ({ plain, groups, channels, window, dilation }: BlockedIntegers, form: UnitForm): boolean =>
+  plain &&
+  form.channels === 4 &&
+  groups === 1 &&
+  channels <= 3 &&
+  dilation[2] === 1 &&
+  Math.ceil((window[2] * channels) / 4) < window[2]
+
+/** The window as tiles walk it: rows are one step where they are joined. */
+export const walkedWindow = ({ window }: BlockedIntegers, { joined }: UnitLayout): Triple =>
+  joined ? [window[0], window[1], 1] : window
+
 export function unitLayoutOf(convolution: BlockedIntegers, form: UnitForm): UnitLayout {
+  const bytes = joins(convolution, form)
+  if (bytes) {
+    const { channels, window } = convolution
+    const extents = paddedExtents(convolution)
+    const row = extents[2] * channels
+    const image = extents[0] * extents[1] * row
+    const units = Math.ceil((window[2] * channels) / 4)
+    return { staged: true, blocks: 1, channels, units, extents, row, plane: extents[1] * row, block: image, image, joined: true }
+  }
   const channels = convolution.plain ? form.channels : convolution.block
   const units = channels / form.channels
   const blocks = Math.ceil(convolution.channels / channels)
@@ -91,7 +121,7 @@ export function unitLayoutOf(convolution: BlockedIntegers, form: UnitForm): Unit
   const plane = extents[1] * row
   const block = extents[0] * plane
   const staged = convolution.plain || form.channels === 2 || isPadded(convolution)
-  return { staged, blocks, channels, units, extents, row, plane, block, image: blocks * block }
+  return { staged, blocks, channels, units, extents, row, plane, block, image: blocks * block, joined: false }
 }
 
 /** Whether each channel is convolved by itself. */

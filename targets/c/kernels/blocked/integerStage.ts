@@ -1,10 +1,10 @@
 // Inputs of blocked convolutions of integers in working storage: with their padding, in units that instructions read.
 import { dtypeFacts } from '../../../../compiler/graph/dtype.ts'
 import type { Level } from '../../level.ts'
-import { sharedNest, teamWait } from '../../team.ts'
+import { onePart, sharedNest, teamWait } from '../../team.ts'
 import { block, type Lines } from '../../text.ts'
 import { paddedExtents, volume, type Windowed } from '../windowed.ts'
-import type { BlockedIntegers, UnitForm, UnitLayout } from './integerForm.ts'
+import { type BlockedIntegers, joinedSlack, type UnitForm, type UnitLayout } from './integerForm.ts'
 
 interface Rows {
   /** Volumes of an image. */
@@ -60,11 +60,20 @@ export function stageUnits(convolution: BlockedIntegers, form: UnitForm, layout:
   const { bytes } = dtypeFacts[inputType]
   const rows: Rows = {
     volumes: layout.blocks,
-    bytes: 4 * layout.units,
+    bytes: layout.joined ? channels : 4 * layout.units,
     padding: form.padding,
-    row: convolution.plain ? plainRow() : blockedRow(),
+    row: layout.joined ? joinedRow() : convolution.plain ? plainRow() : blockedRow(),
   }
-  return { bytes: stagedBytes(convolution, rows), lines: paddedRows(convolution, rows, level) }
+  const slack = layout.joined ? joinedSlack : 0
+  const behind = slack > 0 ? onePart(level, [`__builtin_memset(scratch + ${stagedBytes(convolution, rows)}, 0, ${slack});`]) : []
+  return { bytes: stagedBytes(convolution, rows) + slack, lines: [...behind, ...paddedRows(convolution, rows, level)] }
+
+  function joinedRow(): Lines {
+    const of = (channel: number) =>
+      `(const u8 *)(x0 + n * ${strides.image} + ${channel} * ${strides.lane} + z * ${strides.plane} + y * ${strides.row})`
+    if (channels === 1) return [`__builtin_memcpy(to, ${of(0)}, ${input[2]});`]
+    return [`gp_join_bytes((u8 *)to, ${of(0)}, ${of(1)}, ${of(channels - 1)}, ${channels}, ${input[2]});`]
+  }
 
   function blockedRow(): Lines {
     const from = `x0 + n * ${strides.image} + v * ${strides.block} + z * ${strides.plane} + y * ${strides.row}`

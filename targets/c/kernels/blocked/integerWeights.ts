@@ -2,7 +2,7 @@
 import { elementsOf } from '../../../../compiler/graph/scalar.ts'
 import type { Packing } from '../../../../compiler/instructions/instruction.ts'
 import { volume } from '../windowed.ts'
-import { type BlockedIntegers, type UnitForm, type UnitLayout, weightZeroOf } from './integerForm.ts'
+import { type BlockedIntegers, type UnitForm, type UnitLayout, walkedWindow, weightZeroOf } from './integerForm.ts'
 
 /** Output blocks that are computed together, and the blocks of the input that they read. */
 export interface Panels {
@@ -33,8 +33,8 @@ export function panelsOf(
 }
 
 /** Units of the weights of one output block. */
-export const unitsOfBlock = ({ block, window }: BlockedIntegers, { units }: UnitLayout, { reach }: Panels): number =>
-  reach * volume(window) * units * block
+export const unitsOfBlock = (convolution: BlockedIntegers, layout: UnitLayout, { reach }: Panels): number =>
+  reach * volume(walkedWindow(convolution, layout)) * layout.units * convolution.block
 
 const correctionBytes = ({ outputBlocks, block }: BlockedIntegers) => 4 * outputBlocks * block
 const identityOf = ({ groups, inputs, outputs, window, weightType, weightZeroPoint, block }: BlockedIntegers): string =>
@@ -43,11 +43,11 @@ const identityOf = ({ groups, inputs, outputs, window, weightType, weightZeroPoi
 /** `[panels][reach][window][units][blocks of the panel][lanes]`, and behind them what sums of each lane begin with. */
 export function packUnits(convolution: BlockedIntegers, form: UnitForm, layout: UnitLayout, panels: Panels): Packing {
   const { inputs, outputs, outputChannels, outputBlocks, block, window, weightType } = convolution
-  const taps = volume(window)
+  const [taps, places] = [volume(window), volume(walkedWindow(convolution, layout))]
   const size = unitsOfBlock(convolution, layout, panels)
   const bytes = 4 * outputBlocks * size + correctionBytes(convolution)
   return {
-    key: `units of ${form.channels}, ${panels.vectors} blocks, ${layout.channels} channels, by ${form.zero}: ${identityOf(convolution)}`,
+    key: `${layout.joined ? 'joined ' : ''}units of ${form.channels}, ${panels.vectors} blocks, ${layout.channels} channels, by ${form.zero}: ${identityOf(convolution)}`,
     bytes,
     pack(dense) {
       const { get } = elementsOf(weightType, dense)
@@ -66,11 +66,13 @@ export function packUnits(convolution: BlockedIntegers, form: UnitForm, layout: 
         for (let channel = 0; channel < inputs; channel++) {
           const within = channel - firstChannel
           const [b, rest] = [Math.floor(within / layout.channels), within % layout.channels]
-          const [unit, part] = [Math.floor(rest / form.channels), rest % form.channels]
           for (let tap = 0; tap < taps; tap++) {
             const value = get((output * inputs + channel) * taps + tap) - zero
             total += value
-            to[base + ((b * taps + tap) * layout.units + unit) * step]! |= (value & mask) << (width * part)
+            // Joined, a column of the window is so many bytes further in the run.
+            const [place, along] = layout.joined ? [Math.floor(tap / window[2]), (tap % window[2]) * inputs + rest] : [tap, rest]
+            const [unit, part] = [Math.floor(along / form.channels), along % form.channels]
+            to[base + ((b * places + place) * layout.units + unit) * step]! |= (value & mask) << (width * part)
           }
         }
         // Wraps where sums do.

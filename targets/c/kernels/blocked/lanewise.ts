@@ -3,7 +3,7 @@ import type { Packing } from '../../../../compiler/instructions/instruction.ts'
 import { resultDomain } from '../../access.ts'
 import type { Level } from '../../level.ts'
 import { storeAfter } from '../../steps.ts'
-import { sharedNest } from '../../team.ts'
+import { sharedPlaces } from '../../team.ts'
 import { block, declared, type Lines, loop, sum } from '../../text.ts'
 import type { Method } from '../method.ts'
 import { type AnchoredKernel, pointersOf } from '../template.ts'
@@ -63,10 +63,10 @@ export function lanewiseLines(kernel: AnchoredKernel, given: Lanewise, level: Le
   ])
   const from = (body: Lines) => declared([['image', `const long image = ${image};`]], body)
   const perBlock = volume(window) * given.lanes * sizes.block
-  return sharedNest(
+  return sharedPlaces(
     level,
+    [['block', sizes.outputBlocks]],
     [
-      ['block', sizes.outputBlocks],
       ['n', sizes.batch],
       ['line', output[0] * output[1]],
     ],

@@ -1,16 +1,21 @@
 import type { Domain } from '../../access.ts'
+import { singles } from '../../arithmetic.ts'
 import type { Level } from '../../level.ts'
 import { storeAfter } from '../../steps.ts'
 import { block, type Lines, loop, sum } from '../../text.ts'
 import { type AnchoredKernel, pointersOf } from '../template.ts'
 import { volume } from '../windowed.ts'
-import { type Panel, segmentsOf } from './panels.ts'
+import { fencedRow } from './fencedRow.ts'
+import type { Operands } from './operands.ts'
+import { endsInHalf, type Panel, segmentsOf } from './panels.ts'
 import { firstColumn, overWindowRows, type RowTiles, type Tap } from './rowTiles.ts'
-import type { BlockedConvolution } from './sizes.ts'
+import { unitsOfBlock } from './sizes.ts'
 
 /** What one tile of a direct convolution is made of, beside the variables named at `microKernel`. */
 export interface MicroKernel {
-  readonly sizes: BlockedConvolution
+  readonly operands: Operands
+  /** C expression of a pointer to the elements of the input. */
+  readonly input: string
   readonly panel: Panel
   readonly tiles: RowTiles
   /** Position of a pixel of the tile and a vector of the panel in the domain: C expressions. */
@@ -22,29 +27,33 @@ export interface MicroKernel {
   readonly linesAhead: number
 }
 
+/** Elements of the input in a line of the cache. */
+const elementsOfLine = 16
+
 /** Multiply-adds of one step that compilers of native code still take well when several steps are written out. */
 const stepsWrittenOut = 4
 
-/** Steps of the innermost loop that are written out: as many as the level takes, at least one. */
-function unrolled(accumulators: number, lanes: number, level: Level): number {
-  const most = level.pass < 16 ? Math.max(1, Math.floor(level.pass / accumulators)) : stepsWrittenOut
+/** Steps of the innermost loop that are written out: as many as the level takes, at least one or a pair. */
+function unrolled(accumulators: number, lanes: number, pair: number, level: Level): number {
+  const most = level.pass < 16 ? Math.max(pair, Math.floor(level.pass / accumulators)) : stepsWrittenOut
   return Math.min(most, lanes)
 }
 
 /**
  * One tile: pixels next to each other × vectors of output channels, in accumulators `c{pixel}_{vector}`. For each block of input channels,
- * each row of the window, each column and each channel: the weights of the panel are read in the order in which they lie, an element of
+ * each row of the window, each column and each element: the weights of the panel are read in the order in which they lie, an element of
  * each pixel is broadcast. Variables around it: `image` (element of the input where the tile's window begins, padding not counted), `weight`
  * (the panel's), `kz0`, `kz1`, `ky0`, `ky1` (rows of the window that are not padding), `ahead`.
  */
 export function microKernel(kernel: AnchoredKernel, given: MicroKernel, level: Level): Lines {
-  const { sizes, panel, tiles, domain, position, bias } = given
+  const { operands, panel, tiles, domain, position, bias } = given
+  const { sizes, arithmetic, pointer } = operands
   const { window, dilation, before, strides } = sizes
   const { vectors } = panel
   const width = vectors * sizes.block
   const names = grid(tiles.width, vectors).map(([pixel, vector]) => [pixel, vector, `c${pixel}_${vector}`] as const)
   const initial = (vector: number) =>
-    bias ? `LOAD(${bias} + ${sum([['block', sizes.block]], vector * sizes.block)})` : 'SPLAT(0.0f)'
+    bias ? `LOAD(${bias} + ${sum([['block', sizes.block]], vector * sizes.block)})` : arithmetic.zero
   const column = tiles.taps.length > 0 ? firstColumn(sizes, tiles) : 0
   const taps = window[0] * window[1] * window[2]
   const segments = segmentsOf(panel, sizes)
@@ -61,8 +70,8 @@ export function microKernel(kernel: AnchoredKernel, given: MicroKernel, level: L
     )
     const rowOfWeights = window[2] * lanes * width
     const body = [
-      `const f32 *row = x0 + (${origin});`,
-      `const f32 *w = at + (${sum([
+      `const ${arithmetic.element} *row = ${given.input} + (${origin});`,
+      `const ${pointer} *w = at + (${sum([
         ['kz', window[0] > 1 ? window[1] * rowOfWeights : 0],
         ['ky', window[1] > 1 ? rowOfWeights : 0],
       ])});`,
@@ -80,7 +89,7 @@ export function microKernel(kernel: AnchoredKernel, given: MicroKernel, level: L
   )
   return [
     `vf ${names.map(([, vector, name]) => `${name} = ${initial(vector)}`).join(', ')};`,
-    ...(tiles.taps.length > 0 ? ['const f32 *at = weight;', ...ofSegment] : []),
+    ...(tiles.taps.length > 0 ? [`const ${pointer} *at = weight;`, ...ofSegment] : []),
     ...stores,
   ]
 }
@@ -90,43 +99,57 @@ const grid = (rows: number, columns: number) =>
 
 /** One row of the window over so many channels: `row` is where the first pixel's first column lies, `w` the weights. */
 function rowOfTaps(
-  { sizes, panel, tiles }: MicroKernel,
+  { operands, panel, tiles }: MicroKernel,
   lanes: number,
   column: number,
   perTap: Lines,
   perPass: Lines,
   level: Level,
 ): Lines {
+  if (level.fenced) return fencedRow(operands, panel, tiles, lanes, column)
+  const { sizes, arithmetic } = operands
   const { stride, dilation, before, strides, window } = sizes
   const width = panel.vectors * sizes.block
-  const unroll = unrolled(tiles.width * panel.vectors, lanes, level)
+  const half = endsInHalf(panel, sizes) ? panel.vectors - 1 : undefined
+  const elementsInPlace = half === undefined ? 1 : 3
+  const unroll = unrolled(tiles.width * panel.vectors, lanes, operands.pair, level)
   const offset = (pixel: number, kx: number) => (pixel * stride[2] + kx * dilation[2] - before[2] - column) * strides.column
   const whole = lanes - (lanes % unroll)
   // What the next tile reads lies behind this one in every block. The blocks are far apart, and the processor does not see the pattern: the
   // lines fetched here are worth up to 15 % where the input comes from behind the second-level cache.
-  const fetchesNext = level.pass >= 16 && volume(window) === 1 && stride[2] === 1 && !sizes.plain && whole === sizes.block
+  const units = unitsOfBlock(sizes)
+  const fetchesNext = level.pass >= 16 && volume(window) === 1 && stride[2] === 1 && !sizes.plain && whole === units
   const tap = ({ kx, from, to }: Tap, pointer: string): Lines => {
     const base = offset(from, kx)
     const steps = (count: number) =>
       Array.from({ length: count }, (_, k) => {
-        const streams = Array.from({ length: panel.vectors }, (_, v) => `b${v} = LOAD(w + ${k * width + v * sizes.block})`)
+        const streams = Array.from({ length: panel.vectors }, (_, v) => `b${v} = ${operands.stream(k, v, width)}`)
         const rows = Array.from({ length: to - from }, (_, i) => {
           const pixel = from + i
           const element = `a[${offset(pixel, kx) - base + k * strides.lane}]`
-          // A broadcast for a single product is best a part of it: 70 % of the peak with gcc where it is not.
-          if (panel.vectors === 1) return `MAC_ELEMENT(c${pixel}_0, ${element}, b0);`
-          const adds = Array.from({ length: panel.vectors }, (_, v) => `MAC(c${pixel}_${v}, s, b${v});`)
-          return `{ const vf s = SPLAT(${element}); ${adds.join(' ')} }`
+          // A broadcast for a single product is best a part of it: 70 % of the peak with gcc where it is not. So are those for halves: 90 %.
+          if (arithmetic === singles && panel.vectors <= elementsInPlace) {
+            const adds = Array.from({ length: panel.vectors }, (_, v) => {
+              return `MAC_ELEMENT${v === half ? '_HALF' : ''}(c${pixel}_${v}, ${element}, b${v});`
+            })
+            return adds.join(' ')
+          }
+          const adds = Array.from({ length: panel.vectors }, (_, v) =>
+            v === half ? `MAC_HALF(c${pixel}_${v}, s, b${v});` : arithmetic.multiplyAdd(`c${pixel}_${v}`, 's', `b${v}`),
+          )
+          return `{ const ${arithmetic.vector} s = ${arithmetic.splat(element)}; ${adds.join(' ')} }`
         })
-        return block('', [`const vf ${streams.join(', ')};`, ...rows])
+        return block('', [`const ${arithmetic.vector} ${streams.join(', ')};`, ...rows])
       }).flat()
     const nextTile = (): Lines => {
       if (!fetchesNext) return []
-      const lines = Math.ceil((tiles.width * unroll) / lanes)
+      const pixels = Math.ceil((tiles.width * unroll) / lanes)
+      // Several pixels of a block lie in one line.
+      const lines = Math.ceil((pixels * units) / elementsOfLine)
       const fetched = Array.from(
         { length: lines },
         (_, i) =>
-          `__builtin_prefetch(row + (${sum([['lane', (sizes.block * lines) / unroll]], (tiles.width + i) * sizes.block)}), 0, 3);`,
+          `__builtin_prefetch(row + (${sum([['lane', (units * pixels) / unroll]], tiles.width * units + i * elementsOfLine)}), 0, 3);`,
       )
       return [fetched.join(' ')]
     }
@@ -138,7 +161,7 @@ function rowOfTaps(
       `w += ${count * width};`,
     ]
     return [
-      `const f32 *a = ${pointer};`,
+      `const ${arithmetic.element} *a = ${pointer};`,
       // Compilers would carry elements of overlapping windows over in registers (gcc: 64 instead of 94 % of the peak in a first layer of few
       // channels), or count on a pointer for each of the loops behind this one (clang: 72 instead of 97 % with 16 registers).
       'FRESH(a);',
@@ -168,16 +191,23 @@ interface Fetches {
 }
 
 /** Where the lines that a tile fetches ahead are spread: as far inside as one at a time is not too many. */
-function ahead({ sizes, panel, tiles, linesAhead }: MicroKernel, segments: ReturnType<typeof segmentsOf>, level: Level): Fetches {
+function ahead(
+  { operands, panel, tiles, linesAhead }: MicroKernel,
+  segments: ReturnType<typeof segmentsOf>,
+  level: Level,
+): Fetches {
   const none: Fetches = { perRow: [], perTap: [], perPass: [] }
+  const { sizes } = operands
+  const units = unitsOfBlock(sizes)
+  const line = 64 / operands.bytes
   const rows = segments.reduce((total, { count }) => total + count, 0) * sizes.window[0] * sizes.window[1]
   if (linesAhead === 0 || rows === 0 || tiles.taps.length === 0) return none
   const rowTaps = rows * tiles.taps.length
-  const unroll = unrolled(tiles.width * panel.vectors, sizes.block, level)
-  const passes = rowTaps * Math.ceil(sizes.block / unroll)
+  const unroll = unrolled(tiles.width * panel.vectors, units, operands.pair, level)
+  const passes = rowTaps * Math.ceil(units / unroll)
   const lines = (count: number): Lines => {
-    const each = Array.from({ length: count }, (_, i) => `__builtin_prefetch(ahead${i > 0 ? ` + ${i * 16}` : ''}, 0, 2);`)
-    return [each.join(' '), `ahead += ${count * 16};`]
+    const each = Array.from({ length: count }, (_, i) => `__builtin_prefetch(ahead${i > 0 ? ` + ${i * line}` : ''}, 0, 2);`)
+    return [each.join(' '), `ahead += ${count * line};`]
   }
   if (linesAhead > passes / 2) return { ...none, perPass: lines(Math.ceil(linesAhead / passes)) }
   if (linesAhead > rowTaps / 2) return { ...none, perTap: lines(Math.ceil(linesAhead / rowTaps)) }

@@ -1,9 +1,11 @@
+import type { StoredFloat } from '../../../../compiler/fuse/kernel.ts'
 import type { Packing } from '../../../../compiler/instructions/instruction.ts'
+import { inSixteenBits } from '../../stored.ts'
 import { volume } from '../windowed.ts'
 import { nearlyEqual } from './rowTiles.ts'
-import type { BlockedConvolution } from './sizes.ts'
+import { type BlockedConvolution, unitsOfBlock } from './sizes.ts'
 
-/** Output blocks that tiles compute together, the input channels `from` … `to` that they read, and where their weights begin. */
+/** Output blocks that tiles compute together, the units of input channels `from` … `to` that they read, and where their weights begin. */
 export interface Panel {
   readonly block: number
   readonly vectors: number
@@ -12,7 +14,7 @@ export interface Panel {
   readonly weights: number
 }
 
-/** Input channels of a panel that lie in one block: `lanes` of them from `lane` on, in `count` blocks behind one another. */
+/** Units of input channels of a panel that lie in one block: `lanes` of them from `lane` on, in `count` blocks behind one another. */
 export interface Segment {
   /** Blocks behind that of the panel's first channel. */
   readonly block: number
@@ -25,17 +27,18 @@ export interface Segment {
 export interface PanelRun {
   readonly first: Panel
   readonly count: number
-  /** From one panel to the next: output blocks, input channels, elements of weights. */
+  /** From one panel to the next: output blocks, units of input channels, elements of weights. */
   readonly step: { readonly block: number; readonly from: number; readonly weights: number }
 }
 
-/** The input channels that any output channel of a block reads: those of all groups it has channels of. */
-function channelsOf(
-  { block, outputs, inputs, outputChannels }: BlockedConvolution,
+/** The units that any output channel of a block reads: those of all groups it has channels of. */
+function unitsOf(
+  { block, outputs, inputs, outputChannels, unit }: BlockedConvolution,
   index: number,
 ): readonly [from: number, to: number] {
   const last = Math.min(outputChannels, (index + 1) * block) - 1
-  return [Math.floor((index * block) / outputs) * inputs, (Math.floor(last / outputs) + 1) * inputs]
+  const [from, to] = [Math.floor((index * block) / outputs) * inputs, (Math.floor(last / outputs) + 1) * inputs]
+  return [Math.floor(from / unit), Math.ceil(to / unit)]
 }
 
 /** Panels of at most `vectors` blocks, each of blocks that read the same channels. */
@@ -43,9 +46,9 @@ export function panelsOf(sizes: BlockedConvolution, vectors: number): readonly P
   const panels: Panel[] = []
   let weights = 0
   for (let block = 0; block < sizes.outputBlocks; ) {
-    const [from, to] = channelsOf(sizes, block)
+    const [from, to] = unitsOf(sizes, block)
     let end = block + 1
-    while (end < sizes.outputBlocks && String(channelsOf(sizes, end)) === String([from, to])) end++
+    while (end < sizes.outputBlocks && String(unitsOf(sizes, end)) === String([from, to])) end++
     const { size, larger, pieces } = nearlyEqual(end - block, vectors)
     for (let i = 0; i < pieces; i++) {
       const own = i < larger ? size + 1 : size
@@ -57,8 +60,14 @@ export function panelsOf(sizes: BlockedConvolution, vectors: number): readonly P
   return panels
 }
 
-const formOf = ({ vectors, from, to }: Panel, { block, plain }: BlockedConvolution) =>
-  `${vectors} ${plain ? 0 : from % block} ${to - from}`
+/** Whether only half of a panel's last vector is computed. */
+export const endsInHalf = ({ block, vectors }: Panel, { half, unit, outputBlocks }: BlockedConvolution): boolean =>
+  half && unit === 1 && block + vectors === outputBlocks
+
+const formOf = (panel: Panel, sizes: BlockedConvolution) => {
+  const { vectors, from, to } = panel
+  return `${vectors}${endsInHalf(panel, sizes) ? ' half' : ''} ${sizes.plain ? 0 : from % unitsOfBlock(sizes)} ${to - from}`
+}
 
 export function panelRuns(sizes: BlockedConvolution, panels: readonly Panel[]): readonly PanelRun[] {
   const forms = new Map<string, PanelRun[]>()
@@ -80,10 +89,11 @@ export function panelRuns(sizes: BlockedConvolution, panels: readonly Panel[]): 
   return [...forms.values()].flat()
 }
 
-/** The channels of a panel in the order in which its weights stand. */
-export function segmentsOf({ from, to }: Panel, { block, plain }: BlockedConvolution): readonly Segment[] {
+/** The units of a panel in the order in which its weights stand. */
+export function segmentsOf({ from, to }: Panel, sizes: BlockedConvolution): readonly Segment[] {
   const segments: Segment[] = []
-  const lane = plain ? 0 : from % block
+  const block = unitsOfBlock(sizes)
+  const lane = sizes.plain ? 0 : from % block
   let at = 0
   if (lane > 0) {
     const lanes = Math.min(to - from, block - lane)
@@ -104,41 +114,68 @@ export const floatsOf = (bytes: Uint8Array): Float32Array =>
     ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
     : new Float32Array(bytes.slice().buffer)
 
-/** Elements of all packed weights. */
+/** To the nearest, ties to even. */
+function roundedToBf16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const to = new Uint16Array(words.length)
+  for (let i = 0; i < to.length; i++) {
+    const word = words[i]!
+    const isNaN = (word & 0x7fffffff) > 0x7f800000
+    to[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
+  }
+  return to
+}
+
+/** Elements of all packed weights, each of one or two input channels. */
 export const panelElements = (sizes: BlockedConvolution, panels: readonly Panel[]): number =>
   panels.reduce((sum, { vectors, from, to }) => sum + vectors * sizes.block * (to - from) * volume(sizes.window), 0)
 
-/** Weights as `[panel][block of inputs][window][lane][panel's outputs]`: the order in which tiles read them; 0 where a group has no part. */
-export function packPanels(sizes: BlockedConvolution, vectors: number): Packing {
-  const panels = panelsOf(sizes, vectors)
-  const { block, groups, inputs, outputs, outputChannels, window, plain } = sizes
-  const bytes = 4 * panelElements(sizes, panels)
-  return {
-    key: `blocked panels ${[block, vectors, groups, inputs, outputs, ...window].join(' ')}${plain ? ' plain' : ''}`,
-    bytes,
-    pack(dense) {
-      const from = floatsOf(dense)
-      const to = new Float32Array(bytes / 4)
-      const taps = volume(window)
-      let at = 0
-      for (const panel of panels) {
-        const first = panel.block * block
-        const width = panel.vectors * block
-        let channel = panel.from
-        for (const { count, lanes } of segmentsOf(panel, sizes)) {
-          for (let i = 0; i < count; i++, channel += lanes) {
-            for (let tap = 0; tap < taps; tap++) {
-              for (let lane = 0; lane < lanes; lane++, at += width) {
-                const group = Math.floor((channel + lane) / inputs)
-                const begin = Math.max(first, group * outputs)
-                const end = Math.min(first + width, (group + 1) * outputs, outputChannels)
-                const inside = (channel + lane - group * inputs) * taps + tap
-                for (let o = begin; o < end; o++) to[at + o - first] = from[o * inputs * taps + inside]!
-              }
-            }
+/** Calls with the place of each weight of a convolution in the dense tensor, and the place in packed panels, counted in channels. */
+function overPanels(sizes: BlockedConvolution, panels: readonly Panel[], put: (to: number, from: number) => void): void {
+  const { block, unit, inputs, outputs, outputChannels, window } = sizes
+  const taps = volume(window)
+  let at = 0
+  for (const panel of panels) {
+    const first = panel.block * block
+    const width = panel.vectors * block
+    let channel = panel.from * unit
+    for (const { count, lanes } of segmentsOf(panel, sizes)) {
+      for (let i = 0; i < count; i++, channel += lanes * unit) {
+        for (let tap = 0; tap < taps; tap++) {
+          for (let lane = 0; lane < lanes * unit; lane++) {
+            const group = Math.floor((channel + lane) / inputs)
+            const begin = Math.max(first, group * outputs)
+            const end = Math.min(first + width, (group + 1) * outputs, outputChannels)
+            const inside = (channel + lane - group * inputs) * taps + tap
+            const row = at + Math.floor(lane / unit) * width * unit + (lane % unit)
+            for (let o = begin; o < end; o++) put(row + (o - first) * unit, o * inputs * taps + inside)
           }
+          at += lanes * unit * width
         }
       }
+    }
+  }
+}
+
+/**
+ * Weights as `[panel][block of inputs][window][unit][panel's outputs][channel of the unit]`: the order in which tiles read them; 0 where a
+ * group has no part. As f32, or in 16 bits: rounded to bf16, or as they are where the kernel stores them so.
+ */
+export function packPanels(sizes: BlockedConvolution, vectors: number, as: 'f32' | StoredFloat = 'f32'): Packing {
+  const panels = panelsOf(sizes, vectors)
+  const { block, unit, groups, inputs, outputs, window, plain } = sizes
+  const elements = unit * panelElements(sizes, panels)
+  const kind = `${as === 'f32' ? '' : ` ${as}`}${unit === 2 ? ' pairs' : ''}`
+  return {
+    key: `blocked panels${kind} ${[block, vectors, groups, inputs, outputs, ...window].join(' ')}${plain ? ' plain' : ''}`,
+    bytes: (as === 'f32' ? 4 : 2) * elements,
+    pack(dense) {
+      const from = floatsOf(dense)
+      const to = as === 'f32' ? new Float32Array(elements) : new Uint16Array(elements)
+      const values = as === 'f32' ? from : as === 'bf16' ? roundedToBf16(from) : inSixteenBits(dense, as)
+      overPanels(sizes, panels, (place, given) => {
+        to[place] = values[given]!
+      })
       return new Uint8Array(to.buffer)
     },
   }

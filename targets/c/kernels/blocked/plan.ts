@@ -1,7 +1,8 @@
 import { cacheNanoseconds, memoryNanoseconds } from '../../choice.ts'
-import type { Level } from '../../level.ts'
+import { type Level, mostRows } from '../../level.ts'
 import { isPadded, volume } from '../windowed.ts'
-import { type Panel, panelElements, panelsOf } from './panels.ts'
+import type { Operands } from './operands.ts'
+import { endsInHalf, type Panel, panelElements, panelsOf } from './panels.ts'
 import { nearlyEqual, type RowTiles, rowTiles } from './rowTiles.ts'
 import type { BlockedConvolution } from './sizes.ts'
 
@@ -55,19 +56,35 @@ const chunkBytes = 128 * 1024
  * two multiply-adds begin in a cycle, those that load an element for each wait for loads.
  */
 function stepCost(pixels: number, vectors: number, resident: boolean, level: Level): number {
+  // Three operations begin in the time of one multiply-add, which are two; beside it are the fence, and the pointer that moves.
+  if (level.fenced) return 1.1 * Math.max(pixels * vectors, (2 * pixels * vectors + pixels + vectors + 2) / 3, 6)
   const loads = level.vectorBytes < 64 ? 1.45 * (pixels + vectors) : 0
-  return Math.max(pixels * vectors, loads, 9) + 0.1 * pixels + (resident ? 0.2 : 0.5) * vectors
+  return Math.max(pixels * vectors, loads, 7) + 0.1 * pixels + (resident ? 0.2 : 0.5) * vectors
+}
+
+/** Elements of the window along an axis that do not lie in padding, on average over the results: rows in padding are left out. */
+function seenAlong({ window, output, input, stride, dilation, before }: BlockedConvolution, axis: 0 | 1): number {
+  let seen = 0
+  for (let at = 0; at < output[axis]; at++)
+    for (let k = 0; k < window[axis]; k++) {
+      const row = at * stride[axis] + k * dilation[axis] - before[axis]
+      if (row >= 0 && row < input[axis]) seen++
+    }
+  return seen / Math.max(1, output[axis])
 }
 
 interface Estimate {
   readonly operations: number
   readonly inputBytes: number
+  /** How often the input is read where each panel reads its channels: as often as there are panels, but for groups. */
+  readonly inputReads: number
   readonly weightBytes: number
   readonly panels: number
 }
 
-function estimate(sizes: BlockedConvolution, panels: readonly Panel[], rows: Rows, level: Level): Estimate {
-  const height = sizes.window[0] * sizes.window[1]
+function estimate({ sizes, bytes }: Operands, panels: readonly Panel[], rows: Rows, level: Level): Estimate {
+  const height = seenAlong(sizes, 0) * seenAlong(sizes, 1)
+  const channels = sizes.groups * sizes.inputs
   let operations = 0
   const shapes = rows.long
     ? [
@@ -80,9 +97,11 @@ function estimate(sizes: BlockedConvolution, panels: readonly Panel[], rows: Row
         seen: taps.reduce((total, { from, to }) => total + to - from, 0),
         taps: taps.length,
       }))
-  for (const { vectors, from, to } of panels) {
+  for (const panel of panels) {
+    const { from, to } = panel
+    const vectors = panel.vectors - (endsInHalf(panel, sizes) ? 0.5 : 0)
     const depth = (to - from) * height
-    const resident = 4 * vectors * sizes.block * depth * sizes.window[2] < 16384
+    const resident = bytes * vectors * sizes.block * depth * sizes.window[2] < 16384
     for (const { count, width, seen, taps } of shapes) {
       if (count === 0) continue
       const perTap = taps > 0 ? stepCost(seen / taps, vectors, resident, level) * taps : 0
@@ -92,10 +111,14 @@ function estimate(sizes: BlockedConvolution, panels: readonly Panel[], rows: Row
   return {
     operations: operations * sizes.batch,
     inputBytes: 4 * sizes.strides.image * sizes.batch,
-    weightBytes: 4 * panelElements(sizes, panels),
+    inputReads: panels.reduce((sum, { from, to }) => sum + ((to - from) * sizes.unit) / channels, 0),
+    weightBytes: bytes * panelElements(sizes, panels),
     panels: panels.length,
   }
 }
+
+/** To round the input: it is read, and written in half as many bytes. */
+const stagingNanoseconds = ({ strides, batch }: BlockedConvolution): number => cacheNanoseconds(4 * strides.image * batch * 3)
 
 /** What is read again from behind the second-level cache, where it does not stay there. */
 const again = (bytes: number, times: number, beside: number): number =>
@@ -103,23 +126,27 @@ const again = (bytes: number, times: number, beside: number): number =>
 
 /** Tiles that fit the registers, each with both orders, and what they take; the cheapest first. */
 export function plansOf(
-  sizes: BlockedConvolution,
+  operands: Operands,
   flat: boolean,
   level: Level,
 ): readonly { readonly plan: Plan; readonly nanoseconds: number }[] {
+  const { sizes } = operands
   const found = new Map<string, { readonly plan: Plan; readonly nanoseconds: number }>()
   const width = flat ? volume(sizes.output) : sizes.output[2]
   const most = Math.min(sizes.outputBlocks, 8)
   const rate = level.multiplyAddsPerNanosecond / sizes.block
+  const rowsBy = new Map<number, Rows>()
   for (let vectors = 1; vectors <= most; vectors++) {
     const panels = panelsOf(sizes, vectors)
     const widest = Math.max(...panels.map((panel) => panel.vectors))
     if (widest < vectors) continue
-    const fitting = Math.floor((level.registers - 1 - vectors) / vectors)
+    const fitting = mostRows(vectors, level)
     for (let pixels = Math.min(fitting, width); pixels >= 1; pixels--) {
-      const rows = rowsOf(sizes, pixels, flat)
-      const { operations, inputBytes, weightBytes } = estimate(sizes, panels, rows, level)
-      const compute = operations / rate
+      const rows = rowsBy.get(pixels) ?? rowsOf(sizes, pixels, flat)
+      rowsBy.set(pixels, rows)
+      const { operations, inputBytes, inputReads, weightBytes } = estimate(operands, panels, rows, level)
+      const prepared = operands.staged ? stagingNanoseconds(sizes) : operands.expanded ? cacheNanoseconds(1.5 * weightBytes) : 0
+      const compute = operations / rate + prepared
       const rowBytes = inputBytes / sizes.batch / rows.count
       const chunk = Math.max(1, Math.min(Math.floor(chunkBytes / rowBytes), Math.ceil(rows.count / 8)))
       const chunks = Math.ceil(rows.count / chunk) * sizes.batch
@@ -127,7 +154,7 @@ export function plansOf(
       const orders = [
         {
           outer: 'panels' as const,
-          nanoseconds: again(inputBytes, panels.length, panelBytes),
+          nanoseconds: again(inputBytes, inputReads, panelBytes),
           steps: panels.length * rows.count,
         },
         { outer: 'chunks' as const, nanoseconds: again(weightBytes, chunks, chunk * rowBytes), steps: chunks },

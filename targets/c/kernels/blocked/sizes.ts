@@ -24,6 +24,8 @@ export interface BlockedConvolution extends Windowed {
   readonly block: number
   /** The input is `[batch, channels, …spatial]`. */
   readonly plain: boolean
+  /** Channels of an element of the input as tiles read it: `strides` count such elements. */
+  readonly unit: 1 | 2
   readonly groups: number
   /** Input channels of a group. */
   readonly inputs: number
@@ -32,6 +34,8 @@ export interface BlockedConvolution extends Windowed {
   readonly outputChannels: number
   readonly outputBlocks: number
   readonly bias: boolean
+  /** The last block has no channel in its upper half, and the level multiplies halves of vectors in half the time. */
+  readonly half: boolean
   readonly strides: Strides
 }
 
@@ -54,6 +58,7 @@ export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): 
     axes,
     block,
     plain,
+    unit: 1,
     batch: given!.shape[0]!,
     channels: inputs * groups,
     groups,
@@ -62,6 +67,7 @@ export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): 
     outputChannels,
     outputBlocks: Math.ceil(outputChannels / block),
     bias: bias !== undefined,
+    half: level.multiplyAdd.half !== undefined && (outputChannels - 1) % block < block / 2,
     input,
     output: triple(anchor.type.shape.slice(2, 2 + axes), 1),
     window: triple(weight!.shape.slice(2), 1),
@@ -71,6 +77,15 @@ export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): 
     after: triple(attributes.after, 0),
     strides: stridesOf(input, inputs * groups, block, plain),
   }
+}
+
+/** Elements of a block of the input. */
+export const unitsOfBlock = ({ block, unit }: Pick<BlockedConvolution, 'block' | 'unit'>): number => block / unit
+
+/** The same convolution over pairs of neighbouring channels. */
+export function pairedSizes(sizes: BlockedConvolution): BlockedConvolution {
+  const { input, channels, block, plain } = sizes
+  return { ...sizes, unit: 2, strides: stridesOf(input, Math.ceil(channels / 2), block / 2, plain) }
 }
 
 export function stridesOf([depth, height, width]: Triple, channels: number, block: number, plain: boolean): Strides {

@@ -10,7 +10,17 @@ import { split } from '../tile.ts'
 import { type BlockedConvolution, blockedPosition } from './sizes.ts'
 import type { TileSize } from './winogradMatrices.ts'
 import { biasPacking, weightPacking } from './winogradPack.ts'
-import { inputStep, outputStep, type Panel, type Plan, planeOf, planOf, rowPitch, sectionWidth } from './winogradPlan.ts'
+import {
+  inputStep,
+  isDilated,
+  outputStep,
+  type Panel,
+  type Plan,
+  planeOf,
+  planOf,
+  rowPitch,
+  sectionWidth,
+} from './winogradPlan.ts'
 import { products } from './winogradProducts.ts'
 
 /**
@@ -134,10 +144,23 @@ function imageAxes({ plane: { batch, depth } }: Plan): { readonly n: string; rea
   return batch === 1 ? { n: '0', z: 'image' } : { n: `(image / ${depth})`, z: `(image % ${depth})` }
 }
 
+/** The first result along an axis of the tile number `tile` of so many: tiles of a phase are `size` of its results apart. */
+function firstResult(tile: string, tiles: number, phases: number, size: number): string {
+  if (phases === 1) return `${tile} * ${size}`
+  const each = tiles / phases
+  return `${tile} / ${each} + ${tile} % ${each} * ${size * phases}`
+}
+
+/** C expression of how many of `most` elements, `step` apart from `at` on, lie before `extent`; none where it is below 1. */
+function countBefore(at: string, extent: number, most: number, step: number): string {
+  const rest = step === 1 ? `${extent} - ${at}` : `(${extent + step - 1} - ${at}) / ${step}`
+  return `${at} + ${(most - 1) * step + 1} <= ${extent} ? ${most} : ${rest}`
+}
+
 /** Row `t` of the matrix of each point: all blocks of channels of a tile, transformed. What lies outside of the image is read as 0. */
 function inputLines(plan: Plan, groups: number): Lines {
   const { plane, size, lanes } = plan
-  const { depth, height, width, top, left, inputs } = plane
+  const { depth, height, width, top, left, inputs, dilation } = plane
   const side = size + 2
   const row = width * lanes
   const channel = depth * height * row
@@ -146,9 +169,18 @@ function inputLines(plan: Plan, groups: number): Lines {
   const firstBlock = (plan.unitGroups * inputs) / lanes
   const transform = (from: string, pitch: number) =>
     `gp_winograd_in${size}(${from}, ${pitch}, to + b * ${lanes}, ${inputStep(plan, groups, plan.chunk)});`
+  const hidden = (at: string, step: number) =>
+    step === 1 ? `${at} < 0 ? -${at} : 0` : `${at} < 0 ? (${step - 1} - ${at}) / ${step} : 0`
+  const gathered = [
+    `const long top = ${hidden('y', dilation.down)}, left = ${hidden('x', dilation.across)};`,
+    `const long rows = (${countBefore('y', height, side, dilation.down)}) - top, columns = (${countBefore('x', width, side, dilation.across)}) - left;`,
+    `gp_winograd_clip(patch, ${side}, from, ${row * dilation.down}, ${lanes * dilation.across}, top, left, rows, columns);`,
+    transform('patch', side * lanes),
+  ]
+  const inside = `if (y >= 0 && y + ${side} <= ${height} && x >= 0 && x + ${side} <= ${width})`
   return [
     ...placeLines(plan),
-    `const long y = down * ${size} - ${top}, x = across * ${size} - ${left};`,
+    `const long y = ${firstResult('down', plan.tilesDown, dilation.down, size)} - ${top}, x = ${firstResult('across', plan.tilesAcross, dilation.across, size)} - ${left};`,
     `f32 *const to = transformed + t * ${rowPitch(plan, groups)};`,
     `const f32 *const from = x0 + ${sum([
       [n, allBlocks * channel],
@@ -158,20 +190,14 @@ function inputLines(plan: Plan, groups: number): Lines {
       ['x', lanes],
       ['b', channel],
     ])};`,
-    ...block(`if (y >= 0 && y + ${side} <= ${height} && x >= 0 && x + ${side} <= ${width})`, [transform('from', row)]),
-    ...block('else', [
-      'const long top = y < 0 ? -y : 0, left = x < 0 ? -x : 0;',
-      `const long rows = (y + ${side} < ${height} ? ${side} : ${height} - y) - top, columns = (x + ${side} < ${width} ? ${side} : ${width} - x) - left;`,
-      `gp_winograd_clip(patch, ${side}, from, ${row}, top, left, rows, columns);`,
-      transform('patch', side * lanes),
-    ]),
+    ...(isDilated(plane) ? block('', gathered) : [...block(inside, [transform('from', row)]), ...block('else', gathered)]),
   ]
 }
 
 /** The outputs of the tile `first + t` for a section, with bias and steps. */
 function outputLines(kernel: AnchoredKernel, plan: Plan, panel: Panel, groups: number, count: number, level: Level): Lines {
   const { plane, size, lanes, sections } = plan
-  const { outHeight, outWidth, outputs } = plane
+  const { outHeight, outWidth, outputs, dilation } = plane
   const width = sectionWidth(plan, panel, groups)
   const blocks = sections === 'panels' ? panel.vectors : Math.ceil((groups * outputs) / lanes)
   const unitBlocks = Math.ceil((plan.unitGroups * outputs) / lanes)
@@ -184,11 +210,14 @@ function outputLines(kernel: AnchoredKernel, plan: Plan, panel: Panel, groups: n
   const domain = resultDomain(kernel)
   const position = blockedPosition(domain.extents.length - 3, n, 'channel', [z, 'oy', 'ox'])
   const store = storeAfter(domain, position, lanes, 'c', pointersOf(kernel), level)
+  const full = (extent: number, step: number) => extent % (size * step) === 0
+  const inside = (at: string, extent: number, step: number) => (full(extent, step) ? size : countBefore(at, extent, size, step))
+  const along = (at: string, index: string, step: number) => `${at} + ${index}${step > 1 ? ` * ${step}` : ''}`
   return [
     ...placeLines(plan),
-    `const long y = down * ${size}, x = across * ${size};`,
-    `const long rows = ${outHeight % size === 0 ? size : `y + ${size} < ${outHeight} ? ${size} : ${outHeight} - y`};`,
-    `const long columns = ${outWidth % size === 0 ? size : `x + ${size} < ${outWidth} ? ${size} : ${outWidth} - x`};`,
+    `const long y = ${firstResult('down', plan.tilesDown, dilation.down, size)}, x = ${firstResult('across', plan.tilesAcross, dilation.across, size)};`,
+    `const long rows = ${inside('y', outHeight, dilation.down)};`,
+    `const long columns = ${inside('x', outWidth, dilation.across)};`,
     ...loop('b', 0, blocks, 1, [
       `const long channel = ${first};`,
       `gp_winograd_out${size}(points + t * ${width} + b * ${lanes}, ${outputStep(plan, panel, groups, count)}, ${
@@ -197,7 +226,7 @@ function outputLines(kernel: AnchoredKernel, plan: Plan, panel: Panel, groups: n
       ...block(
         'for (long r = 0; r < rows; r++)',
         block('for (long q = 0; q < columns; q++)', [
-          'const long oy = y + r, ox = x + q;',
+          `const long oy = ${along('y', 'r', dilation.down)}, ox = ${along('x', 'q', dilation.across)};`,
           `const vf c = LOAD(patch + (r * ${size} + q) * ${lanes});`,
           ...store,
         ]),

@@ -1,10 +1,14 @@
 import { cacheNanoseconds, memoryNanoseconds } from '../../choice.ts'
-import { type Level, lanesOf } from '../../level.ts'
+import { type Level, lanesOf, mostRows } from '../../level.ts'
 import type { AnchoredKernel } from '../template.ts'
+import { mayRound } from './operands.ts'
 import type { BlockedConvolution } from './sizes.ts'
 import { pointsOf, type TileSize } from './winogradMatrices.ts'
 
-/** A convolution that Winograd's algorithm takes: a window of 3×3 that moves by 1, over blocks of channels. Sizes in elements. */
+/**
+ * A convolution that Winograd's algorithm takes: a window of 3×3 that moves by 1, over blocks of channels. Sizes in elements. Of a dilated
+ * one, every so manieth row and column of results are a convolution of their own, a *phase*, over every so manieth of the image.
+ */
 export interface Plane {
   readonly batch: number
   /** Images of one batch entry that lie behind each other, as windows 1×3×3 leave them. */
@@ -16,6 +20,7 @@ export interface Plane {
   /** Padding above and on the left. */
   readonly top: number
   readonly left: number
+  readonly dilation: { readonly down: number; readonly across: number }
   readonly groups: number
   /** Channels of a group. */
   readonly inputs: number
@@ -28,8 +33,7 @@ export function planeOf(convolution: BlockedConvolution, kernel: AnchoredKernel,
   const { window, stride, dilation, before, after, input, output, batch, groups, inputs, outputs, bias } = convolution
   if (level.exact || convolution.plain || kernel.anchor.type.dtype !== 'f32') return undefined
   if (kernel.inputs.slice(1, bias ? 3 : 2).some(({ constant }) => !constant)) return undefined
-  if (window.join() !== '1,3,3' || before[0] + after[0] > 0 || [...stride, ...dilation].some((size) => size !== 1))
-    return undefined
+  if (window.join() !== '1,3,3' || before[0] + after[0] > 0 || stride.some((size) => size !== 1)) return undefined
   if ([batch, ...input, ...output, inputs, outputs].some((size) => size === 0)) return undefined
   return {
     batch,
@@ -40,6 +44,7 @@ export function planeOf(convolution: BlockedConvolution, kernel: AnchoredKernel,
     outWidth: output[2],
     top: before[1],
     left: before[2],
+    dilation: { down: dilation[1], across: dilation[2] },
     groups,
     inputs,
     outputs,
@@ -63,6 +68,7 @@ export interface Plan {
   readonly size: TileSize
   readonly lanes: number
   readonly points: number
+  /** Tiles of an image, those of all phases behind one another. */
   readonly tilesDown: number
   readonly tilesAcross: number
   readonly tiles: number
@@ -79,6 +85,8 @@ export interface Plan {
   /** An estimate of what one thread takes. */
   readonly nanoseconds: number
 }
+
+export const isDilated = ({ dilation: { down, across } }: Plane): boolean => down * across > 1
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b))
 const multiple = (a: number, b: number): number => (a / greatestDivisor(a, b)) * b
@@ -120,7 +128,7 @@ const tileTime = (rows: number, vectors: number): number =>
 
 /** What a tile takes beside its multiply-adds, and a kernel beside all its work, as measured for small images and few channels. */
 const tileStart = 100
-const kernelNanoseconds = 5000
+const kernelNanoseconds = 1500
 
 /** Rows of tiles with so many vectors that take least time over all rows, and that time. */
 function bestRows(
@@ -129,7 +137,7 @@ function bestRows(
   depth: number,
   level: Level,
 ): { readonly rows: number; readonly time: number } | undefined {
-  const most = Math.min(total, Math.floor((level.registers - 1 - vectors) / vectors))
+  const most = Math.min(total, mostRows(vectors, level))
   let best: { rows: number; time: number } | undefined
   for (let rows = 1; rows <= most; rows++) {
     const rest = total % rows
@@ -157,11 +165,22 @@ type Division = Omit<Plan, 'shares' | 'nanoseconds'>
  * elsewhere. Measured times are between 0.8 and 1.1 of the estimates.
  */
 const margin = 1.2
+/** The same for weights that are small beside the second-level cache: nobody waits for them. */
+const smallMargin = 1.05
+const smallWeights = 64 * 1024
+
+/** The same where direct ways have weights of half the size and the speed of their instruction. */
+const marginOverRounded = 1.35
+
+/** Tiles along an axis: as many for each phase as the longest takes. */
+const tilesAlong = (extent: number, phases: number, size: TileSize): number =>
+  phases * Math.ceil(Math.ceil(extent / phases) / size)
 
 /** The best division found for tiles of a size. */
 export function planOf(plane: Plane, size: TileSize, level: Level): Plan {
   const lanes = lanesOf(level)
-  const [tilesDown, tilesAcross] = [Math.ceil(plane.outHeight / size), Math.ceil(plane.outWidth / size)]
+  const { outHeight, outWidth, dilation } = plane
+  const [tilesDown, tilesAcross] = [tilesAlong(outHeight, dilation.down, size), tilesAlong(outWidth, dilation.across, size)]
   const tiles = plane.batch * plane.depth * tilesDown * tilesAcross
   const groups = unitGroups(plane, lanes)
   const vectors = Math.ceil(plane.outputs / lanes)
@@ -189,7 +208,8 @@ function estimate(division: Division, time: number, restTime: number, level: Lev
   const blocksIn = Math.ceil((groups * plane.inputs) / lanes)
   const blocksOut = Math.ceil((groups * plane.outputs) / lanes)
   // Of one unit and chunk, in vector operations.
-  const input = chunk * blocksIn * transformTime[size].input
+  const gathered = isDilated(plane) ? 2 * points : 0
+  const input = chunk * blocksIn * (transformTime[size].input + gathered)
   const output = (chunk * blocksOut * transformTime[size].output) / vectors
   const products = points * plane.inputs * groups
   const wholePanel = products * time + output * panel.vectors
@@ -214,7 +234,8 @@ function estimate(division: Division, time: number, restTime: number, level: Lev
   // Weights come from memory while others are multiplied, mostly.
   const memory = memoryNanoseconds(weightBytes)
   const whileComputing = Math.max(compute, memory) + 0.15 * Math.min(compute, memory)
-  return { shares, nanoseconds: margin * (kernelNanoseconds + whileComputing + moved) }
+  const overDirect = mayRound(level) ? marginOverRounded : weightBytes <= smallWeights ? smallMargin : margin
+  return { shares, nanoseconds: overDirect * (kernelNanoseconds + whileComputing + moved) }
 }
 
 /** What two meetings of a team take, in vector operations. */

@@ -1,5 +1,6 @@
 import type { Level } from '../../level.ts'
 import { type Lines, loop } from '../../text.ts'
+import { fencedLoop } from '../fence.ts'
 import { split, type TileStep, tileLines } from '../tile.ts'
 import { weightElements } from './winogradPack.ts'
 import { inputStep, outputStep, type Panel, type Plan, rowPitch, sectionWidth } from './winogradPlan.ts'
@@ -45,7 +46,7 @@ function rowTiles(plan: Plan, panel: Panel, groups: number, count: number, width
   const lines = Math.ceil((inputs * panel.vectors * plan.lanes * 4) / 64 / tiles)
   const tile = (rows: number) => productTile(plan, panel, rows, groups, width, lines, level)
   return [
-    `const char *next = (const char *)(weights + ${inputs * panel.vectors * plan.lanes});`,
+    ...(level.fenced ? [] : [`const char *next = (const char *)(weights + ${inputs * panel.vectors * plan.lanes});`]),
     ...loop('row', 0, whole, panel.rows, tile(panel.rows)),
     ...(rest > 0 ? loop('row', whole, count, rest, tile(rest)) : []),
   ]
@@ -79,16 +80,28 @@ function productTile(
     vectors,
     sets: Math.min(unroll, most),
     initial: () => 'SPLAT(0.0f)',
-    inner: (write) => [
-      ...loop('i', 0, passes * unroll, unroll, [
-        ...prefetch,
-        `next += ${64 * prefetch.length};`,
-        ...write(steps(unroll)),
-        `a += ${unroll};`,
-        `w += ${unroll * vectors * lanes};`,
-      ]),
-      ...(inputs % unroll > 0 ? write(steps(inputs % unroll)) : []),
-    ],
+    inner: (write) => {
+      if (level.fenced)
+        return fencedLoop({
+          depth: inputs,
+          right: 'w',
+          broadcast: (row) => `a[${row * pitch}]`,
+          stream: (vector, at) => `LOAD(w + ${at + vector * lanes})`,
+          leftStep: 1,
+          pitch: vectors * lanes,
+          write,
+        })
+      return [
+        ...loop('i', 0, passes * unroll, unroll, [
+          ...prefetch,
+          `next += ${64 * prefetch.length};`,
+          ...write(steps(unroll)),
+          `a += ${unroll};`,
+          `w += ${unroll * vectors * lanes};`,
+        ]),
+        ...(inputs % unroll > 0 ? write(steps(inputs % unroll)) : []),
+      ]
+    },
   })
   const stores = Array.from({ length: accumulators }, (_, i) => {
     const [row, vector] = [Math.floor(i / vectors), i % vectors]
