@@ -1,77 +1,59 @@
-import { type DType, reject } from '../compiler/graph/index.ts'
-import { clamp } from './activation.ts'
-import { maximumOperands, readBoolean, readChoice, readInteger, readList, readNumber, readOptions } from './check.ts'
-import { greater, where } from './comparison.ts'
+import { elementCount, type RecurrentCell, recurrentCells, reject } from '../compiler/graph/index.ts'
+import {
+  maximumOperands,
+  maximumValues,
+  readBoolean,
+  readChoice,
+  readInteger,
+  readList,
+  readNumber,
+  readOptions,
+} from './check.ts'
 import { constant, full } from './constant.ts'
-import { add } from './elementwise.ts'
-import { concat, stack } from './join.ts'
+import { cast } from './elementwise.ts'
+import { concat } from './join.ts'
 import { slice } from './parts.ts'
-import { linear } from './product.ts'
-import { type ActivationName, type Apply, readActivations } from './recurrentActivation.ts'
-import { reshape } from './reshape.ts'
+import { readActivations } from './recurrentActivation.ts'
+import { expand, reshape, transpose } from './reshape.ts'
 import type { Tensor } from './tensor.ts'
-import { isTensor, nodeOf } from './tracer.ts'
+import { call, isTensor, nodeOf } from './tracer.ts'
 
 type Any = Tensor<any, any>
 
 /** What distinguishes the kinds of recurrent layers. */
 export interface Kind {
-  readonly op: string
-  /** Gates in the weights. */
-  readonly gates: number
-  readonly activations: readonly ActivationName[]
+  readonly op: RecurrentCell
+  /** Gates in the weights, in the order of the op, each with a letter. */
+  readonly gates: string
+  /** Other orders that weights may have. */
+  readonly orders: readonly string[]
+  readonly activations: readonly ('sigmoid' | 'tanh')[]
   /** Options and weights beyond those of all kinds. */
   readonly options: readonly string[]
   readonly weights: readonly string[]
 }
 
-/** What a step sees of its direction; the tensors have no dimension of directions. */
-export interface Direction {
-  readonly hidden: number
-  /** `[gates · hidden, hidden]` */
-  readonly recurrent: Any
-  /** `[gates · hidden]`; undefined where it is part of what the input brings. */
-  readonly recurrentBias: Any | undefined
-  /** `[3 · hidden]` */
-  readonly peephole: Any | undefined
-  readonly activations: readonly Apply[]
-  /** Limits what enters an activation function. */
-  readonly limit: Apply
-}
-
-/** States `[batch, hidden]`; undefined stands for zeros. */
-export interface State {
-  readonly hidden: Any | undefined
-  readonly cell: Any | undefined
-}
-/** One step: from `[batch, gates · hidden]` of the input and the state to the next state. */
-export type Step = (input: Any, state: State, direction: Direction) => { readonly hidden: Any; readonly cell: Any | undefined }
-
-export interface Layer {
-  readonly op: string
-  readonly dtype: DType
-  readonly length: number
-  readonly batch: number
-  readonly hidden: number
-  /** gates · hidden */
-  readonly rows: number
-  readonly batchFirst: boolean
-  readonly reverse: readonly boolean[]
-  /** Whether weights, states and outputs have a dimension of directions. */
-  readonly directed: boolean
-  readonly weights: Readonly<Record<string, unknown>>
-  readonly options: Readonly<Record<string, unknown>>
-  readonly activations: readonly (readonly Apply[])[]
-  readonly limit: Apply
-  /** Which sequences of the batch have a step t: all, none, or a mask `[batch, 1]`. */
-  readonly activeAt: (t: number) => 'all' | 'none' | Any
+/** Results as the layer returns them. */
+export interface Results {
+  readonly output: Any
+  /** Hidden state and cell, as many as the kind of layer has. */
+  readonly states: readonly Any[]
 }
 
 const options = ['direction', 'batchFirst', 'initialHidden', 'lengths', 'activations', 'clip']
 
-/** Reads the operands and options of a layer, and checks that they fit. */
-export function readLayer(kind: Kind, input: unknown, givenWeights: unknown, givenOptions: unknown): Layer {
-  const { op, gates } = kind
+/**
+ * Reads the operands and options of a layer, checks that they fit, and applies the op of its kind.
+ * @param more reads the attributes that this kind has besides, from the options
+ */
+export function applyLayer(
+  kind: Kind,
+  input: unknown,
+  givenWeights: unknown,
+  givenOptions: unknown,
+  more: (given: Readonly<Record<string, unknown>>) => Readonly<Record<string, boolean>> = () => ({}),
+): Results {
+  const { op } = kind
   const weights = readOptions(`${op}: weights`, givenWeights, ['input', 'recurrent', 'bias', ...kind.weights])
   const given = readOptions(op, givenOptions, [...options, ...kind.options])
   const { shape, dtype } = nodeOf(input, op, 'input').type
@@ -81,44 +63,91 @@ export function readLayer(kind: Kind, input: unknown, givenWeights: unknown, giv
     reject('rank-mismatch', `${op}: input must be ${layout}, got [${shape.join(', ')}]`)
   }
   const [length, batch] = (batchFirst ? [shape[1], shape[0]] : shape) as [number, number]
+  // A target without a kernel for it has the operations of each step.
   if (length > maximumOperands) {
     const remedy = 'pass the sequence in parts, the state after one as the initial state of the next'
     reject('too-large', `${op}: ${length} steps are above the limit of ${maximumOperands}; ${remedy}`)
   }
   const direction = readChoice(op, 'direction', given.direction, ['forward', 'reverse', 'bidirectional'], 'forward')
-  const reverse = direction === 'bidirectional' ? [false, true] : [direction === 'reverse']
+  const directions = direction === 'bidirectional' ? 2 : 1
   const recurrent = nodeOf(weights.recurrent, op, 'weights.recurrent').type.shape
+  const gates = kind.gates.length
   const directed = recurrent.length === 3
-  if (!directed && reverse.length === 2) {
+  if (!directed && directions === 2) {
     const wanted = `[2, ${gates === 1 ? '' : `${gates} · `}hidden, hidden]`
     reject('rank-mismatch', `${op}: direction 'bidirectional' needs weights.recurrent ${wanted}, got [${recurrent.join(', ')}]`)
   }
   const hidden = recurrent.at(-1) ?? 0
   const rows = gates * hidden
-  const lead = directed ? [reverse.length] : []
-  const state = !directed ? [batch, hidden] : batchFirst ? [batch, reverse.length, hidden] : [reverse.length, batch, hidden]
+  const lead = directed ? [directions] : []
+  const state = !directed ? [batch, hidden] : batchFirst ? [batch, directions, hidden] : [directions, batch, hidden]
   expect(op, 'weights.recurrent', weights.recurrent, [...lead, rows, hidden])
   expect(op, 'weights.input', weights.input, [...lead, rows, shape[2]!])
   expect(op, 'weights.bias', weights.bias, [...lead, 2 * rows], [...lead, rows])
   expect(op, 'weights.peephole', weights.peephole, [...lead, 3 * hidden])
   expect(op, 'initialHidden', given.initialHidden, state)
   expect(op, 'initialCell', given.initialCell, state)
-  return {
-    op,
-    dtype,
-    length,
-    batch,
-    hidden,
-    rows,
-    batchFirst,
-    reverse,
-    directed,
-    weights,
-    options: given,
-    activations: readActivations(op, given.activations, kind.activations, reverse.length),
-    limit: readLimit(op, given.clip),
-    activeAt: readLengths(op, given.lengths, batch, length),
+
+  const activations = readActivations(op, given.activations, kind.activations, directions)
+  const clip = readClip(op, given.clip)
+  const lengths = readLengths(op, given.lengths, batch, length)
+  const order =
+    kind.orders.length > 0 ? readChoice(op, 'gates', given.gates, [kind.gates, ...kind.orders], kind.gates) : kind.gates
+  const attributes = more(given)
+
+  const weight = (value: unknown): Any => {
+    const tensor = value as Any
+    const whole = directed ? tensor : (reshape(tensor, [1, ...(tensor.shape as number[])]) as Any)
+    return reorder(whole, kind.gates, order, hidden)
   }
+  const zeros = (wanted: number[]): Any =>
+    elementCount(wanted) <= maximumValues
+      ? (full(dtype, wanted, 0) as Any)
+      : (expand(
+          full(
+            dtype,
+            wanted.map(() => 1),
+            0,
+          ) as Any,
+          wanted,
+        ) as Any)
+  const bias = (): Any => {
+    if (weights.bias === undefined) return zeros([directions, 2 * rows])
+    const found = weight(weights.bias)
+    return found.shape[1] === rows ? (concat([found, zeros([directions, rows])], { axis: 1 }) as Any) : found
+  }
+  const before = (value: unknown): Any => {
+    if (value === undefined) return zeros([directions, batch, hidden])
+    const tensor = value as Any
+    if (!directed) return reshape(tensor, [1, batch, hidden]) as Any
+    return batchFirst ? (transpose(tensor, [1, 0, 2]) as Any) : tensor
+  }
+  // An operand that is left out stands behind those that are there.
+  const limits = lengths ?? (weights.peephole === undefined ? undefined : constant('i32', [batch], new Array(batch).fill(length)))
+  const packed = call(
+    op,
+    {
+      input: batchFirst ? transpose(input as Any, [1, 0, 2]) : input,
+      weight: weight(weights.input),
+      recurrent: weight(weights.recurrent),
+      bias: bias(),
+      hidden: before(given.initialHidden),
+      cell: before(given.initialCell),
+      lengths: limits,
+      peephole: weights.peephole && (directed ? weights.peephole : reshape(weights.peephole as Any, [1, 3 * hidden])),
+    },
+    { direction, ...activations, clip, ...attributes },
+  ) as Any
+  const count = recurrentCells[op].states
+  const part = (start: number, stop: number) => slice(packed, { axis: 0, start, stop }) as Any
+  const states = Array.from({ length: count }, (_, k) => {
+    const own = reshape(part(k, k + 1), directed ? [directions, batch, hidden] : [batch, hidden]) as Any
+    return directed && batchFirst ? (transpose(own, [1, 0, 2]) as Any) : own
+  })
+  const outputs = part(count, count + length)
+  const turned = batchFirst ? (transpose(outputs, [2, 0, 1, 3]) as Any) : outputs
+  const outer = batchFirst ? [batch, length] : [length, batch]
+  return { output: directed ? turned : (reshape(turned, [...outer, hidden]) as Any), states }
 }
 
 /** An operand that is absent, or has one of the shapes. */
@@ -130,21 +159,24 @@ function expect(op: string, name: string, value: unknown, ...shapes: (readonly n
   reject('shape-mismatch', `${op}: ${name} must be ${wanted}, got [${shape.join(', ')}]`)
 }
 
-function readLimit(op: string, clip: unknown): Apply {
-  if (clip === undefined) return (x) => x
+/** 0 stands for no limit. */
+function readClip(op: string, clip: unknown): number {
+  if (clip === undefined) return 0
   const maximum = readNumber(op, 'clip', clip, 0)
   if (!(maximum > 0)) reject('bad-attribute', `${op}: clip must be above 0, got ${maximum}`)
-  return (x) => clamp(x, { minimum: -maximum, maximum })
+  return maximum
 }
 
-function readLengths(op: string, given: unknown, batch: number, length: number): Layer['activeAt'] {
-  if (given === undefined) return () => 'all'
+/** `[batch]` steps; undefined where all sequences have all of them. */
+function readLengths(op: string, given: unknown, batch: number, length: number): Any | undefined {
+  if (given === undefined) return undefined
   if (isTensor(given)) {
     const { dtype, shape } = nodeOf(given, op, 'lengths').type
-    if (shape.length !== 1 || shape[0] !== batch)
-      reject('shape-mismatch', `${op}: lengths must be [${batch}], got [${shape.join(', ')}]`)
+    if (shape.length > 1 || (shape.length === 1 && shape[0] !== batch))
+      reject('shape-mismatch', `${op}: lengths must be [${batch}] or a single number, got [${shape.join(', ')}]`)
     if (!/^[iu]/.test(dtype)) reject('dtype-mismatch', `${op}: lengths must be integers, got ${dtype}`)
-    return (t) => reshape(greater(given as Any, t), [batch, 1]) as Any
+    const narrow = dtype === 'i32' ? (given as Any) : (cast(given as Any, 'i32') as Any)
+    return shape.length === 0 ? (expand(narrow, [batch]) as Any) : narrow
   }
   const list = Array.from(readList(op, 'lengths', given, Math.max(maximumOperands, batch)), (entry, i) =>
     readInteger(op, `lengths[${i}]`, entry, 0),
@@ -153,94 +185,18 @@ function readLengths(op: string, given: unknown, batch: number, length: number):
     reject('bad-attribute', `${op}: lengths needs ${batch} entries, one for each sequence, got ${list.length}`)
   const longest = list.find((entry) => entry > length)
   if (longest !== undefined) reject('bad-attribute', `${op}: a length of ${longest} is above the ${length} steps of the input`)
-  return (t) => {
-    const active = list.map((entry) => entry > t)
-    if (active.every(Boolean)) return 'all'
-    return active.some(Boolean) ? (constant('bool', [batch, 1], active) as Any) : 'none'
-  }
+  return list.every((entry) => entry === length) ? undefined : (constant('i32', [batch], list) as Any)
 }
 
-/**
- * Walks through the steps of each direction. The input of all steps is multiplied at once, before.
- * @param apart whether `step` wants the bias of the hidden state by itself
- */
-export function unroll(layer: Layer, input: unknown, apart: boolean, step: Step): { output: Any; states: State[] } {
-  const runs = layer.reverse.map((reverse, d) => runDirection(layer, input as Any, d, reverse, apart, step))
-  const outputs = runs.map((run) => run.output)
-  const output = outputs.length === 1 ? outputs[0]! : (concat(outputs, { axis: layer.batchFirst ? 2 : 1 }) as Any)
-  return { output, states: runs.map((run) => run.state) }
-}
-
-function runDirection(
-  layer: Layer,
-  input: Any,
-  d: number,
-  reverse: boolean,
-  apart: boolean,
-  step: Step,
-): { output: Any; state: State } {
-  const { weights, rows, length, batch, hidden, dtype, batchFirst, directed } = layer
-  const [bias, recurrentBias] = biases(layer, partOf(layer, weights.bias, d), apart)
-  const projected = linear(input, partOf(layer, weights.input, d)!, bias) as Any
-  const direction: Direction = {
-    hidden,
-    recurrent: partOf(layer, weights.recurrent, d)!,
-    recurrentBias,
-    peephole: partOf(layer, weights.peephole, d),
-    activations: layer.activations[d]!,
-    limit: layer.limit,
-  }
-  const axis = batchFirst ? 1 : 0
-  let state: State = {
-    hidden: partOf(layer, layer.options.initialHidden, d, axis),
-    cell: partOf(layer, layer.options.initialCell, d, axis),
-  }
-  const outputs = new Array<Any>(length)
-  for (let i = 0; i < length; i++) {
-    const t = reverse ? length - 1 - i : i
-    const active = layer.activeAt(t)
-    if (active === 'none') {
-      outputs[t] = full(dtype, [batch, hidden], 0)
-      continue
-    }
-    const at = length === 1 ? projected : slice(projected, { axis, start: t, stop: t + 1 })
-    const next = step(reshape(at, [batch, rows]), state, direction)
-    state = active === 'all' ? next : keepEnded(active, next, state)
-    outputs[t] = active === 'all' ? next.hidden : where(active, next.hidden, 0)
-  }
-  const lead = batchFirst ? [batch, 1] : [1, batch]
-  const shape = [...(directed ? (batchFirst ? [batch, 1, 1] : [1, 1, batch]) : lead), hidden]
-  if (length === 0) return { output: full(dtype, shape.with(axis, 0), 0), state }
-  const steps = outputs.map((one) => reshape(one, shape) as Any)
-  return { output: length === 1 ? steps[0]! : concat(steps, { axis }), state }
-}
-
-/** The state stays where a sequence has ended, or, backwards, has not begun. */
-const keepEnded = (active: Any, next: State, state: State): State => ({
-  hidden: where(active, next.hidden!, state.hidden ?? 0),
-  cell: next.cell && where(active, next.cell, state.cell ?? 0),
-})
-
-/** The bias of the input and that of the hidden state; one in place of both unless they are wanted apart. */
-function biases({ rows }: Layer, bias: Any | undefined, apart: boolean): [Any | undefined, Any | undefined] {
-  if (!bias || bias.shape[0] === rows) return [bias, undefined]
-  const half = (i: number) => slice(bias, { axis: 0, start: i * rows, stop: (i + 1) * rows }) as Any
-  return apart ? [half(0), half(1)] : [add(half(0), half(1)), undefined]
-}
-
-/** What belongs to direction d of an operand, without the dimension of directions. */
-function partOf({ directed, reverse }: Layer, value: unknown, d: number, axis = 0): Any | undefined {
-  if (value === undefined || !directed) return value as Any | undefined
-  const tensor = value as Any
-  const part = reverse.length === 1 ? tensor : slice(tensor, { axis, start: d, stop: d + 1 })
-  return reshape(
-    part,
-    (tensor.shape as readonly number[]).filter((_, i) => i !== axis),
-  ) as Any
-}
-
-/** The states of all directions as the layer returns them; zeros where nothing was computed. */
-export function joinStates({ dtype, batch, hidden, batchFirst, directed }: Layer, states: readonly (Any | undefined)[]): Any {
-  const list = states.map((state) => state ?? (full(dtype, [batch, hidden], 0) as Any))
-  return directed ? (stack(list, { axis: batchFirst ? 1 : 0 }) as Any) : list[0]!
+/** Gates along axis 1 in the order of the op; behind them may stand as many again. */
+function reorder(value: Any, wanted: string, order: string, hidden: number): Any {
+  if (order === wanted) return value
+  const halves = (value.shape[1] as number) / (wanted.length * hidden)
+  const parts = Array.from({ length: halves }, (_, half) =>
+    [...wanted].map((gate) => {
+      const start = (half * wanted.length + order.indexOf(gate)) * hidden
+      return slice(value, { axis: 1, start, stop: start + hidden }) as Any
+    }),
+  )
+  return concat(parts.flat(), { axis: 1 }) as Any
 }

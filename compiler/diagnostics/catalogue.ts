@@ -48,6 +48,15 @@ export const catalogue = {
     "leave the target out, or let targets: 'auto' take those that can be compiled here",
   ),
 
+  'tuning-unreadable': error(
+    'The measurements beside a model cannot be read',
+    "let 'glowplug tune' measure again after removing the file, or build with tuned: false (--no-tuned)",
+  ),
+  'tuning-stale': warning(
+    'Measurements beside a model do not fit it',
+    "let 'glowplug tune' measure again; until then these kernels are made as without measurements",
+  ),
+
   'over-budget': error(
     'A compiled model needs more bytes than its budget allows',
     'make what the notes name smaller (a smaller batch or image, weights in fewer bits), or raise the budget',

@@ -1,4 +1,4 @@
-import { isFloat } from '../graph/index.ts'
+import { elementCount, isFloat } from '../graph/index.ts'
 import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
 import { rule, rulePass } from './rule.ts'
 
@@ -40,7 +40,31 @@ const bias = rule({
 })
 
 /**
- * Recognises linear layers that were written as products and sums.
+ * A sequence of which a convolution sees all at once is a row of a product, whose vectors run along the outputs; a convolution's would run
+ * along its one position. Convolutions over planes stay: they may stand between images in blocks of channels.
+ */
+const wholeSequence = rule({
+  name: 'conv-of-whole-sequence-into-linear',
+  note: 'conv(x[n, c, k], constant[o, c, k]) → linear(x[n, c · k], constant[o, c · k])',
+  root: 'conv',
+  match: (node) => {
+    const { operands, attributes } = asOp(node, 'conv')!
+    const { input, weight } = operands
+    if (input.type.shape.length !== 3 || attributes.groups !== 1 || !isConstant(weight)) return undefined
+    const isPadded = attributes.before[0] !== 0 || attributes.after[0] !== 0
+    return !isPadded && attributes.dilation[0] === 1 && input.type.shape[2] === weight.type.shape[2] && operands
+  },
+  apply: ({ input, weight, bias }, builder, node) => {
+    const [outputs, ...seen] = weight.type.shape as [number, ...number[]]
+    const inner = elementCount(seen)
+    const rows = reshapeTo(builder, input, [input.type.shape[0]!, inner])
+    const product = builder.add('linear', { input: rows, weight: reshapeTo(builder, weight, [outputs, inner]), bias })
+    return reshapeTo(builder, product, node.type.shape)
+  },
+})
+
+/**
+ * Recognises linear layers that were written as products and sums, or as convolutions.
  *
  *     %3 = matmul(%0, %1)      // %1 : f32[784, 10] constant
  *     %4 = add(%3, %2)         // %2 : f32[10]
@@ -50,7 +74,7 @@ const bias = rule({
  */
 export const raiseLinear = rulePass({
   name: 'raise-linear',
-  summary: 'Recognise linear layers in matmul and add',
+  summary: 'Recognise linear layers in matmul and add, and in convolutions that see all of a sequence',
   level: 'composite',
-  rules: [matmul, bias],
+  rules: [matmul, bias, wholeSequence],
 })

@@ -158,7 +158,9 @@ export const rows: readonly Row[] = [
     note: 'Conversions of weights are folded. The dtype of an input is part of the TypeScript type that callers see. Declare it as `tensor(…)` of that dtype.',
   }),
   row(38, 'Product and sum to linear layer', ['raise-linear/add-into-linear-bias']),
-  row(39, 'Product to linear layer', ['raise-linear/matmul-into-linear'], { note: 'Always: without a bias it costs nothing.' }),
+  row(39, 'Product to linear layer', ['raise-linear/matmul-into-linear', 'raise-linear/conv-of-whole-sequence-into-linear'], {
+    note: 'Always: without a bias it costs nothing.',
+  }),
   row(40, 'Slices of constants', ['fold-constants']),
   row(41, 'Dilated convolution', ['raise-dilation/convolution-of-phases-into-dilated']),
   row(42, 'Slice of a concatenation', ['simplify-slice/slice-of-concat']),

@@ -20,9 +20,11 @@ import {
   flatten,
   gather,
   groupNorm,
+  gru,
   layerNorm,
   less,
   logSumExp,
+  lstm,
   type Model,
   matmul,
   max,
@@ -74,6 +76,12 @@ const table = (...shape: number[]) =>
       5,
     ),
   ) as Any
+/** Weights of a layer over four features. */
+const cell = (gates: number, directions: number) => ({
+  input: table(directions, gates * 3, 4),
+  recurrent: table(directions, gates * 3, 3),
+  bias: table(directions, gates * 6),
+})
 const turned = (x: Any) => transpose(x, [0, 2, 1]) as Any
 
 const make =
@@ -149,6 +157,24 @@ const cases: Readonly<Record<string, readonly [wrong: RegExp, refused: Body, acc
       const table = slice(x, { axis: 2, stop: 1 }) as never
       return rotaryEmbedding(x as never, table, table, { heads: 2 })
     },
+  ],
+  'a recurrent layer': [
+    /^padding-mixed lstm: the steps are axis 0 of f32\[4, 2, 4\], which is 'seq'/,
+    ({ x }) => lstm(x, cell(4, 1), { batchFirst: true }).output,
+    ({ x, seq }) => {
+      const options = { batchFirst: true, direction: 'bidirectional', lengths: validLength(seq) } as const
+      const { output, hidden, cell: last } = lstm(x, cell(4, 2), options)
+      return add(output, reshape(add(hidden, last), [2, 1, 2, 3]) as Any)
+    },
+  ],
+  'a recurrent layer over a batch of several sizes': [
+    /^padding-mixed gru: axis 2 of f32\[2, 4, 4\] is 'seq', and its padding would get into the sums/,
+    ({ x, seq }) => {
+      const rows = reshape(turned(x), [1, 8, seq]) as Any
+      const input = concat([rows, slice(rows, { axis: 1, stop: 1 })], { axis: 1 }) as Any
+      return gru(turned(x), { input, recurrent: table(1, 9, 3) }).output
+    },
+    ({ x }) => gru(x, cell(3, 1), { direction: 'reverse' }).output,
   ],
   'a causal mask by hand': [
     /^padding-mixed softmax/,

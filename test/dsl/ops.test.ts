@@ -782,6 +782,7 @@ test('every op of the graph language can be written', () => {
   reached.add('storageCast')
   // And for targets that want channels in blocks.
   reached.add('embeddingBag')
+  reached.add('recurrence')
   for (const op of ['blockedConv', 'blockedConvInteger']) reached.add(op)
   assert.equal(
     Object.keys(ops).filter((op) => !reached.has(op)),

@@ -14,6 +14,8 @@ const raisedElsewhere: readonly DiagnosticCode[] = [
   'unsupported-op',
   'target-unavailable',
   'over-budget',
+  'tuning-unreadable',
+  'tuning-stale',
   'onnx-malformed',
   'onnx-unsupported',
   'onnx-option',

@@ -1,5 +1,6 @@
 // What each composite means, written directly from its definition over arrays of doubles: the independent side of the lowering tests.
 import type { AttributesOf, CompositeName, OpName, Shape, StorageDType } from '../../compiler/graph/index.ts'
+import { recurrentReferences } from './recurrentReference.ts'
 
 export interface Tensor {
   readonly shape: Shape
@@ -296,6 +297,7 @@ function turned([input, cos, sin]: readonly Tensor[], { interleaved }: Attribute
 }
 
 export const references: { readonly [K in CompositeName]: Reference<K> } = {
+  ...recurrentReferences,
   relu: each((x) => Math.max(x, 0)),
   leakyRelu: each<'leakyRelu'>((x, { slope }) => (x < 0 ? slope * x : x)),
   elu: each<'elu'>((x, { alpha }) => (x < 0 ? alpha * Math.expm1(x) : x)),

@@ -44,6 +44,19 @@ passSuite(passes.raiseLinear, ({ rewrites, leaves }) => {
     const linear = g.op('linear', { input: g.input('x', [2, 3]), weight: g.weight('w', [4, 3]) })
     return [g.op('add', { left: linear, right: g.input('b', [4]) }), linear]
   })
+  const sequence = (g: TestGraph, more: object = {}, length = 2) =>
+    g.op(
+      'conv',
+      { input: g.input('x', [2, 6, length]), weight: g.weight('w', [4, 6, 2]), bias: g.weight('b', [4]) },
+      { stride: [1], before: [0], after: [0], dilation: [1], groups: 1, ...more },
+    )
+  rewrites('OP-39 a convolution that sees all of a sequence', (g) => sequence(g), {
+    into: 'reshape(linear(reshape(x), reshape(@w), @b))',
+    numeric: true,
+    prepares: 'vectors along the outputs',
+  })
+  leaves('leaves a window that slides', (g) => sequence(g, {}, 3))
+  leaves('leaves a window over padding', (g) => sequence(g, { before: [1], after: [1] }))
 })
 
 passSuite(passes.foldBatchNorm, ({ rewrites, leaves }) => {

@@ -50,6 +50,8 @@ export interface ExportContext {
   known(ref: Ref): Uint8Array | undefined
   /** What computes a value, where that is an op of ours and no constant or input. */
   madeBy(ref: Ref): Made | undefined
+  /** The part of a concatenation that begins at an index of its axis and has so many entries, where it is one. */
+  partOf(ref: Ref, axis: number, start: number, count: number): Ref | undefined
   /** As ONNX converts: of a float beyond the range of an integer nothing is promised. */
   convert(ref: Ref, dtype: DType): Ref
   /** Ends the export of this node. */

@@ -59,6 +59,7 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
   const constants = new Map<ConstantData, Ref[]>()
   const literals = new Map<string, Ref>()
   const bytesOf = new Map<string, () => Uint8Array>()
+  const joined = new Map<string, { readonly axis: number; readonly parts: readonly Ref[] }>()
 
   function unique(name: string): string {
     const base = name === '' ? 'value' : name
@@ -139,6 +140,7 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
         outputs.map(({ name }) => name),
         attributes,
       )
+      if (op === 'Concat') joined.set(outputs[0]!.name, { axis: Number(attributes.axis), parts: inputs as readonly Ref[] })
       return outputs
     }
     const emit: ExportContext['emit'] = (op, inputs, type, attributes = {}, main = 0) => {
@@ -172,6 +174,15 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
       scalar: (like, value) => literal(like.type.dtype, [], [value]),
       known: ({ name }) => bytesOf.get(name)?.(),
       madeBy: ({ name }) => made.get(name),
+      partOf: ({ name }, axis, start, count) => {
+        const join = joined.get(name)
+        let at = 0
+        return join?.parts.find(({ type: { shape } }) => {
+          const extent = shape[axis] ?? 0
+          at += extent
+          return join.axis === axis && at === start + extent && extent === count
+        })
+      },
       convert,
       inexpressible,
     }

@@ -5,6 +5,7 @@ import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { productRules } from './product.ts'
 import { quantizedRules } from './quantized.ts'
+import { recurrentRules } from './recurrent.ts'
 import { reduceRules } from './reduce.ts'
 import { windowRules } from './window.ts'
 
@@ -15,6 +16,7 @@ export const exportRules: ExportRules = {
   ...indexingRules,
   ...windowRules,
   ...productRules,
+  ...recurrentRules,
   ...reduceRules,
   ...quantizedRules,
 }

@@ -24,6 +24,9 @@ const slice: ExportRule<'slice'> = ({ input }, { start, size, step }, c) => {
   const { shape } = input.type
   const axes = shape.flatMap((extent, i) => (size[i] === extent && start[i] === 0 && step[i]! > 0 ? [] : [i]))
   if (axes.length === 0) return unchanged(input, c)
+  const [only] = axes
+  const whole = axes.length === 1 && step[only!] === 1 ? c.partOf(input, only!, start[only!]!, size[only!]!) : undefined
+  if (whole) return unchanged(whole, c)
   const part = axes.map((axis) => {
     if (size[axis] === 0) return [0, 0, 1] as const
     const end = start[axis]! + size[axis]! * step[axis]!
