@@ -51,6 +51,7 @@ export type { Budgets } from './budgets.ts'
 export type { CompiledCode } from './bundle/make.ts'
 export { writeBundle } from './bundle/write.ts'
 export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
+export { readTuned, type Tuned } from './tune/tuned.ts'
 
 /** How the compiler goes about it; what it makes depends on `assumeFinite` and `recomputeAbove` alone. */
 type Manner = Omit<PipelineOptions, 'evaluate'>
@@ -81,8 +82,14 @@ export interface CompileOptions extends Omit<Manner, 'recomputeAbove'>, TargetOp
 const modelOf = (model: Graph | ModelGraph): ModelGraph =>
   'entries' in model ? model : { name: model.name, entries: [{ name: mainEntry, graph: model }] }
 
-async function resolveLevel({ target = defaultTarget, level, winograd = true }: StageOptions): Promise<Target> {
-  const { targets } = await chooseTargets([target], 'node', { winograd })
+async function resolveLevel({
+  target = defaultTarget,
+  level,
+  winograd = true,
+  precision = 'f32',
+  tuned,
+}: StageOptions): Promise<Target> {
+  const { targets } = await chooseTargets([target], 'node', { winograd, precision, ...(tuned && { tuned }) })
   const found = level === undefined ? targets[0] : targets.find((each) => each.level === level)
   if (!found)
     throw new RangeError(
@@ -97,7 +104,7 @@ export const compileStages = (
   options: StageOptions & { readonly stopAfter?: string } = {},
 ): Promise<PartialResult> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, winograd: ___, stopAfter, ...manner } = options
+    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, stopAfter, ...manner } = options
     const target = await resolveLevel(options)
     const { evaluate } = await import('../targets/interpreter/index.ts')
     return compileUntil(graph, { ...manner, target, evaluate }, stopAfter)
@@ -116,7 +123,7 @@ async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
 /** Compiles all entries for one target at one level, code included. Errors are those of `compile`. */
 export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {}): Promise<CompiledCode> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, winograd: ___, ...manner } = options
+    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, ...manner } = options
     const [code] = await compileFor(modelOf(model), [await resolveLevel(options)], manner)
     return code!
   })
@@ -128,10 +135,20 @@ export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {
  */
 export const compile = (model: Graph | ModelGraph, options: CompileOptions = {}): Promise<Bundle> =>
   withDiagnostics(async () => {
-    const { target = defaultTarget, budgets = {}, recompute = false, winograd = true, ...manner } = options
+    const {
+      target = defaultTarget,
+      budgets = {},
+      recompute = false,
+      winograd = true,
+      precision = 'f32',
+      tuned,
+      ...manner
+    } = options
     if (recompute && budgets.memory === undefined) throw new RangeError(`compile: ${recomputeNeeds}`)
     const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]), 'node', {
       winograd,
+      precision,
+      ...(tuned && { tuned }),
     })
     const whole = modelOf(model)
     const above = recompute ? budgets.memory : undefined

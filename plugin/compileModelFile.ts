@@ -8,6 +8,8 @@ import { extractModule, stripTypes, transformModule } from './extract/index.ts'
 import type { Options } from './options.ts'
 import { type ModelSummary, summariesOf } from './report.ts'
 import { chooseTargets, defaultChoice, TargetUnavailable } from './targets.ts'
+import { lockFileOf } from './tune/lock.ts'
+import { readTuned } from './tune/tuned.ts'
 
 export interface Compiled {
   /** Absent when there are errors. */
@@ -23,12 +25,21 @@ export interface Compiled {
 export async function compileModelFile(file: string, host: Host, options: Options): Promise<Compiled> {
   let mark = performance.now()
   const source = await readFile(file, 'utf8')
+  const name = relative(host.root, file).replaceAll('\\', '/')
+  const problems: Diagnostic[] = []
+  const tuned = options.tuned === false ? undefined : await readTuned(file, name).catch(diagnosed(problems))
   // While the model is being read, compilers are looked for and begin to load.
-  const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform, { winograd: options.winograd ?? true })
+  const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform, {
+    winograd: options.winograd ?? true,
+    precision: options.precision ?? 'f32',
+    ...(tuned && { tuned: tuned.chosen }),
+  })
   choosing.catch(() => undefined)
   const extraction = await extractModule(file, { root: host.root, define: host.define, resolve: host.resolve, source })
-  const { models, files, weightFiles } = extraction
-  const diagnostics = [...extraction.diagnostics]
+  const { models, weightFiles } = extraction
+  // That there were no measurements is something that was read too.
+  const files = [...extraction.files, ...(options.tuned === false ? [] : [lockFileOf(file)])]
+  const diagnostics = [...problems, ...extraction.diagnostics]
   const failed = () => diagnostics.some(({ severity }) => severity === 'error')
   const bundles: Bundle[] = []
   const summaries: ModelSummary[] = []
@@ -42,9 +53,10 @@ export async function compileModelFile(file: string, host: Host, options: Option
         bundles.push(bundle)
         // Reading the file counts for its first model.
         const milliseconds = performance.now() - mark
-        summaries.push(...summariesOf(bundle, { file: relative(host.root, file).replaceAll('\\', '/'), milliseconds, omitted }))
+        summaries.push(...summariesOf(bundle, { file: name, milliseconds, omitted }))
         mark = performance.now()
       }
+      diagnostics.push(...(tuned?.stale(true) ?? []))
     } catch (error) {
       if (error instanceof DiagnosticError) diagnostics.push(...error.diagnostics)
       else if (error instanceof TargetUnavailable) diagnostics.push(createDiagnostic('target-unavailable', error.message))
@@ -76,6 +88,15 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const loaded = { code, map: { ...map, sources: [basename(file)] }, assets, summaries }
   return { loaded, diagnostics, files, weightFiles }
 }
+
+/** What is wrong with a file that was read, among the others. */
+const diagnosed =
+  (list: Diagnostic[]) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof DiagnosticError)) throw error
+    list.push(...error.diagnostics)
+    return undefined
+  }
 
 /** The manifest stands in the module; the other files of a bundle become files of the build. */
 const filesOf = ({ files }: Bundle): [string, Uint8Array][] => [...files].filter(([name]) => !name.endsWith('.manifest.json'))

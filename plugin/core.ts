@@ -79,16 +79,15 @@ function compilerVersion(): string {
 
 /** What decides about the results of a build beside files and the bundler's settings: versions, the machine, and options. */
 export function variantOf(
-  { targets, instances, threads, verify, budgets, recompute, winograd }: Options,
+  { targets, instances, threads, verify, budgets, recompute, winograd, precision, tuned }: Options,
   platform: Host['platform'],
 ): string {
   const machine = [process.version, process.platform, process.arch]
   const compilers = compilersOf(targets ?? defaultChoice, platform)
   const versions = [GLOWPLUG_VERSION, GLOWPLUG_SOURCES, compilerVersion(), compilers, ...machine]
-  return sha256(JSON.stringify([platform, targets, instances, threads, verify, budgets, recompute, winograd, versions])).slice(
-    0,
-    32,
-  )
+  return sha256(
+    JSON.stringify([platform, targets, instances, threads, verify, budgets, recompute, winograd, precision, tuned, versions]),
+  ).slice(0, 32)
 }
 
 /** All that decides about the result beside the contents of files: the first key of the cache. */

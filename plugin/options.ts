@@ -34,6 +34,13 @@ export interface Options {
    * about ten times those of direct sums, at most some 1e-5 of the largest result. Default true.
    */
   readonly winograd?: boolean
+  /**
+   * `bf16`: operands of products and convolutions of f32 may be rounded to bf16, with 8 bits of fraction, to the nearest, ties to even; sums,
+   * other operators, inputs and outputs stay f32. Weights take half the bytes. Default `f32`.
+   */
+  readonly precision?: 'f32' | 'bf16'
+  /** Whether measurements of `glowplug tune` beside a model, as `face.tuned.json`, decide how its kernels are made. Default true. */
+  readonly tuned?: boolean
   /** Where the program runs. Default: what the bundler was told (`platform`, `target`), `'node'` where it was told nothing. */
   readonly environment?: 'node' | 'browser'
 }
@@ -59,6 +66,8 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
   budgets: [areBudgets, 'an object of memory, weights and code, each a whole number of bytes'],
   recompute: [(value) => typeof value === 'boolean', 'true or false'],
   winograd: [(value) => typeof value === 'boolean', 'true or false'],
+  precision: [(value) => value === 'f32' || value === 'bf16', "'f32' or 'bf16'"],
+  tuned: [(value) => typeof value === 'boolean', 'true or false'],
   environment: [(value) => value === 'node' || value === 'browser', "'node' or 'browser'"],
 }
 

@@ -8,7 +8,10 @@ const targets = {
   'native-linux-x64': async (options) => (await import('../targets/native/index.ts')).nativeTargets('linux-x64', options),
   'native-linux-arm64': async (options) => (await import('../targets/native/index.ts')).nativeTargets('linux-arm64', options),
   wasm: async (options) => [(await import('../targets/wasm/index.ts')).wasmTarget(options)],
-  interpreter: async () => [(await import('../targets/interpreter/index.ts')).interpreter],
+  interpreter: async ({ precision }) => {
+    const { interpreter } = await import('../targets/interpreter/index.ts')
+    return [precision === 'bf16' ? { ...interpreter, precision } : interpreter]
+  },
 } as const satisfies Readonly<Record<string, (options: TargetOptions) => Promise<readonly Target[]>>>
 
 export type TargetName = keyof typeof targets

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assetPrefix, type Host, type Loaded, modelPattern, runtimeFile, runtimeSpecifier, variantOf } from './core.ts'
@@ -45,6 +46,7 @@ export interface LoaderContext {
   async(): (error?: Error | null, content?: string | Uint8Array, map?: object) => void
   getResolve(options: object): (context: string, request: string) => Promise<string | false | undefined>
   addDependency(file: string): void
+  addMissingDependency(file: string): void
   clearDependencies(): void
   emitWarning(warning: Error): void
 }
@@ -136,7 +138,10 @@ function installFor(platform: Host['platform'], compiler: Compiler, options: Opt
     const { problems, load: loadModel } = await project()
     if (problems.length > 0) throw plainError(problems.join('\n'))
     const { loaded, diagnostics, watchFiles, fault } = await loadModel(file, hostOf(context))
-    for (const path of watchFiles) context.addDependency(path)
+    // What is not there may appear.
+    for (const path of watchFiles)
+      if (existsSync(path)) context.addDependency(path)
+      else context.addMissingDependency(path)
     for (const warning of await warningsOf(diagnostics, root)) context.emitWarning(plainError(warning.frame))
     const error = await errorOf(diagnostics, root)
     if (error) throw Object.assign(plainError(error.frame), { place: error.loc })

@@ -20,7 +20,7 @@ export async function archive(file: string, options: ArchiveOptions): Promise<vo
   if (!/\.safetensors$/i.test(out))
     throw new UsageError(`--out '${options.out}' must end in .safetensors`, `write --out ${options.out}.safetensors`)
   if (!options.force && existsSync(out)) throw new Failure(`${shown} exists; --force overwrites it`)
-  const target = options.target === undefined ? undefined : await findLevel('archive', options)
+  const target = options.target === undefined ? undefined : await findLevel('archive', options, { file })
   const { source, origin, bytes } = await withProgress(`reading ${file}`, async (update) => {
     const source = await readRequest(file, options)
     // Given inputs are kept as they are: that the model refuses them may be what is to be shown.

@@ -16,7 +16,7 @@ export const differenceLines = (differences: Differences): string[] =>
 
 /** `glowplug bisect`: which rewrite makes a model wrong. Exit status 1 where it is wrong. */
 export async function bisect(file: string, options: BisectCommandOptions): Promise<number> {
-  const target = await findLevel('bisect', options)
+  const target = await findLevel('bisect', options, { file })
   const { source, origin, report } = await withProgress(`reading ${file}`, async (update) => {
     const source = await readRequest(file, options)
     const { origin, ...prepared } = await prepareInputs(source, options, update)

@@ -4,8 +4,9 @@ import { findForeignFile, writeFolder } from '../bundle/folder.ts'
 import { compile } from '../compile.ts'
 import { formatReport, summariesOf } from '../report.ts'
 import { chooseTargets, describeTarget } from '../targets.ts'
-import { parseTargets, readModel } from './models.ts'
-import { Failure, UsageError, withProgress } from './terminal.ts'
+import { parseTargets, readModel, tunedOf } from './models.ts'
+import { buildOptionsOf } from './source.ts'
+import { Failure, report, UsageError, withProgress } from './terminal.ts'
 
 export interface BuildOptions {
   readonly out?: string
@@ -17,6 +18,8 @@ export interface BuildOptions {
   readonly code?: unknown
   readonly recompute?: boolean
   readonly winograd?: boolean
+  readonly precision?: unknown
+  readonly tuned?: boolean
 }
 
 /** The budgets among the options. */
@@ -46,8 +49,9 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
     throw new Failure(
       `${relative(process.cwd(), join(out, foreign))} was not written by glowplug and would be replaced; choose another folder`,
     )
-  const { bundle, omitted } = await withProgress(`reading ${file}`, async (update) => {
-    const choosing = chooseTargets(choice, 'node', { winograd: options.winograd !== false })
+  const { bundle, omitted, warnings } = await withProgress(`reading ${file}`, async (update) => {
+    const tuned = await tunedOf(file, options)
+    const choosing = chooseTargets(choice, 'node', { ...buildOptionsOf(options), ...(tuned && { tuned: tuned.chosen }) })
     choosing.catch(() => undefined)
     const model = await readModel(file, options.model === undefined ? undefined : String(options.model))
     const { targets: target, omitted } = await choosing
@@ -58,8 +62,10 @@ export async function build(file: string, options: BuildOptions): Promise<void> 
       recompute,
       observe: (event) => event.kind === 'stage' && update(`compiling ${model.name}: ${event.stage}`),
     })
-    return { bundle, omitted }
+    // A file with one model was compiled whole.
+    return { bundle, omitted, warnings: tuned?.stale(options.model === undefined) ?? [] }
   })
+  await report(warnings)
   await writeFolder(bundle, out)
   const milliseconds = performance.now() - started
   const models = summariesOf(bundle, { file: relative(process.cwd(), file), milliseconds, omitted })

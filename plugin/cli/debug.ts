@@ -20,7 +20,7 @@ const isMode = (text: string): text is DebugMode => (modes as readonly string[])
 export async function debug(file: string, options: DebugCommandOptions): Promise<number> {
   const mode = String(options.mode ?? 'both')
   if (!isMode(mode)) throw new UsageError(`there is no mode '${mode}'${nearest(mode, modes)}`, `modes are ${modes.join(', ')}`)
-  const target = await findLevel('debug', options)
+  const target = await findLevel('debug', options, { file })
   const { source, origin, report } = await withProgress(`reading ${file}`, async (update) => {
     const source = await readRequest(file, options)
     const { origin, ...prepared } = await prepareInputs(source, options, update)

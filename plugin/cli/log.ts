@@ -18,7 +18,7 @@ export interface LogOptions extends SourceOptions, TargetOptions {
 export async function log(file: string, options: LogOptions): Promise<void> {
   const pass = options.pass === undefined ? undefined : String(options.pass)
   await checkPassName('--pass', pass, ['lower'])
-  const target = await findLevel('log', options)
+  const target = await findLevel('log', options, { file })
   const { source, history, result } = await withProgress(`reading ${file}`, async (update) => {
     const source = await readSource(file, options)
     update(`compiling ${source.graph.name}`)

@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import { type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import type { ModelGraph } from '../../compiler/graph/index.ts'
 import { extract } from '../compile.ts'
+import { modelPattern } from '../core.ts'
 import { defaultChoice, isTargetName, type TargetChoice, type TargetName, targetNames } from '../targets.ts'
+import { readTuned, type Tuned } from '../tune/tuned.ts'
 import { checkFile, Failure, nearest, report, UsageError } from './terminal.ts'
 
 export interface ReadModels {
@@ -32,6 +34,10 @@ export async function readModel(file: string, name: string | undefined): Promise
   if (!found) throw new UsageError(`${file} has no model '${name}'${nearest(name, names)}`, `it has ${names.join(', ')}`)
   return found.model
 }
+
+/** What was measured for a model file; nothing for other files, and where it is not wanted. */
+export const tunedOf = async (file: string, { tuned }: { readonly tuned?: boolean }): Promise<Tuned | undefined> =>
+  tuned !== false && modelPattern.test(file) ? readTuned(resolve(file), file) : undefined
 
 /** The entry called `name`, or the one entry that there is. */
 export function chooseEntry({ name: model, entries }: ModelGraph, name: string | undefined): ModelGraph['entries'][number] {

@@ -66,7 +66,7 @@ export async function print(file: string, options: PrintOptions): Promise<void> 
   if (reasons && stage !== 'kernels') throw new UsageError('--reasons are those of the kernels', 'say --stage kernels --reasons')
   if (dot && !(drawnStages as readonly string[]).includes(stage))
     throw new UsageError(`--dot draws ${drawnStages.join(', ')}, not ${stage}`, 'say --stage kernels --dot')
-  const target = await findLevel('print', options)
+  const target = await findLevel('print', options, { file })
   await checkPassName('--print-after', printAfter)
   await checkPassName('--diff', diff, ['lower'])
   await checkPassName('--stop-after', stopAfter, stageNames)

@@ -18,7 +18,11 @@ export async function reproduce(file: string, options: ReproduceCommandOptions):
   // What an archive names may not exist here; what the command line names must.
   const named = record.target !== undefined && isTargetName(record.target) ? record.target : defaultTarget
   const level = options.target === undefined && options.level === undefined ? record.level : options.level
-  const target = await findLevel('reproduce', { ...(options.target !== undefined && { target: options.target }), level }, named)
+  const target = await findLevel(
+    'reproduce',
+    { ...(options.target !== undefined && { target: options.target }), level },
+    { fallback: named },
+  )
   const latency = readNumber(options.latency, '--latency', 0)
   const tolerance = readTolerance(options)
   const result = await withProgress(`reading ${file}`, (update) =>

@@ -18,7 +18,7 @@ import { writeBundle, writeWhole } from '../bundle/write.ts'
 import { compile } from '../compile.ts'
 import { modelPattern } from '../core.ts'
 import { chooseTargets } from '../targets.ts'
-import { chooseCallable, parseTargets, readModel } from './models.ts'
+import { chooseCallable, parseTargets, readModel, tunedOf } from './models.ts'
 import { checkFile, Failure, nearest, UsageError, withProgress } from './terminal.ts'
 
 export interface RunOptions {
@@ -29,6 +29,7 @@ export interface RunOptions {
   readonly entry?: unknown
   readonly shape?: string | readonly string[]
   readonly threads?: unknown
+  readonly tuned?: boolean
 }
 
 const describe = (tensor: TensorInfo): string => `${tensor.name}: ${printSignature(tensor)}, ${tensor.bytes} bytes`
@@ -138,7 +139,8 @@ async function openSource(source: string, options: RunOptions): Promise<Opened> 
   return withProgress(`compiling ${source}`, async () => {
     const whole = await readModel(source, options.model === undefined ? undefined : String(options.model))
     const entries = chooseCallable(whole, options.entry === undefined ? undefined : String(options.entry))
-    const { targets: target } = await chooseTargets(parseTargets(options.target))
+    const tuned = await tunedOf(source, options)
+    const { targets: target } = await chooseTargets(parseTargets(options.target), 'node', tuned && { tuned: tuned.chosen })
     return openBundle(await compile({ ...whole, entries }, { target }), { threads })
   })
 }

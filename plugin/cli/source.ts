@@ -11,12 +11,13 @@ import {
   sizeInput,
 } from '../../compiler/graph/index.ts'
 import type { Target } from '../../compiler/target.ts'
+import type { TargetOptions as BuildOptions } from '../../targets/c/level.ts'
 import { type ArchiveRecord, readArchive } from '../inspect/archive.ts'
 import type { Tolerance } from '../inspect/compare.ts'
 import { drawReference, type ReferenceResult, runReference, type Tensors } from '../inspect/reference.ts'
 import { defaultTarget, isTargetName, loadTargets, targetNames } from '../targets.ts'
 import { readConstants, readDims } from './import.ts'
-import { chooseCallable, chooseEntry, readModel } from './models.ts'
+import { chooseCallable, chooseEntry, readModel, tunedOf } from './models.ts'
 import { readInputs } from './run.ts'
 import { bucketOf, checkSizeInputs, drawSizes, infosOf, padInputs, sizeTensors } from './sizes.ts'
 import { checkFile, nearest, UsageError } from './terminal.ts'
@@ -42,6 +43,9 @@ export interface TargetOptions {
   readonly level?: unknown
   /** False where `--no-winograd` is given. */
   readonly winograd?: boolean
+  /** False where `--no-tuned` is given. */
+  readonly tuned?: boolean
+  readonly precision?: unknown
 }
 
 export interface Source {
@@ -173,15 +177,27 @@ export function readNumber(value: unknown, option: string, fallback: number): nu
   return number
 }
 
-/** One level of one target: the one asked for, or the most demanding. */
-export async function findLevel(command: string, options: TargetOptions, fallback: string = defaultTarget): Promise<Target> {
+/** What a build asks of targets, of the options that the command line gives. */
+export function buildOptionsOf({ winograd, precision = 'f32' }: Pick<TargetOptions, 'winograd' | 'precision'>): BuildOptions {
+  if (precision !== 'f32' && precision !== 'bf16')
+    throw new UsageError(`--precision '${precision}' is none of f32 and bf16`, 'write --precision bf16')
+  return { winograd: winograd !== false, precision }
+}
+
+/** One level of one target: the one asked for, or the most demanding; with what was measured for the file. */
+export async function findLevel(
+  command: string,
+  options: TargetOptions,
+  { file, fallback = defaultTarget }: { readonly file?: string; readonly fallback?: string },
+): Promise<Target> {
   const name = String(options.target ?? fallback)
   if (!isTargetName(name))
     throw new UsageError(
       name.includes(',') ? `${command} takes one target` : `there is no target '${name}'${nearest(name, targetNames)}`,
       `targets are ${targetNames.join(', ')}`,
     )
-  const targets = await loadTargets(name, { winograd: options.winograd !== false })
+  const tuned = file === undefined ? undefined : await tunedOf(file, options)
+  const targets = await loadTargets(name, { ...buildOptionsOf(options), ...(tuned && { tuned: tuned.chosen }) })
   const { level } = options
   const found = level === undefined ? targets[0] : targets.find((target) => target.level === String(level))
   if (found) return found

@@ -27,7 +27,7 @@ export async function stats(file: string, options: StatsOptions): Promise<void> 
   const stage = String(options.stage ?? 'kernels')
   if (!isStage(stage))
     throw new UsageError(`stats has no stage '${stage}'${nearest(stage, stages)}`, `stages are ${stages.join(', ')}`)
-  const target = await findLevel('stats', options)
+  const target = await findLevel('stats', options, { file })
   const runs = readNumber(options.runs, '--runs', stage === 'kernels' ? 20 : 3)
   if (runs < 1) throw new UsageError('--runs 0 measures nothing', 'write --runs 20')
   const { source, origin, statistics } = await withProgress(`reading ${file}`, async (update) => {

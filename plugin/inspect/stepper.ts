@@ -116,7 +116,7 @@ function withReadableActivations(program: Program): { readonly whole: Program; r
 }
 
 /** One instruction of a program, with the buffers and the kernel that it names. */
-function partOf(program: Program, instruction: RunningInstruction): Program {
+export function partOf(program: Program, instruction: RunningInstruction): Program {
   const named =
     instruction.kind === 'copy' ? [instruction.from, instruction.to] : instruction.operands.map(({ buffer }) => buffer)
   const buffers = new Map<BufferId, Buffer>()
