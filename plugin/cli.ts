@@ -10,11 +10,13 @@ import { exportModel } from './cli/export.ts'
 import { importModel } from './cli/import.ts'
 import { log } from './cli/log.ts'
 import { passes } from './cli/passes.ts'
+import { plan } from './cli/plan.ts'
 import { print } from './cli/print.ts'
 import { reproduce } from './cli/reproduce.ts'
 import { run } from './cli/run.ts'
 import { stats } from './cli/stats.ts'
 import { explain, nearest, UsageError } from './cli/terminal.ts'
+import { tune } from './cli/tune.ts'
 
 declare const GLOWPLUG_VERSION: string
 
@@ -22,6 +24,11 @@ function createCommands() {
   const commands = cac('glowplug')
   const json = ['--json', 'Print the result as JSON'] as const
   const direct = ['--no-winograd', 'Direct sums in every convolution: slower, and rounded as their definition is'] as const
+  const precision = [
+    '--precision <name>',
+    'bf16: operands of products and convolutions may be rounded to it (default: f32)',
+  ] as const
+  const tuned = ['--no-tuned', "Pass over what 'glowplug tune' measured"] as const
   const model = ['--model <name>', 'Which model, where the file has several'] as const
   const target = [
     '--target <name>',
@@ -44,6 +51,8 @@ function createCommands() {
       .option('--target <name>', 'wasm (default) or another target')
       .option('--level <name>', 'Which level, where the target has several')
       .option(...direct)
+      .option(...tuned)
+      .option(...precision)
       .option(...model)
       .option(...entry)
       .option(...dim)
@@ -66,6 +75,8 @@ function createCommands() {
     .option('--memory <bytes>', 'Fail where an entry needs more for activations, inputs and outputs')
     .option('--recompute', 'Make cheap values again rather than keep them, where --memory asks for it')
     .option(...direct)
+    .option(...tuned)
+    .option(...precision)
     .option('--weights <bytes>', 'Fail where the weights are more')
     .option('--code <bytes>', 'Fail where the code of a target is more')
     .option(...target)
@@ -79,6 +90,7 @@ function createCommands() {
     .option('--shape <name=sizes>', 'Sizes of an input, as tokens=2,20, where several of its dimensions have several sizes')
     .option('--out <folder>', 'Write each output to <name>.bin there')
     .option('--threads <number>', 'Threads that run it together, where it is native code (default: 1)')
+    .option(...tuned)
     .option(...target)
     .option(...model)
     .option(...entry)
@@ -103,6 +115,8 @@ function createCommands() {
     .option('--target <name>', 'wasm (default) or another target')
     .option('--level <name>', 'Which level, where the target has several')
     .option(...direct)
+    .option(...tuned)
+    .option(...precision)
     .option(...model)
     .option(...entry)
     .option(...dim)
@@ -147,6 +161,22 @@ function createCommands() {
     .option('--kernels', 'Each kernel by itself too')
     .example('glowplug stats face.model.ts --target native --kernels')
     .action(stats)
+  commands
+    .command('plan <file>', 'Place a model over a platform of several cards, and model how it serves')
+    .option('--platform <name>', 'A JSON file, or six-cards (default), six-cards-10, six-cards-8')
+    .option('--method <name>', 'tables, copies, stages or unlike (default: what suits the model)')
+    .option('--contexts <number>', 'Requests under way at once on a card (default: 1)')
+    .option('--rate <number>', 'Serve so many requests a second, in a model')
+    .option('--requests <number>', 'How many of them (default: 10000)')
+    .option('--seed <number>', 'Of their arrivals (default: 1)')
+    .option('--trace <file>', 'Write what happens as a trace for Perfetto or chrome://tracing')
+    .option('--tables', 'Each table by itself too')
+    .option(...model)
+    .option(...entry)
+    .option(...dim)
+    .option(...json)
+    .example('glowplug plan dlrm.model.ts --platform six-cards --rate 20000')
+    .action(plan)
   tolerance(tool(commands.command('bisect <source>', 'Find the rewrite that makes a model wrong'), { runs: true }))
     .example('glowplug bisect face.model.ts --input image=image.bin')
     .action(bisect)
@@ -167,11 +197,26 @@ function createCommands() {
       .option('--target <name>', 'Another target than the archive names')
       .option('--level <name>', 'Which level, where the target has several')
       .option(...direct)
+      .option(...precision)
       .option('--latency <runs>', 'Measure the time of so many runs')
       .option(...json),
   )
     .example('glowplug reproduce request.safetensors --target native --latency 1000')
     .action(reproduce)
+  commands
+    .command('tune <file>', 'Measure which way of making each kernel is the fastest here, for later builds')
+    .option('--target <name>', 'native (default) or another target')
+    .option('--level <name>', 'Which level, where the target has several; this machine must run it')
+    .option('--seconds <number>', 'How long to measure at most, beside compiling; default 60')
+    .option('--threads <number>', 'Threads that run each kernel together, where it is native code (default: 1)')
+    .option('--dry-run', 'Write nothing')
+    .option(...direct)
+    .option(...precision)
+    .option(...model)
+    .option(...entry)
+    .option(...json)
+    .example('glowplug tune face.model.ts')
+    .action(tune)
   commands
     .command('passes', 'List the passes of the compiler in order')
     .option(...json)
