@@ -17,6 +17,8 @@ enum {
   /* Of a run: who applied for it is counted below this bit, its number stands above. */
   CLOSED = 1 << 15,
   RUN_SHIFT = 16,
+  /* Of sets of processors: 8192 of them. */
+  MASK_WORDS = 128,
 };
 
 /* A place for one thread of the pool. */
@@ -29,6 +31,9 @@ struct seat {
     struct crew *crew;
     /* Where the part was last seen, -1 while it has none in a run; whether it moved in this one. */
     int processor, moved;
+    /* The processors that its thread may run on, where it is kept from those of others; no bytes where it is not. */
+    long mask_bytes;
+    unsigned long mask[MASK_WORDS];
   } view;
   int state;
   /* The thread that came last, of which process. */
@@ -129,21 +134,33 @@ static int taken(const struct crew *crew, const struct view *view, int processor
   return 0;
 }
 
-/*
- * Moves a thread, 0 for the calling one, to a processor on which no part but `view`'s was seen, if it may run on one. Two that take turns on
- * one processor would stay there: neither runs long enough for the system to move it, nor is an idle one looked for while the machine
- * seems busy.
- */
-static void move_apart(const struct crew *crew, const struct view *view, int thread) {
-  unsigned long all[128], others[128];
-  const long bytes = syscall(CALL_GET_AFFINITY, (long)thread, sizeof all, all);
+/* Narrows the processors that a thread, 0 for the calling one, may run on to those on which no part but `view`'s was seen. Returns the bytes of
+ * `all`, which it may run on otherwise, or 0 where there is no other. */
+static long narrow(const struct crew *crew, const struct view *view, int thread, unsigned long *all) {
+  unsigned long others[MASK_WORDS];
+  const long bytes = syscall(CALL_GET_AFFINITY, (long)thread, MASK_WORDS * sizeof *all, all);
   int any = 0;
   for (long i = 0; i < bytes / (long)sizeof *all; i++) {
     others[i] = 0;
     for (int bit = 0; bit < 64; bit++)
       if ((all[i] >> bit & 1) && !taken(crew, view, (int)(64 * i) + bit)) others[i] |= 1UL << bit, any = 1;
   }
-  if (any && syscall(CALL_SET_AFFINITY, (long)thread, bytes, others) == 0) syscall(CALL_SET_AFFINITY, (long)thread, bytes, all);
+  return any && syscall(CALL_SET_AFFINITY, (long)thread, bytes, others) == 0 ? bytes : 0;
+}
+
+/*
+ * Moves the calling thread of the pool to a processor on which no part was seen, if it may run on one, and keeps it from theirs until it leaves
+ * the crew. Two that take turns on one processor would stay there: neither runs long enough for the system to move it, nor is an idle one looked
+ * for while the machine seems busy; and a thread that sleeps and is woken is often brought back to who woke it.
+ */
+static void move_apart(const struct crew *crew, struct view *view) {
+  if (view->mask_bytes == 0) view->mask_bytes = narrow(crew, view, 0, view->mask);
+}
+
+/* Lets the calling thread run wherever it might before. */
+static void roam(struct view *view) {
+  if (view->mask_bytes > 0) syscall(CALL_SET_AFFINITY, 0L, view->mask_bytes, view->mask);
+  view->mask_bytes = 0;
 }
 
 /*
@@ -155,7 +172,9 @@ static int in_the_way(const struct crew *crew, struct view *view) {
   if (here < 0 || !taken(crew, view, here)) return 0;
   if (view == &crew->caller || view->moved) return 1;
   view->moved = 1;
-  move_apart(crew, view, 0);
+  /* The caller may have been moved meanwhile. */
+  roam(view);
+  move_apart(crew, view);
   note_processor(view);
   return 0;
 }
@@ -297,8 +316,10 @@ static void attend_seat(struct glowplug_job *job) {
     __atomic_sub_fetch(crew->busy, 1, __ATOMIC_RELAXED);
     linger(crew, seat);
     int state = AT_WORK;
+    if (__atomic_load_n(&seat->state, __ATOMIC_RELAXED) != CALLED_AGAIN) roam(&seat->view);
     if (__atomic_compare_exchange_n(&seat->state, &state, AT_REST, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
     if (state == AWAITED) {
+      roam(&seat->view);
       __atomic_store_n(&seat->state, AT_REST, __ATOMIC_RELEASE);
       wake_one(&seat->state);
       return;
@@ -337,7 +358,10 @@ static void send_away(const struct crew *crew) {
     const struct seat *const seat = &crew->seats[i];
     const int thread = __atomic_load_n(&seat->thread, __ATOMIC_RELAXED), state = __atomic_load_n(&seat->state, __ATOMIC_RELAXED);
     if (state != QUEUED && state != CALLED_AGAIN) continue;
-    if (thread != self && __atomic_load_n(&seat->process, __ATOMIC_RELAXED) == process) move_apart(crew, &seat->view, thread);
+    if (thread == self || __atomic_load_n(&seat->process, __ATOMIC_RELAXED) != process) continue;
+    unsigned long all[MASK_WORDS];
+    const long bytes = narrow(crew, &seat->view, thread, all);
+    if (bytes > 0) syscall(CALL_SET_AFFINITY, (long)thread, bytes, all);
   }
 }
 
@@ -444,7 +468,9 @@ struct crew *glowplug_crew_open(unsigned threads, unsigned long own) {
   crew->processors = (long)glowplug_shared_pool()->threads();
   crew->busy = glowplug_busy();
   crew->door = CLOSED;
-  crew->caller = (struct view){{.wait = wait_for_parts, .meet = meet}, crew, -1, 0};
+  crew->caller.team = (struct glowplug_team){.wait = wait_for_parts, .meet = meet};
+  crew->caller.crew = crew;
+  crew->caller.processor = -1;
   for (unsigned long i = 0; i < seats; i++) {
     crew->seats[i].job.work = attend_seat;
     crew->seats[i].view = crew->caller;
