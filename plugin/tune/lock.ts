@@ -58,6 +58,8 @@ export function parseLock(text: string, name: string): Lock {
   } catch {
     throw new LockProblem(`${name} is no JSON`)
   }
+  const { format } = Object(value)
+  if (typeof format === 'number' && format !== 1) throw new LockProblem(`${name} has format ${format}, this version reads 1`)
   const { success, data, error } = schema.safeParse(value)
   if (success) return data
   const [issue] = error.issues
@@ -71,8 +73,9 @@ export async function readLock(file: string, name: string): Promise<Lock | undef
     if (size > mostBytes) throw new LockProblem(`${name} has ${size} bytes, and may have ${mostBytes}`)
     return parseLock(await readFile(file, 'utf8'), name)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw code === undefined ? error : new LockProblem(`${name} cannot be read: ${code === 'EISDIR' ? 'it is a folder' : code}`)
   }
 }
 

@@ -117,7 +117,7 @@ const damaged: Readonly<Record<string, readonly [text: string, says: RegExp]>> =
     change((lock) => {
       lock.format = 2
     }),
-    /it\.format: /,
+    /damaged has format \d+, this version reads 1/,
   ],
   'no sections': [
     change((lock) => {

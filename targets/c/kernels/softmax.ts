@@ -44,13 +44,14 @@ function softmaxTemplate(logarithm: boolean): Template {
     ownScratch(kernel, level) {
       if (kernel.anchor.type.dtype !== 'f32') return 0
       const sizes = sizesOf(kernel)
+      if (keepsNothing(sizes, level)) return 0
       return Math.ceil((4 * sizes.length * (isAlong(sizes) ? 1 : lanesOf(level))) / 64) * 64
     },
     body(kernel, level) {
       const sizes = sizesOf(kernel)
       if (kernel.anchor.type.dtype !== 'f32') return scalarBody(kernel, sizes, logarithm)
       const lines = isAlong(sizes) ? alongRows(kernel, sizes, logarithm, level) : acrossRows(kernel, sizes, logarithm, level)
-      return ['f32 *kept = (f32 *)own;', ...lines]
+      return keepsNothing(sizes, level) ? lines : ['f32 *kept = (f32 *)own;', ...lines]
     },
   }
 }
@@ -146,6 +147,10 @@ function acrossRows(kernel: AnchoredKernel, { outer, length, inner }: Sizes, log
     ? loop('row', 0, 1, 1, positions(divided))
     : sharedLoop(level, 'row', 0, outer, 1, positions(loop))
 }
+
+/** Whether all rows are of two, in whole vectors of them. */
+const keepsNothing = (sizes: Sizes, level: Level): boolean =>
+  !isAlong(sizes) && sizes.inner === 1 && sizes.length === 2 && sizes.outer % lanesOf(level) === 0
 
 /** Rows of two, as many as a vector has lanes: two vectors taken apart and put together again, an eighth of the time of single elements. */
 function pairsOfClasses(kernel: AnchoredKernel, permuted: Domain, logarithm: boolean, level: Level): Lines {
