@@ -141,8 +141,7 @@ const named = <T>(items: readonly any[], valueOf: (item: any, index: number) => 
 
 /** The model of a host. */
 export function createModel(host: Host, { instances = 1, threads = 1, queue: limit = 1024 }: OpenOptions): Model<any, any> {
-  if (!(instances >= 1 && threads >>> 0 === threads && threads && limit >= 1))
-    fail('bad-option', 'instances, threads and queue must be positive')
+  if (!(instances >= 1 && threads >= 1 && limit >= 1)) fail('bad-option', 'instances, threads and queue must be positive')
   let queue: Queue | undefined
   let local: Instance | undefined
   let entries: Readonly<Record<string, Entry<any, any>>> | undefined
