@@ -11,11 +11,12 @@ import {
   type Node,
   verifyGraph,
 } from '../../compiler/graph/index.ts'
-import { CutError, cutGraph, mergeParts, type PartitionedGraph } from '../../compiler/partition/cut.ts'
+import { CutError, cutGraph, mergeParts } from '../../compiler/partition/cut.ts'
 import { joinCrossings } from '../../compiler/partition/joinCrossings.ts'
 import { runGraph } from '../../targets/interpreter/index.ts'
 import { draw } from '../support/draw.ts'
 import { arbitraryGraph, mulberry, randomInputs } from '../support/randomGraph.ts'
+import { runParts } from '../support/runParts.ts'
 
 /** Parts `p0` … in which every node comes after, or is in, the parts of its operands; some that read none of them are in no part. */
 function randomParts(graph: Graph, count: number, seed: number): (node: Node) => string | undefined {
@@ -44,21 +45,6 @@ function ordered({ name, inputs, outputs }: Graph): Graph {
     inputs.map(visit),
     outputs.map((output) => ({ ...output, value: visit(output.value) })),
   )
-}
-
-/** Runs the parts one after the other, values handed on by name. */
-function runParts(
-  { parts, outputs }: PartitionedGraph,
-  inputs: Readonly<Record<string, Uint8Array>>,
-): Record<string, Uint8Array> {
-  const values = new Map<string, Uint8Array>()
-  const get = (from: PartitionedGraph['outputs'][number]['from']) =>
-    from.kind === 'input' ? inputs[from.name]! : values.get(`${from.part} ${from.output}`)!
-  for (const { name, graph, sources } of parts) {
-    const results = runGraph(graph, Object.fromEntries(graph.inputs.map((input, i) => [inputName(input), get(sources[i]!)])))
-    for (const [output, bytes] of Object.entries(results)) values.set(`${name} ${output}`, bytes)
-  }
-  return Object.fromEntries(outputs.map(({ name, from }) => [name, get(from)]))
 }
 
 test('merge(cut(G)) = G, parts are graphs, and running them gives the same (PA-09, PA-17)', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBuilder, type Graph, hasTrait, inputName, type Node } from '../../compiler/graph/index.ts'
+import { createBuilder, type Graph, hasTrait, type Node } from '../../compiler/graph/index.ts'
 import {
   type Card,
   cutGraph,
@@ -16,6 +16,7 @@ import { runGraph } from '../../targets/interpreter/index.ts'
 import { loadPreset } from '../../targets/platform/index.ts'
 import { draw } from '../support/draw.ts'
 import { arbitraryGraph, mulberry, randomInputs } from '../support/randomGraph.ts'
+import { runParts } from '../support/runParts.ts'
 
 const { platform: six } = loadPreset('six-cards')
 
@@ -66,20 +67,6 @@ function recommender(sizes: readonly number[], width = 16): Graph {
     input: b.add('linear', { input: joined, weight: weights('top', 91, 1, width * (1 + sizes.length)) }),
   })
   return b.finish('recommender', [ids, dense], [{ name: 'clicks', value: clicks }])
-}
-
-function runParts(
-  { parts, outputs }: PartitionedGraph,
-  inputs: Readonly<Record<string, Uint8Array>>,
-): Record<string, Uint8Array> {
-  const values = new Map<string, Uint8Array>()
-  const get = (from: PartitionedGraph['outputs'][number]['from']) =>
-    from.kind === 'input' ? inputs[from.name]! : values.get(`${from.part} ${from.output}`)!
-  for (const { name, graph, sources } of parts) {
-    const results = runGraph(graph, Object.fromEntries(graph.inputs.map((input, i) => [inputName(input), get(sources[i]!)])))
-    for (const [output, bytes] of Object.entries(results)) values.set(`${name} ${output}`, bytes)
-  }
-  return Object.fromEntries(outputs.map(({ name, from }) => [name, get(from)]))
 }
 
 const idsBelow = (sizes: readonly number[], seed: number): Record<string, Uint8Array> => {
