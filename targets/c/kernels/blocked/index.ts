@@ -45,7 +45,9 @@ export const blockedConv: Template = {
   body: (kernel, level) => methodOf(kernel, level).body(kernel, level),
   scratch: (kernel, level) => methodOf(kernel, level).scratch?.(kernel, level) ?? 0,
   ownScratch: (kernel, level) => methodOf(kernel, level).ownScratch?.(kernel, level) ?? 0,
-  pack: (kernel, index, level) => methodOf(kernel, level).pack?.(kernel, index, level),
+  // What stands behind the operands belongs to the work that follows.
+  pack: (kernel, index, level) =>
+    index < kernel.anchor.operands.length ? methodOf(kernel, level).pack?.(kernel, index, level) : undefined,
   stores: storesWeights,
   fuses: (kernel, level) => methodOf(kernel, level).fuses?.(kernel, level) ?? true,
   lowers: ({ type, operands, attributes }, level) =>
