@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Graph, Node } from '../../compiler/graph/index.ts'
 import { type CompileResult, compileUntil } from '../../compiler/pipeline.ts'
+import { loadTargets } from '../../plugin/targets.ts'
 import { x86v4 } from '../../targets/c/level.ts'
 import { answersAt } from '../../targets/c/target.ts'
 import { evaluate, runGraph } from '../../targets/interpreter/index.ts'
@@ -230,6 +231,20 @@ test('IR-19 nodes in blocks and relayouts stand where the model has what they co
     layout.locations.get(node)!.map((place) => (place.kind === 'source' ? place.span.line : 0)),
   )
   assert.equal(lines, [3, 3])
+})
+
+test('a constant for each channel behind a convolution without bias is none of its operands', async () => {
+  const [wasm] = await loadTargets('wasm')
+  const g = createTestGraph()
+  const x = g.input('x', [2, 4, 3, 2])
+  const weight = g.weight('w', [4, 4, 3, 3], (i) => Math.sin(i))
+  const attributes = { stride: [1, 1], before: [1, 1], after: [1, 1], dilation: [1, 1], groups: 1 }
+  const sum = g.op('add', { left: g.op('conv', { input: x, weight }, attributes), right: x })
+  const slopes = g.weight('slopes', [4, 1, 1], (i) => i % 2)
+  const low = g.op('minimum', { left: sum, right: g.weight('zero', [], () => 0) })
+  const y = g.op('add', { left: g.op('relu', { input: sum }), right: g.op('mul', { left: slopes, right: low }) })
+  const { layout, instructions } = compileUntil(g.graph(y), { target: wasm!, evaluate }, 'instructions')
+  assert.ok(instructions && layout!.nodes.some(({ op }) => op === 'blockedConv'))
 })
 
 test.run()
