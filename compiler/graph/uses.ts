@@ -8,3 +8,15 @@ export function countUses(graph: Pick<Graph, 'nodes' | 'outputs'>): Map<Node, nu
   for (const { value } of graph.outputs) use(value)
   return uses
 }
+
+/** The nodes that read each value; a node that reads it twice is there once. Values that nobody reads are absent. */
+export function findUsers({ nodes }: Pick<Graph, 'nodes'>): Map<Node, readonly Node[]> {
+  const users = new Map<Node, Node[]>()
+  for (const node of nodes)
+    for (const operand of new Set(node.operands)) {
+      const known = users.get(operand)
+      if (known) known.push(node)
+      else users.set(operand, [node])
+    }
+  return users
+}

@@ -2,7 +2,9 @@ import {
   assertInvariant,
   type Builder,
   type ConstantData,
+  copyNode,
   dtypeFacts,
+  findUsers,
   type Graph,
   hasTrait,
   type Node,
@@ -143,8 +145,7 @@ export function cutTables(
   }
   if (cut.size === 0) return { graph, holders }
   const inParts = new Map<Node, Parts>()
-  const users = new Map<Node, Node[]>()
-  for (const node of graph.nodes) for (const operand of node.operands) users.set(operand, [...(users.get(operand) ?? []), node])
+  const users = findUsers(graph)
   const returned = new Set(graph.outputs.map(({ value }) => value))
   /** Whether only nodes read it that work on its parts. */
   const staysInParts = (node: Node, by: Parts['by']): boolean =>
@@ -159,14 +160,9 @@ export function cutTables(
     if (lookedUp) parts = lookUpParts(builder, lookedUp, node, operands, (data, holder) => holders.set(data, holder))
     else if (before && clusterOf.has(node))
       parts = { by: before.by, values: before.values.map((value) => builder.copy(node, [value, ...operands.slice(1)])) }
-    if (!parts) return copyOf(node, operands, builder)
+    if (!parts) return copyNode(node, builder, operands)
     if (staysInParts(node, parts.by)) inParts.set(node, parts)
     return join(builder, parts)
   })
   return { graph: result, holders }
-}
-
-function copyOf(node: Node, operands: readonly Node[], builder: Builder): Node {
-  if (node.data) return builder.constant(node.type, node.data)
-  return hasTrait(node, 'storage') ? builder.input(node.attributes.name as string, node.type) : builder.copy(node, operands)
 }

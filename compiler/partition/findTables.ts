@@ -1,5 +1,5 @@
 import { operandBytes, workOf } from '../cost/index.ts'
-import { byteSize, elementCount, type Graph, hasTrait, type Node } from '../graph/index.ts'
+import { byteSize, elementCount, findUsers, type Graph, hasTrait, type Node } from '../graph/index.ts'
 
 /** A table of a graph, and what moves with it. */
 export interface TableUse {
@@ -71,18 +71,6 @@ function findPreparation(graph: Graph, lookups: ReadonlyMap<Node, Node>): Readon
   return found
 }
 
-/** Who reads each node. */
-function usersOf(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
-  const users = new Map<Node, Node[]>()
-  for (const node of graph.nodes)
-    for (const operand of new Set(node.operands)) {
-      const known = users.get(operand)
-      if (known) known.push(node)
-      else users.set(operand, [node])
-    }
-  return users
-}
-
 /** Values of a cluster that leave it. */
 function frontierOf(
   cluster: ReadonlySet<Node>,
@@ -106,7 +94,7 @@ export function findTables(graph: Graph): FoundTables {
     if (table) lookups.set(node, table)
   }
   const preparation = findPreparation(graph, lookups)
-  const users = usersOf(graph)
+  const users = findUsers(graph)
   const returned = new Set(graph.outputs.map(({ value }) => value))
   /** The table whose cluster a node may be in. */
   const owner = new Map<Node, Node>()

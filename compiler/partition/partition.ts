@@ -120,9 +120,8 @@ function placeByAbility(setting: Setting): Attempt {
   const { graph, platform } = setting
   const partOf = placeUnlike(graph, platform.cards[0]!)
   const parts = cutGraph(graph, (node) => partOf(node).name, 'card0')
-  const places = new Map(
-    parts.parts.map(({ name }): [string, Place] => [name, name.startsWith('host') ? 'host' : everyCard(platform)]),
-  )
+  const places = new Map(parts.parts.map(({ name }): [string, Place] => [name, everyCard(platform)]))
+  for (const { name, onHost } of computingNodes(graph).map(partOf)) if (onHost) places.set(name, 'host')
   return complete(setting, graph, parts, places, 'unlike')
 }
 

@@ -20,7 +20,7 @@ export function levelOf(bytes: number, memory: readonly MemoryLevel[]): number {
 }
 
 /** The rates at which values of a type are computed: integers of more than a byte in the lanes of f32. */
-export function arithmeticOf({ dtype }: TensorType): Arithmetic {
+function arithmeticOf({ dtype }: TensorType): Arithmetic {
   const { bytes, kind } = dtypeFacts[dtype]
   if (bytes === 1) return 'int8'
   return kind === 'float' && bytes === 2 ? 'f16' : 'f32'

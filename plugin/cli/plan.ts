@@ -18,6 +18,7 @@ import {
 } from '../../targets/platform/index.ts'
 import { type Simulation, type Span, simulate, traceOf } from '../../targets/platform/simulate/index.ts'
 import { writeWhole } from '../bundle/write.ts'
+import { formatBytes } from '../report.ts'
 import { readNumber, readSource, type SourceOptions } from './source.ts'
 import { checkFile, Failure, formatTable, nearest, printJson, UsageError, withProgress } from './terminal.ts'
 
@@ -110,16 +111,6 @@ function place(work: () => Partition): Partition {
   }
 }
 
-const binary = (bytes: number): string => {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  let unit = 0
-  let rest = bytes
-  while (rest >= 1024 && unit < units.length - 1) {
-    rest /= 1024
-    unit++
-  }
-  return `${unit === 0 ? rest : rest.toFixed(1)} ${units[unit]}`
-}
 const microseconds = (seconds: number): string => (seconds * 1e6).toFixed(seconds < 1e-4 ? 2 : 0)
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`
@@ -145,13 +136,13 @@ function describe({ plan }: Partition, { platform, provenance }: DescribedPlatfo
     String(nodes),
     String(tables.length),
     String(tables.reduce((sum, { lookups }) => sum + lookups, 0)),
-    binary(weights),
-    binary(plan.transfers.filter(({ to }) => to === name).reduce((sum, { bytes }) => sum + bytes, 0)),
+    formatBytes(weights),
+    formatBytes(plan.transfers.filter(({ to }) => to === name).reduce((sum, { bytes }) => sum + bytes, 0)),
     microseconds(seconds),
   ])
   const cards = plan.cards.map(({ card, bytes, capacity, seconds }) => [
     card,
-    binary(bytes),
+    formatBytes(bytes),
     percent(bytes / capacity),
     microseconds(seconds),
   ])
@@ -160,7 +151,7 @@ function describe({ plan }: Partition, { platform, provenance }: DescribedPlatfo
       name,
       table,
       part,
-      binary(bytes),
+      formatBytes(bytes),
       String(lookups),
       microseconds(seconds),
     ]),
@@ -177,7 +168,7 @@ function describe({ plan }: Partition, { platform, provenance }: DescribedPlatfo
 }
 
 function describeServing({ requests, rate, latency, throughput, uses, joulesPerRequest }: Simulation): string {
-  const rows = uses.map(({ name, busy, bytes }) => [name, percent(busy), bytes === undefined ? '' : binary(bytes)])
+  const rows = uses.map(({ name, busy, bytes }) => [name, percent(busy), bytes === undefined ? '' : formatBytes(bytes)])
   const { p50, p90, p99, most } = latency
   return [
     `\n${requests} requests, ${rate} a second (modelled): ${throughput.toFixed(1)} answered a second, ${joulesPerRequest.toFixed(4)} J each\n`,

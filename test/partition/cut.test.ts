@@ -16,7 +16,7 @@ import { joinCrossings } from '../../compiler/partition/joinCrossings.ts'
 import { runGraph } from '../../targets/interpreter/index.ts'
 import { draw } from '../support/draw.ts'
 import { arbitraryGraph, mulberry, randomInputs } from '../support/randomGraph.ts'
-import { runParts } from '../support/runParts.ts'
+import { attempt, runParts } from '../support/runParts.ts'
 
 /** Parts `p0` … in which every node comes after, or is in, the parts of its operands; some that read none of them are in no part. */
 function randomParts(graph: Graph, count: number, seed: number): (node: Node) => string | undefined {
@@ -55,13 +55,6 @@ test('merge(cut(G)) = G, parts are graphs, and running them gives the same (PA-0
       for (const part of [...cut.parts, ...joined.parts]) verifyGraph(part.graph)
       assert.is(hashGraph(ordered(mergeParts(cut)), { payloads: true }), hashGraph(ordered(graph), { payloads: true }))
       const inputs = randomInputs(graph, seed)
-      const attempt = (run: () => unknown) => {
-        try {
-          return run()
-        } catch (error) {
-          return (error as Error).message
-        }
-      }
       const expected = attempt(() => runGraph(graph, inputs))
       for (const parted of [cut, joined])
         assert.equal(

@@ -16,7 +16,7 @@ import { runGraph } from '../../targets/interpreter/index.ts'
 import { loadPreset } from '../../targets/platform/index.ts'
 import { draw } from '../support/draw.ts'
 import { arbitraryGraph, mulberry, randomInputs } from '../support/randomGraph.ts'
-import { runParts } from '../support/runParts.ts'
+import { attempt, runParts } from '../support/runParts.ts'
 
 const { platform: six } = loadPreset('six-cards')
 
@@ -235,13 +235,6 @@ test('partitioned = unpartitioned, for random graphs and random platforms', () =
         }
         placed++
         const inputs = randomInputs(graph, seed)
-        const attempt = (run: () => unknown) => {
-          try {
-            return run()
-          } catch (error) {
-            return (error as Error).message
-          }
-        }
         assert.equal(
           attempt(() => runParts(partition.parts, inputs)),
           attempt(() => runGraph(graph, inputs)),

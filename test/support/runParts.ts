@@ -16,3 +16,12 @@ export function runParts(
   }
   return Object.fromEntries(outputs.map(({ name, from }) => [name, get(from)]))
 }
+
+/** What a run gives, or the message of what it throws. */
+export function attempt(run: () => unknown): unknown {
+  try {
+    return run()
+  } catch (error) {
+    return (error as Error).message
+  }
+}

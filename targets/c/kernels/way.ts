@@ -13,7 +13,7 @@ interface Sizes {
 }
 
 /** Whether one right operand serves all rows. */
-export const hasOneRight = ({ anchor }: Pick<AnchoredKernel, 'anchor'>): boolean =>
+const hasOneRight = ({ anchor }: Pick<AnchoredKernel, 'anchor'>): boolean =>
   anchor.op === 'linear' || elementCount(anchor.operands[1]!.shape.slice(0, -2)) === 1
 
 /** Of the product of each right operand: a weight is `[columns, depth]`, the right operand of a `matmul` `[…, depth, columns]`. */
