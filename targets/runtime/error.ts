@@ -24,6 +24,23 @@
  * | `run-aborted` | the signal fired; `cause` is its reason |
  * | `queue-full` | more requests wait than `queue` allows |
  * | `closed` | the model has been closed |
+ *
+ * Of `glowplug/serve` alone:
+ *
+ * | code | means |
+ * | --- | --- |
+ * | `placement-malformed` | the placement file is damaged, or does not fit its bundles |
+ * | `placement-missing` | the model has a part for a card that is not there |
+ * | `request-refused` | as many requests wait as may |
+ * | `deadline-exceeded` | the request was not answered in time |
+ * | `card-lost` | a card died or hung with the request on it, and so did the one that tried it again, or there was none |
+ * | `card-unavailable` | no card stands on which the request could run |
+ * | `card-full` | the model does not fit in what is left of the memory of a card |
+ * | `session-lost` | the card that held the state of the session is gone, and the state with it |
+ * | `session-closed` | the session has been closed |
+ * | `network-missing` `network-exists` `network-busy` | no model has this name, one has, or it has requests under way |
+ * | `draining` | no more requests are taken |
+ * | `input-index` `input-lengths` `input-offsets` | what picks rows of tables picks none that exists, or does not agree with its indices |
  */
 export type ErrorCode =
   | 'bundle-missing-file'
@@ -53,6 +70,25 @@ export type ErrorCode =
   | 'run-aborted'
   | 'queue-full'
   | 'closed'
+  | ServeErrorCode
+
+export type ServeErrorCode =
+  | 'placement-malformed'
+  | 'placement-missing'
+  | 'request-refused'
+  | 'deadline-exceeded'
+  | 'card-lost'
+  | 'card-unavailable'
+  | 'card-full'
+  | 'session-lost'
+  | 'session-closed'
+  | 'network-missing'
+  | 'network-exists'
+  | 'network-busy'
+  | 'draining'
+  | 'input-index'
+  | 'input-lengths'
+  | 'input-offsets'
 
 /** The one class of errors that the loader throws and rejects with. */
 export class GlowplugError extends Error {

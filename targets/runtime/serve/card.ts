@@ -1,0 +1,75 @@
+import type { GlowplugError } from '../error.ts'
+import type { PlacedEntry } from '../plan.ts'
+import type { TensorArray } from '../tensor.ts'
+
+/**
+ * One way to run a part on a card: an entry of a part's bundle, with a region of inputs and outputs for each slot. Programs are numbered
+ * over the whole model, so that a number means the same on every card; a card has those of the parts that are placed on it.
+ */
+export interface CardProgram {
+  readonly id: number
+  readonly part: number
+  /** Index of the entry in the part's bundle, and where its tensors lie. */
+  readonly entry: number
+  readonly placed: PlacedEntry
+}
+
+/** A copy into an input of a program, in the same slot: of an output of another program, on this card or on another. */
+export interface CardCopy {
+  /** Index of the input that is written. */
+  readonly to: number
+  /** Index of the card that holds the value, the program that made it, and its output. */
+  readonly card: number
+  readonly program: number
+  readonly output: number
+}
+
+/** What a card is asked to do: copies, then the run. The host has written all other inputs. */
+export interface Command {
+  readonly program: number
+  readonly slot: number
+  readonly copies: readonly CardCopy[]
+}
+
+/** How a command ended: 0, the number of a fault of the model, or an error, after which the slot on this card holds nothing. */
+export type Finish = (fault: number, error?: GlowplugError) => void
+
+/**
+ * `starting` until its parts are loaded and have run once; `ready`; `lost` from a death until it stands again; `quarantined` when it
+ * hangs and cannot be ended; `failed` when it does not come up again; `closed`.
+ */
+export type CardState = 'starting' | 'ready' | 'lost' | 'quarantined' | 'failed' | 'closed'
+
+/** Where a logical card lives. Commands run one after the other, in the order in which they came. */
+export interface Card {
+  /** The logical card; the host's own processor has the index −1. */
+  readonly index: number
+  readonly name: string
+  readonly device: 'worker' | 'process'
+  readonly state: CardState
+  /** What runs there, as `native x86-64-v4`; empty before the first start. */
+  readonly target: string
+  /** Bytes held: weights mapped or copied, activations, and inputs and outputs of all slots. */
+  readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
+  /** Times that it was started anew. */
+  readonly restarts: number
+  /** Resolves when it stands; rejects when it cannot. */
+  start(): Promise<void>
+  /**
+   * Inputs and outputs of a program in a slot, as the host sees them. Views may change between commands, so they are asked for
+   * each time, and are not to be touched while a command of that slot and program is under way.
+   */
+  inputs(program: number, slot: number): readonly TensorArray[]
+  outputs(program: number, slot: number): readonly TensorArray[]
+  /** Whether it reads outputs of that card itself; where it does not, the host copies. */
+  reaches(card: number): boolean
+  /** Throws nothing: all that goes wrong ends in `finish`, which is called once and not before this returns. */
+  submit(command: Command, finish: Finish): void
+  /** What is under way fails with `closed`. */
+  close(): Promise<void>
+}
+
+/** Told by a card of what befalls it. */
+export interface CardWatcher {
+  changed(card: Card, state: CardState, error?: GlowplugError): void
+}

@@ -1,0 +1,73 @@
+import type { BucketedEntry, TensorSignature } from '../manifest.ts'
+
+/** What a placement file says. Written at build, checked by the loader. A change of meaning raises `format`. */
+export const placementFormat = 1
+
+/** Where a part lives: on the host, or on logical cards, each of which has a copy and one of which runs it for a request. */
+export type Place = 'host' | readonly number[]
+
+/** Nodes that run together, as a bundle of their own. */
+export interface PlacedPart {
+  readonly name: string
+  readonly on: Place
+  /** The manifest of its bundle, in the folder of the placement file. */
+  readonly bundle: { readonly file: string; readonly bytes: number; readonly digest: string }
+  /** Seconds of one run, modelled: what outstanding work is weighed by before there are measurements. */
+  readonly seconds: number
+}
+
+/** Where a value comes from: the request, by the index of its input, or an output of an earlier step. */
+export type PlacedSource = { readonly input: number } | { readonly step: number; readonly output: number }
+
+/** One run of a part. Inputs and outputs in the order of the entry of its bundle. */
+export interface PlacedStep {
+  /** Index into `parts`. */
+  readonly part: number
+  /** Name of the entry of the part's bundle. */
+  readonly entry: string
+  readonly inputs: readonly PlacedSource[]
+}
+
+/** What elements of an input of integers stand for, where look-ups read it and nothing else does: checked before a request runs. */
+export interface InputUse {
+  /** Elements pick rows of a table. With `parts`, each index of the leading axis has a table of its own. */
+  readonly indices?: readonly { readonly table: string; readonly rows: number; readonly from: number; readonly to: number }[]
+  /** Elements are how many rows each bag takes of the indices in that input; their sum is how many of them are used. */
+  readonly lengthsOf?: number
+  /** Elements are where each bag starts among the indices in that input, and, last, how many of them are used. */
+  readonly offsetsOf?: number
+  /** One element for each of the indices in that input. */
+  readonly weightsOf?: number
+}
+
+/** How the values of one entry flow. */
+export interface Flow {
+  /** In an order in which they can run; a step may start as soon as all that it reads is there. */
+  readonly steps: readonly PlacedStep[]
+  /** In the order of the entry's outputs. */
+  readonly outputs: readonly PlacedSource[]
+  /** In the order of the entry's inputs. */
+  readonly uses: readonly InputUse[]
+}
+
+/** A model over cards. */
+export interface Placement {
+  readonly format: number
+  readonly glowplug: string
+  readonly model: string
+  readonly platform: string
+  /** Names of the logical cards. */
+  readonly cards: readonly string[]
+  readonly entries: readonly {
+    readonly name: string
+    readonly inputs: readonly TensorSignature[]
+    readonly outputs: readonly TensorSignature[]
+  }[]
+  /** Absent where callers see the entries as they are. */
+  readonly buckets?: readonly BucketedEntry[]
+  readonly parts: readonly PlacedPart[]
+  /** One for each of `entries`. */
+  readonly flows: readonly Flow[]
+  /** What the partitioner decided, with modelled figures: read by `glowplug plan`, not by the loader. */
+  readonly plan: unknown
+}
