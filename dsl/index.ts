@@ -1,6 +1,7 @@
 /** The vocabulary in which models are written, and what a model module exports. */
 export * from './activation.ts'
 export * from './attention.ts'
+export * from './bags.ts'
 export * from './border.ts'
 export * from './comparison.ts'
 export { constant, full } from './constant.ts'

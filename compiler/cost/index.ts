@@ -1,2 +1,2 @@
 export { costOf, type Rates } from './rates.ts'
-export { addWork, noWork, operandBytes, operationsPerElement, type Work, type Worker, workOf } from './work.ts'
+export { addWork, noWork, operandBytes, operationsPerElement, pickedRows, type Work, type Worker, workOf } from './work.ts'

@@ -49,8 +49,15 @@ const stepped =
     return steps * directions * batch * rows * (2 * (width + features) + 18)
   }
 
+/** Rows that look-ups of bags pick: as many as there are indices, or as the model says there are about. */
+function rowsOfBags(worker: Worker): number {
+  const { averageLength } = worker.attributes as { readonly averageLength?: number }
+  const most = operand(worker, 0)
+  return averageLength === undefined ? most : Math.min(most, averageLength * (worker.type.shape[0] ?? 1))
+}
+
 /** Elements of all rows that indices pick. */
-const lookedUp: Count = (worker) => operand(worker, 0) * (worker.type.shape.at(-1) ?? 1)
+const lookedUp: Count = (worker) => rowsOfBags(worker) * (worker.type.shape.at(-1) ?? 1)
 
 /** Ops that are neither one operation for each result element nor, as reductions are, one for each operand element. */
 const counts: Partial<Record<OpName, Count>> = {
@@ -67,6 +74,8 @@ const counts: Partial<Record<OpName, Count>> = {
   lpPool: windowed,
   attention: attended,
   embeddingBag: lookedUp,
+  raggedEmbeddingBag: lookedUp,
+  bagOffsets: perInput(1),
   rotaryEmbedding: perInput(3),
   lstm: stepped(2, 1),
   gru: stepped(2, 1),
@@ -85,7 +94,13 @@ const counts: Partial<Record<OpName, Count>> = {
 }
 
 /** Elements of an operand that look-ups read at most, where not as many as they have results. */
-const reads: Partial<Record<OpName, Count>> = { embeddingBag: lookedUp }
+const reads: Partial<Record<OpName, Count>> = { embeddingBag: lookedUp, raggedEmbeddingBag: lookedUp }
+
+/** Rows of a table of rows that a look-up picks. */
+export function pickedRows(worker: Worker): number {
+  const width = worker.type.shape.at(-1) ?? 1
+  return (reads[worker.op as OpName]?.(worker) ?? results(worker)) / Math.max(1, width)
+}
 
 /** Operations that one element of an elementwise op takes, where not one: roughly what the vector form of it compiles to. */
 const elementOperations: Partial<Record<OpName, number>> = {

@@ -1,5 +1,6 @@
 // What each op does to padding. A new op does not compile before it has a row here.
 import type { OpName, StorageName } from '../graph/index.ts'
+import * as bags from './bags.ts'
 import { elementwise, unknownBehind } from './elementwise.ts'
 import * as movement from './movement.ts'
 import * as product from './product.ts'
@@ -126,6 +127,8 @@ export const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   gather: row(movement.gather),
   embedding: row(movement.embedding),
   embeddingBag: row(fixed),
+  bagOffsets: row(bags.bagOffsets, 'limit'),
+  raggedEmbeddingBag: row(bags.raggedEmbeddingBag),
   gatherElements: row(movement.gatherElements),
   gatherNd: row(fixed),
   scatterElements: row(fixed),

@@ -15,7 +15,17 @@ const fitsI32 = (dtype: DType): boolean =>
 const narrow = rule({
   name: 'indices-into-i32',
   note: 'gather(x, i64 constant), gather(x, cast(i, i64)) → the same with indices of i32',
-  root: ['gather', 'embedding', 'embeddingBag', 'gatherElements', 'gatherNd', 'scatterElements', 'scatterNd', 'oneHot'],
+  root: [
+    'gather',
+    'embedding',
+    'embeddingBag',
+    'raggedEmbeddingBag',
+    'gatherElements',
+    'gatherNd',
+    'scatterElements',
+    'scatterNd',
+    'oneHot',
+  ],
   match: (node) => {
     const at = indexOperand(node)
     const indices = node.operands[at]

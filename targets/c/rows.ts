@@ -1,10 +1,11 @@
 import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/index.ts'
 import { type Expression, expressions } from './expressions.ts'
 import { attention } from './kernels/attention.ts'
+import { bagOffsets } from './kernels/bagOffsets.ts'
 import { blockedConv } from './kernels/blocked/index.ts'
 import { blockedConvInteger } from './kernels/blocked/integer.ts'
 import { conv } from './kernels/convolution.ts'
-import { embeddingBag } from './kernels/embeddingBag.ts'
+import { embeddingBag, raggedEmbeddingBag } from './kernels/embeddingBag.ts'
 import { gather } from './kernels/gather.ts'
 import { convInteger } from './kernels/integerConvolution.ts'
 import { matmulInteger } from './kernels/integerProduct.ts'
@@ -46,6 +47,7 @@ export const rows = {
   argMin,
   topKIndices,
   cumSum,
+  bagOffsets,
   conv,
   blockedConv,
   maxPool,
@@ -66,6 +68,7 @@ export const rows = {
   rmsNorm,
   attention,
   embeddingBag,
+  raggedEmbeddingBag,
   rotaryEmbedding,
   recurrence,
 } as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

@@ -1,6 +1,7 @@
 import type { Access } from '../../compiler/fuse/kernel.ts'
 import type { Attributes } from '../../compiler/graph/node.ts'
 import { byteSize, type TensorType } from '../../compiler/graph/type.ts'
+import { bagRows } from './bagOffsets.ts'
 import { elementwiseRows } from './elementwise.ts'
 import { movementRows } from './movement.ts'
 import { orderRows } from './order.ts'
@@ -19,6 +20,7 @@ export const primitives: { readonly [K in ComputedName]: Row<K> } = {
   ...elementwiseRows,
   ...movementRows,
   ...scatterRows,
+  ...bagRows,
   ...orderRows,
   ...windowRows,
   ...productRows,

@@ -15,7 +15,7 @@ const tensorLimit = 2 ** 31 - 1
 export const wasmText: ProgramTextOptions = { attributes: (exported) => `__attribute__((export_name("${exported}"))) ` }
 
 /** WebAssembly with 128-bit vectors, one thread, compiled by the LLVM that npm ships. */
-export const wasmTarget = (options: TargetOptions = {}): Target => targetAt(levelWith(simd128, options))
+export const wasmTarget = (options: TargetOptions = {}): Target => targetAt(levelWith(simd128, { ...options, trace: false }))
 
 const targetAt = (level: Level): Target => ({
   name: 'wasm',

@@ -128,6 +128,30 @@ const samples: Record<string, Sample[]> = {
       [3, 7],
     ],
   ],
+  sparseLengthsSum: [
+    [
+      [f(10, 4), i(20), i(5)],
+      [5, 4],
+    ],
+    [
+      [f(10, 4), i(20), i(5), f(20), { averageLength: 2 }],
+      [5, 4],
+    ],
+  ],
+  embeddingBag: [
+    [
+      [f(10, 4), i(20), i(5)],
+      [5, 4],
+    ],
+    [
+      [f(10, 4), i(20), i(5), { mode: 'mean', includeLastOffset: true }],
+      [4, 4],
+    ],
+    [
+      [f(10, 4), i(20), i(5), { perSampleWeights: f(20) }],
+      [5, 4],
+    ],
+  ],
   gatherNd: [
     [
       [f(3, 4, 5), i(6, 2)],

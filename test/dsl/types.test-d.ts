@@ -18,6 +18,7 @@ import {
   type EntriesModel,
   type Entry,
   embedding,
+  embeddingBag,
   exp,
   expand,
   expectShape,
@@ -49,6 +50,7 @@ import {
   resize,
   slice,
   softmax,
+  sparseLengthsSum,
   split,
   squeeze,
   stack,
@@ -442,6 +444,10 @@ is<Tensor<'f32', [any, 100]>>().of(topK(value(2, 100), n, { axis: 0 }).values)
 is<Tensor<'f32', [2, 5]>>().of(gatherElements(value(2, 100), best.indices, { axis: 1 }))
 is<Tensor<'f32', [1, 128, 7]>>().of(oneHot(ids, 7))
 is<Tensor<'bool', [7, 1, 128]>>().of(oneHot(ids, 7, { axis: 0, dtype: 'bool' }))
+const bagLengths = cast(value(9), 'i32')
+is<Tensor<'f32', [9, 16]>>().of(sparseLengthsSum(value(1000, 16), cast(value(40), 'i64'), bagLengths))
+is<Tensor<'f32', [9, 16]>>().of(embeddingBag(value(1000, 16), cast(value(40), 'i64'), bagLengths, { mode: 'mean' }))
+is<Tensor<'f32', [8, 16]>>().of(embeddingBag(value(1000, 16), cast(value(40), 'i64'), bagLengths, { includeLastOffset: true }))
 is<Tensor<'f32', [6, 5]>>().of(gatherNd(value(3, 4, 5), cast(value(6, 2), 'i64')))
 is<Tensor<'f32', any>>().of(gatherNd(value(3, 4, 5), cast(value(3, 2, 1), 'i64'), { batchDims: 1 }))
 is<Tensor<'f32', [1, 8, 448, 448]>>().of(convTranspose2d(image, value(3, 8, 4, 4), undefined, { stride: 2, padding: 1 }))
@@ -452,6 +458,10 @@ is<Tensor<'f32', [1, 16, 224, 224]>>().of(
 convTranspose2d(image, value(4, 8, 2, 2))
 // @ts-expect-error element type
 convTranspose2d(image, cast(value(3, 8, 2, 2), 'f16'))
+// @ts-expect-error lengths are integers
+sparseLengthsSum(value(1000, 16), cast(value(40), 'i64'), value(9))
+// @ts-expect-error mode
+embeddingBag(value(1000, 16), cast(value(40), 'i64'), bagLengths, { mode: 'max' })
 // @ts-expect-error indices are integers
 gatherNd(value(3, 4), value(2, 1))
 // @ts-expect-error option

@@ -36,7 +36,7 @@ async function assertRead(graphs: readonly Graph[]): Promise<void> {
 /** Ops that no model can name. */
 const compilerMade = ['storageCast', 'blockedConv', 'blockedConvInteger', 'embeddingBag', 'recurrence']
 /** Ops of whose value functions return the parts. */
-const apart = ['lstm', 'gru', 'rnn']
+const apart = ['lstm', 'gru', 'rnn', 'bagOffsets', 'raggedEmbeddingBag']
 const unwritable: ReadonlySet<string> = new Set([...compilerMade, ...apart])
 
 for (const op of computed) {

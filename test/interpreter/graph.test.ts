@@ -119,7 +119,8 @@ const widest = (dtype: DType): DType =>
 test('BE-02, TO-13: every op in every accepted dtype equals the widest dtype of its kind, rounded or wrapped once', () => {
   for (const name of Object.keys(ops)
     .filter(isComputed)
-    .filter((op) => op !== 'cast')) {
+    // Lengths are not negative, which these numbers are.
+    .filter((op) => op !== 'cast' && op !== 'bagOffsets')) {
     const specs: readonly Operand[] = Object.values(definitionOf(name).operands)
     const { shapes = specs.map(() => [12]), attributes = {} } = uses[name] ?? {}
     const specOf = (i: number) => specs[Math.min(i, specs.length - 1)]!

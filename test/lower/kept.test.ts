@@ -38,8 +38,10 @@ const answering = (answers: Partial<Target>): Engine => ({ ...engine, target: { 
 const variants: Readonly<Record<string, Engine>> = {
   'what the target keeps': engine,
   'nothing kept': answering({ keeps: new Set() }),
-  // Half of the nodes, by what they look like.
-  'kept for some shapes': answering({ lowers: ({ type }) => elementCount(type.shape) % 2 === 0 }),
+  // Half of the nodes that it keeps, by what they look like.
+  'kept for some shapes': answering({
+    lowers: (node) => engine.target.lowers?.(node) === true || elementCount(node.type.shape) % 2 === 0,
+  }),
 }
 
 for (const op of composites)

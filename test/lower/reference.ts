@@ -433,6 +433,15 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
       return sum(terms) / (mean ? lookups : 1)
     })
   },
+  raggedEmbeddingBag: ([indices, table, offsets, scale], { mean }) => {
+    const width = table!.shape[1]!
+    return Array.from({ length: (offsets!.values.length - 1) * width }, (_, i) => {
+      const [from, to] = offsets!.values.slice(Math.floor(i / width)) as [number, number]
+      const rows = indices!.values.slice(from, to)
+      const terms = rows.map((row, k) => table!.values[row * width + (i % width)]! * (scale?.values[from + k] ?? 1))
+      return sum(terms) / (mean ? Math.max(1, to - from) : 1)
+    })
+  },
   resize,
   padWith: ([input], { before, after, mode }) => {
     const { shape } = input!

@@ -122,11 +122,13 @@ function cutsOf(node: Node, random: () => number): Cut[] {
   })
 }
 
-const kept = ['linear', 'softmax', 'logSoftmax', 'layerNorm', 'rmsNorm'] as const
+const kept = ['linear', 'softmax', 'logSoftmax', 'layerNorm', 'rmsNorm', 'embeddingBag', 'raggedEmbeddingBag'] as const
+/** Each element of these follows from all before it. */
+const whole: readonly OpName[] = ['bagOffsets']
 const keeps = new Set<any>(kept)
 const divisible = (Object.keys(ops) as OpName[]).filter((name) => {
   const { kind, traits } = ops[name]
-  return !(traits as readonly string[]).includes('storage') && (kind === 'primitive' || keeps.has(name))
+  return !whole.includes(name) && !(traits as readonly string[]).includes('storage') && (kind === 'primitive' || keeps.has(name))
 })
 
 for (const name of divisible) {

@@ -399,6 +399,45 @@ const bags: fc.Arbitrary<Drawn> = fc
     }
   })
 
+const raggedBags: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: fc.constantFrom<DType>('i64', 'i64', 'i32', 'u8'),
+    rows: small(1, 40),
+    width: fc.constantFrom(1, 3, 4, 7, 16, 24, 33, 64, 100, 256, 300),
+    bags: fc.constantFrom(0, 1, 2, 5, 33),
+    count: fc.constantFrom(0, 1, 7, 40, 150),
+    mean: fc.boolean(),
+    scaled: fc.boolean(),
+  })
+  .map(({ dtype, rows, width, bags, count, mean, scaled }): Drawn => {
+    const factors = scaled ? [{ dtype: 'f32' as const, shape: [count] }] : []
+    const operands: TensorType[] = [
+      { dtype, shape: [count] },
+      { dtype: 'f32', shape: [rows, width] },
+    ]
+    return {
+      op: 'raggedEmbeddingBag',
+      operands: [...operands, { dtype: 'i32', shape: [bags + 1] }, ...factors],
+      attributes: { mean },
+      constants: [],
+    }
+  })
+
+const bagEnds: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: fc.constantFrom<DType>('i32', 'i64', 'u8', 'i16', 'u32'),
+    count: small(0, 40),
+    given: fc.constantFrom('lengths' as const, 'offsets' as const),
+  })
+  .map(
+    ({ dtype, count, given }): Drawn => ({
+      op: 'bagOffsets',
+      operands: [{ dtype, shape: [given === 'offsets' ? count + 1 : count] }],
+      attributes: { limit: 120, given },
+      constants: [],
+    }),
+  )
+
 const recurrences: fc.Arbitrary<Drawn> = fc
   .record({
     kind: fc.constantFrom('lstm' as const, 'lstm' as const, 'gru' as const, 'rnn' as const),
@@ -465,10 +504,27 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
   if (anchor.op === 'recurrence' && i === 1) return valuesOf(type, seed + i).map((value) => value / 8)
   if (anchor.op === 'recurrence' && i === 3)
     return valuesOf(type, seed).map((value) => value % (anchor.operands[0]!.shape[0]! + 2))
-  const [table, indices] = anchor.op === 'embeddingBag' ? [1, 0] : [0, 1]
-  if (!['gather', 'embeddingBag'].includes(anchor.op) || i !== indices) return valuesOf(type, seed + i)
+  if (anchor.op === 'bagOffsets') {
+    const lengths = valuesOf(type, seed).map((value) => Math.abs(value) % 4)
+    if (anchor.attributes.given === 'lengths') return lengths
+    return lengths.map((_, k) => lengths.slice(1, k + 1).reduce((sum, length) => sum + length, 0))
+  }
+  // Bags of which some are empty; what is behind the last is no index.
+  const offsets = anchor.op === 'raggedEmbeddingBag' ? endsOf(anchor, seed) : []
+  if (anchor.op === 'raggedEmbeddingBag' && i === 2) return offsets
+  const picks = ['gather', 'embeddingBag', 'raggedEmbeddingBag']
+  const [table, indices] = anchor.op === 'gather' ? [0, 1] : [1, 0]
+  if (!picks.includes(anchor.op) || i !== indices) return valuesOf(type, seed + i)
   const extent = anchor.operands[table]!.shape[(anchor.attributes.axis as number | undefined) ?? 0]!
-  return valuesOf(type, seed).map((value, k) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent))
+  const within = (value: number, k: number) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent)
+  return valuesOf(type, seed).map((value, k) => (k >= (offsets.at(-1) ?? Number.POSITIVE_INFINITY) ? 100 : within(value, k)))
+}
+
+/** Offsets of bags that use up some of the indices. */
+function endsOf(anchor: Anchor, seed: number): number[] {
+  const [count, bags] = [anchor.operands[0]!.shape[0]!, anchor.operands[2]!.shape[0]! - 1]
+  const ends = valuesOf({ dtype: 'u8', shape: [bags] }, seed).map((value) => (value * 7 + seed) % (count + 1))
+  return [0, ...ends.sort((a, b) => a - b)]
 }
 
 function draw(arbitrary: fc.Arbitrary<Drawn>, count: number, seed: number): Case[] {
@@ -558,6 +614,8 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['attention', attentions, 60],
   ['rotary embedding', rotations, 60],
   ['embedding bags', bags, 60],
+  ['embedding bags of various lengths', raggedBags, 80],
+  ['offsets of bags', bagEnds, 40],
   ['recurrent layers', recurrences, 50],
   ['gather and pad', movements, 60],
   ['positions of extremes, sorting and running sums', orders, 90],

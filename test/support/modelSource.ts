@@ -263,6 +263,9 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   storageCast: compilerMade('storageCast'),
   convInteger: convolution(() => 'convInteger', windowOptions),
   embeddingBag: compilerMade('embeddingBag'),
+  // Functions make both at once.
+  bagOffsets: apart('bagOffsets'),
+  raggedEmbeddingBag: apart('raggedEmbeddingBag'),
   lstm: apart('lstm'),
   gru: apart('gru'),
   rnn: apart('rnn'),

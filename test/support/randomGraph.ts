@@ -138,7 +138,7 @@ function indexedExtent(graph: Graph, input: Node): number | undefined {
   const extents = graph.nodes.flatMap((node) => {
     const { indices, input: from, table } = operandsOf(node) as { indices?: Node; input?: Node; table?: Node }
     if (indices !== input) return []
-    if (node.op === 'embedding' || node.op === 'embeddingBag') return [table!.type.shape[0]!]
+    if (['embedding', 'embeddingBag', 'raggedEmbeddingBag'].includes(node.op)) return [table!.type.shape[0]!]
     if (node.op === 'gatherNd' || node.op === 'scatterNd') {
       const from0 = (node.attributes.batchDims as number | undefined) ?? 0
       return from!.type.shape.slice(from0, from0 + input.type.shape.at(-1)!)
@@ -316,6 +316,10 @@ const integers: readonly DType[] = ['i32', 'i64', 'i8', 'u8']
 const numbers = [...floats, ...integers]
 const values: readonly DType[] = [...numbers, 'bool']
 
+const listed = (s: Source, type: TensorType, given: readonly number[]): Node => {
+  let at = 0
+  return s.constant(type, () => given[at++]!)
+}
 const unary = (dtypes: readonly DType[]) => (s: Source) => ({ operands: { input: s.tensor(dtypes) } })
 const binary = (dtypes: readonly DType[]) => (s: Source) => {
   const [one, two] = ((left: Node) => [left, s.broadcasting(left)] as const)(s.tensor(dtypes))
@@ -634,6 +638,27 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     const indices = s.constant({ dtype: 'i32', shape }, (random) => Math.floor(random * table.type.shape[0]!))
     const operands = { indices, table, ...(s.chance(2) && { scale: s.ofShape(table.type.dtype, shape) }) }
     return { operands, attributes: { mean: s.chance(2) } }
+  },
+  bagOffsets: (s) => {
+    const bags = s.pick([0, 1, 3])
+    const given = s.pick(['lengths', 'offsets'] as const)
+    const steps = Array.from({ length: given === 'lengths' ? bags : bags + 1 }, (_, i) =>
+      given === 'offsets' && i === 0 ? 0 : s.nat(4),
+    )
+    const values = given === 'lengths' ? steps : steps.map((_, i) => steps.slice(0, i + 1).reduce((sum, step) => sum + step, 0))
+    const lengths = listed(s, { dtype: s.pick(['i32', 'i64', 'u8']), shape: [values.length] }, values)
+    return { operands: { lengths }, attributes: { limit: 9 + s.nat(3), given } }
+  },
+  raggedEmbeddingBag: (s) => {
+    const table = s.fresh({ dtype: s.pick(['f32', 'f32', 'f16', 'f64']), shape: [s.pick([3, 5]), s.pick([2, 4, 1, 19])] })
+    const count = s.pick([0, 1, 4, 7])
+    const indices = s.constant({ dtype: s.pick(['i32', 'i64']), shape: [count] }, (random) =>
+      Math.floor(random * table.type.shape[0]!),
+    )
+    const ends = Array.from({ length: s.nat(4) }, () => s.nat(count + 1)).sort((a, b) => a - b)
+    const offsets = listed(s, { dtype: 'i32', shape: [ends.length + 1] }, [0, ...ends])
+    const operands = { indices, table, offsets, ...(s.chance(2) && { scale: s.ofShape(table.type.dtype, [count]) }) }
+    return { operands, attributes: { mean: s.chance(2), ...(s.chance(3) && { averageLength: 1.5 }) } }
   },
   gatherElements: (s) => {
     const given = alongElements(s)

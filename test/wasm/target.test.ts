@@ -200,6 +200,7 @@ test('composites that have kernels of their own are kept, the others lowered', (
     'layerNorm',
     'linear',
     'logSoftmax',
+    'raggedEmbeddingBag',
     'recurrence',
     'rmsNorm',
     'rotaryEmbedding',

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { inputName, type ModelGraph, printGraph } from '../../compiler/graph/index.ts'
+import { findUses, partialInputs, partitionGraph } from '../../compiler/partition/index.ts'
 import { openTensorFile } from '../../dsl/safetensors.ts'
 import { layOutTensors } from '../../dsl/safetensorsWriter.ts'
 import type { Zoo } from '../../fixtures/zoo/generator/index.ts'
@@ -15,6 +16,7 @@ import type { Tensors } from '../../fixtures/zoo/generator/seeded.ts'
 import { compile, writeBundle } from '../../plugin/compile.ts'
 import { extractModule } from '../../plugin/extract/index.ts'
 import { nativeTargets } from '../../targets/native/index.ts'
+import { loadPreset } from '../../targets/platform/index.ts'
 import { open } from '../../targets/runtime/index.ts'
 import { installed, levelsHere, skip } from '../support/machines.ts'
 
@@ -34,6 +36,8 @@ const parameters: Readonly<Record<string, number>> = {
   'bert-base': 109_482_240,
   'csn-101': 22_213_776,
   dlrm: 166_400_000 + 762_177,
+  'dlrm-1000': 19_841_024 + 1_027_089,
+  'dlrm-criteo': 13_145_280 + 762_177,
   'fbnetv3-detector': 10_562_204,
   'mobilenet-v3-large': 5_483_032,
   'regnety-8gf': 39_381_472,
@@ -102,6 +106,29 @@ for (const name of tools.modelNames)
     assert.equal(textOf(models[0]!.model), textOf(zoo.trace(name)))
     rmSync(weights)
   })
+
+test('look-ups of 1,000 tables are spread over six cards within 5 % of their mean, and each card gets no more than its own (PA-10, PA-21, FB-02)', () => {
+  const { platform } = loadPreset('six-cards')
+  const { graph } = zoo.trace('dlrm-1000').entries[0]!
+  const { plan, parts } = partitionGraph(graph, platform, { method: 'tables' })
+  const tables = plan.parts.filter(({ name }) => name.startsWith('tables'))
+  assert.is(tables.length, 6)
+  const costs = tables.map((part) => part.tables!.reduce((sum, { seconds }) => sum + seconds, 0))
+  const mean = costs.reduce((sum, cost) => sum + cost, 0) / 6
+  assert.ok(Math.max(...costs) / mean <= 1.05, costs.join(' '))
+  assert.is(new Set(tables.flatMap((part) => part.tables!.map(({ table }) => table))).size, 1000)
+  // By what bags have on average, not by what there is room for.
+  const looked = tables.flatMap((part) => part.tables!).reduce((sum, { lookups }) => sum + lookups, 0)
+  assert.ok(looked < 0.6 * graph.inputs[1]!.type.shape[0]!, `${looked}`)
+  const indices = findUses(graph)[1]!.indices!
+  assert.is(indices.length, 1000)
+  for (const [i, { name }] of parts.parts.entries())
+    if (name.startsWith('tables'))
+      assert.ok(
+        partialInputs(parts)[i]!.some((ranges) => ranges?.some(({ used }) => used)),
+        name,
+      )
+})
 
 test('weights are those of their seed', async () => {
   const numbers = draw('resnet50/conv1.weight', 3, { shape: 'normal', mean: 0, deviation: 1 })

@@ -1,8 +1,13 @@
 import { z } from 'zod'
-import { composite } from '../definition.ts'
+import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
 import { printType, sameShape } from '../type.ts'
-import { floats, indices as indexTypes, one, optional, requireRank, requireSameDType, withShape } from './shared.ts'
+import { floats, indices as indexTypes, one, optional, requireRank, requireSameDType, size, withShape } from './shared.ts'
+
+const outside = ({ table }: { readonly table: { readonly shape: readonly number[] } & Parameters<typeof printType>[0] }) => {
+  const [rows] = table.shape
+  return `an index is outside ${printType(table)} along axis 0; it may be ${-rows!} to ${rows! - 1}`
+}
 
 /**
  * For each bag of indices the sum of the rows that they pick, in the order of the indices (PyTorch EmbeddingBag with bags of one size). A
@@ -32,8 +37,69 @@ export const embeddingBag = composite({
     }
     return withShape(table, [...indices.shape.slice(0, -1), table.shape[1]!])
   },
-  fault: ({ table }) => {
-    const [rows] = table.shape
-    return `an index is outside ${printType(table)} along axis 0; it may be ${-rows!} to ${rows! - 1}`
+  fault: outside,
+})
+
+/**
+ * Where bags begin among indices that lie one bag after the other, and, last, where the last one ends: 0, then the running sum of their lengths
+ * (Caffe2 SparseLengthsSum), or what is given already (PyTorch EmbeddingBag with `include_last_offset`). It is here that both are checked:
+ * none of the lengths is negative and their sum is at most `limit`; offsets begin at 0, never fall, and end at `limit` at most.
+ *
+ * - `given`: what the operand holds.
+ * - `limit`: how many indices there are.
+ */
+export const bagOffsets = primitive({
+  name: 'bagOffsets',
+  summary: 'Where bags begin and end in a list, from how long they are',
+  operands: { lengths: one('[bags], or [bags + 1] offsets', indexTypes) },
+  attributes: z.strictObject({ limit: size, given: z.enum(['lengths', 'offsets']).default('lengths') }),
+  traits: ['pure', 'anchor', 'checked'],
+  infer: ({ lengths }, { given }) => {
+    requireRank(lengths, 1, 'bagOffsets', given, given === 'lengths' ? '[bags]' : '[bags + 1]')
+    const [count] = lengths.shape as [number]
+    if (given === 'offsets' && count === 0)
+      reject('shape-mismatch', 'bagOffsets: offsets need one entry for each bag and one behind the last')
+    return { dtype: 'i32', shape: [given === 'lengths' ? count + 1 : count] }
   },
+  fault: (_, { limit, given }) =>
+    given === 'lengths'
+      ? `the lengths of bags must not be negative, and be ${limit} together at most`
+      : `the offsets of bags must begin at 0, never fall, and end at ${limit} at most`,
+})
+
+/**
+ * For each bag of indices the sum of the rows that they pick, in the order of the indices; zeros for a bag without any (Caffe2
+ * SparseLengthsSum, SparseLengthsWeightedSum and SparseLengthsMean; PyTorch EmbeddingBag). Bag `b` has the indices from `offsets[b]` up to,
+ * not including, `offsets[b + 1]`, offsets being what `bagOffsets` gives; indices outside of all bags are never looked at. A negative index
+ * counts from the end; one outside is an error at run time.
+ *
+ * - `mean`: the sum divided by the number of indices in the bag.
+ * - `averageLength`: how many indices a bag has, about: what its cost is judged by. Changes no result; without it all indices are in bags.
+ */
+export const raggedEmbeddingBag = composite({
+  name: 'raggedEmbeddingBag',
+  summary: 'Sums or means of the rows of a table that bags of various lengths pick',
+  operands: {
+    indices: one('[indices]', indexTypes),
+    table: one('[rows, width], one row at least', floats),
+    offsets: one('[bags + 1], where bags begin, and where the last one ends', ['i32']),
+    scale: optional('[indices], what each row is multiplied by', floats),
+  },
+  attributes: z.strictObject({ mean: z.boolean().default(false), averageLength: z.number().positive().optional() }),
+  traits: ['pure', 'anchor', 'checked'],
+  infer: ({ indices, table, offsets, scale }) => {
+    const op = 'raggedEmbeddingBag'
+    requireRank(table, 2, op, 'table', '[rows, width]')
+    requireRank(indices, 1, op, 'indices', '[indices]')
+    requireRank(offsets, 1, op, 'offsets', '[bags + 1]')
+    if (table.shape[0] === 0) reject('shape-mismatch', `${op}: table ${printType(table)} has no rows`)
+    if (offsets.shape[0] === 0) reject('shape-mismatch', `${op}: offsets need one entry for each bag and one behind the last`)
+    if (scale) {
+      requireSameDType(table, scale, op, ['table', 'scale'])
+      if (!sameShape(scale.shape, indices.shape))
+        reject('shape-mismatch', `${op}: scale ${printType(scale)} and indices ${printType(indices)} differ in shape`)
+    }
+    return withShape(table, [offsets.shape[0]! - 1, table.shape[1]!])
+  },
+  fault: outside,
 })

@@ -5,7 +5,7 @@ import * as activation from './activation.ts'
 import { attention } from './attention.ts'
 import { blockedConv, blockedConvInteger } from './blocked.ts'
 import * as elementwise from './elementwise.ts'
-import { embeddingBag } from './embeddingBag.ts'
+import { bagOffsets, embeddingBag, raggedEmbeddingBag } from './embeddingBag.ts'
 import { gatherElements, gatherNd, oneHot, scatterElements, scatterNd } from './indexing.ts'
 import * as movement from './movement.ts'
 import * as normalization from './normalization.ts'
@@ -47,7 +47,9 @@ export const ops = {
   ...reduce,
   ...normalization,
   attention,
+  bagOffsets,
   embeddingBag,
+  raggedEmbeddingBag,
   rotaryEmbedding,
   lstm,
   gru,

@@ -1,4 +1,4 @@
-import type { SplitRule } from '../rule.ts'
+import { refuse, type SplitRule } from '../rule.ts'
 
 /** Bags by themselves, or columns of the table. */
 export const embeddingBag: SplitRule<'embeddingBag'> = ({ operands: { scale }, type }, axis, range) => {
@@ -6,3 +6,19 @@ export const embeddingBag: SplitRule<'embeddingBag'> = ({ operands: { scale }, t
   const bags = isColumns ? 'all' : { axis, range }
   return { needs: { indices: bags, table: isColumns ? { axis: 1, range } : 'all', ...(scale && { scale: bags }) } }
 }
+
+/** Bags by their offsets, each with where the next one begins, or columns of the table. Which indices a bag has is known when it runs. */
+export const raggedEmbeddingBag: SplitRule<'raggedEmbeddingBag'> = ({ operands: { scale } }, axis, range) => {
+  const isColumns = axis === 1
+  const begins = { axis: 0, range: { start: range.start, end: range.end + 1 } }
+  return {
+    needs: {
+      indices: 'all',
+      table: isColumns ? { axis, range } : 'all',
+      offsets: isColumns ? 'all' : begins,
+      ...(scale && { scale: 'all' }),
+    },
+  }
+}
+
+export const bagOffsets: SplitRule<'bagOffsets'> = () => refuse('each offset is the sum of all lengths before it')

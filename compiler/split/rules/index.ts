@@ -2,7 +2,7 @@ import type { CompositeName } from '../../graph/index.ts'
 import type { SplitName, SplitRule } from '../rule.ts'
 import { refuse } from '../rule.ts'
 import { elementwiseRules } from './elementwise.ts'
-import { embeddingBag } from './embeddingBag.ts'
+import { bagOffsets, embeddingBag, raggedEmbeddingBag } from './embeddingBag.ts'
 import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
 import { keptNormalizationRules } from './normalization.ts'
@@ -24,7 +24,9 @@ export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonl
   ...productRules,
   ...keptProductRules,
   ...keptNormalizationRules,
+  bagOffsets,
   embeddingBag,
+  raggedEmbeddingBag,
   rotaryEmbedding,
   recurrence,
   ...windowRules,

@@ -8,22 +8,30 @@ import { sharedNest } from '../team.ts'
 import { block, type Lines, loop, sum } from '../text.ts'
 import { type AnchoredKernel, pointersOf, type Template } from './template.ts'
 
+/** What a kernel looks up. In C, `at` is the place of an index, `first` and `last` those of the first and behind the last that are looked up. */
 interface Setting {
   readonly rows: number
   readonly width: number
   readonly bags: number
+  /** Of each bag; of bags of various lengths, of all together. */
   readonly lookups: number
-  readonly scaled: boolean
+  /** The pointer to what rows are multiplied by. */
+  readonly scale: string | undefined
   readonly mean: boolean
+  /** Whether bags begin where offsets say. */
+  readonly ragged: boolean
 }
 
-function settingOf({ operands, attributes }: Anchor): Setting {
+function settingOf({ op, operands, attributes }: Anchor): Setting {
   const [indices, table] = operands
   const { shape } = indices!
   const [rows, width] = table!.shape as [number, number]
+  const ragged = op === 'raggedEmbeddingBag'
+  const factors = ragged ? 3 : 2
   return {
-    ...{ rows, width, bags: elementCount(shape.slice(0, -1)), lookups: shape.at(-1)! },
-    ...{ scaled: operands.length > 2, mean: attributes.mean === true },
+    ...{ rows, width, ragged, mean: attributes.mean === true },
+    ...{ bags: ragged ? operands[2]!.shape[0]! - 1 : elementCount(shape.slice(0, -1)), lookups: shape.at(-1)! },
+    scale: operands.length > factors ? `x${factors}` : undefined,
   }
 }
 
@@ -48,11 +56,12 @@ const nearness = 2
 
 /** Fetches the row that is looked up `distance` look-ups later, also those of the next bags. */
 function fetchAhead(setting: Setting): Lines {
-  const { width, bags, lookups } = setting
+  const { width, bags, lookups, ragged } = setting
   const bytes = 4 * width
   const distance = Math.max(1, Math.round(bytesAhead / bytes))
-  const last = bags * lookups - 1
-  if (distance > last) return []
+  const most = ragged ? lookups : bags * lookups
+  if (distance >= most) return []
+  const last = ragged ? 'last - 1' : `${most - 1}`
   const starts = Array.from({ length: Math.min(linesAhead, Math.ceil(bytes / lineBytes)) }, (_, i) => (i * lineBytes) / 4)
   // Rows that do not fill their lines begin within one and end within one more.
   const offsets = bytes % lineBytes === 0 ? starts : [...starts, width - 1]
@@ -66,7 +75,7 @@ function fetchAhead(setting: Setting): Lines {
 
 /** Columns from `from` on, in as many accumulators as there are vectors, over all look-ups of a bag. */
 function columns(kernel: AnchoredKernel, setting: Setting, position: Position, level: Level, from: number, to: number): Lines {
-  const { lookups, scaled, mean } = setting
+  const { lookups, scale, mean, ragged } = setting
   const lanes = lanesOf(level)
   const domain = resultDomain(kernel)
   const strides = denseStrides(kernel.anchor.operands[0]!.shape).slice(0, -1)
@@ -75,33 +84,48 @@ function columns(kernel: AnchoredKernel, setting: Setting, position: Position, l
     return { name: `s${i}`, column, used: Math.min(lanes, to - column) }
   })
   const row = [
-    `const long at = ${sum([...strides.map((stride, axis) => [position[axis]!, stride] as const), ['i', 1]])};`,
     ...(from === 0 ? fetchAhead(setting) : []),
     'const i64 index = (i64)x0[at];',
     `const f32 *const row = ${rowText(setting, 'index')};`,
-    ...(scaled ? ['const vf scale = SPLAT(x2[at]);'] : []),
+    ...(scale ? [`const vf scale = SPLAT(${scale}[at]);`] : []),
     ...vectors.map(
-      ({ name, column, used }) => `${name} += ${scaled ? 'scale * ' : ''}${loadLanes('row', `${column}`, used, level)};`,
+      ({ name, column, used }) => `${name} += ${scale ? 'scale * ' : ''}${loadLanes('row', `${column}`, used, level)};`,
     ),
   ]
-  const value = (name: string) => (mean ? `${name} / SPLAT(${literalText('f32', lookups)})` : name)
+  const place = sum([...strides.map((stride, axis) => [position[axis]!, stride] as const), ['i', 1]])
+  const count = ragged ? '(f32)(end - begin)' : literalText('f32', lookups)
+  const value = (name: string) => (mean ? `${name} / SPLAT(${count})` : name)
   return block('', [
     ...vectors.map(({ name }) => `vf ${name} = SPLAT(0.0f);`),
-    ...loop('i', 0, lookups, 1, row),
+    ...(ragged
+      ? block('for (long at = begin; at < end; at++)', row)
+      : loop('i', 0, lookups, 1, [`const long at = ${place};`, ...row])),
     ...vectors.flatMap(({ name, column, used }) =>
       block('', [
-        `const vf v = ${value(name)};`,
+        `const vf v = ${mean && ragged ? `end > begin ? ${value(name)} : ${name}` : value(name)};`,
         ...storeAfter(domain, [...position, `${column}`], used, 'v', pointersOf(kernel), level),
       ]),
     ),
   ])
 }
 
+/** Of bags of various lengths: what part of the indices is in bags. The kernel that makes offsets has checked them; nothing is read outside in any case. */
+const usedText = (indices: number, bags: number): Lines => [
+  'const long first = x2[0] > 0 ? x2[0] : 0;',
+  `const long last = x2[${bags}] < ${indices} ? x2[${bags}] : ${indices};`,
+]
+
+/** The indices of bag `bag`, in what is in bags. */
+const bagText = (bag: string): Lines => [
+  `const long begin = x2[${bag}] > first ? x2[${bag}] : first;`,
+  `const long end = x2[${bag} + 1] < last ? x2[${bag} + 1] : last;`,
+]
+
 /**
  * Rows of a table, summed while they are read: none is copied. Each element is summed in f32 in the order of its bag's indices, whatever the
- * level and however many threads there are. All indices are checked before anything is written, by each thread of a team.
+ * level and however many threads there are. All indices of bags are checked before anything is written, by each thread of a team.
  */
-export const embeddingBag: Template = {
+const bagTemplate: Template = {
   kind: 'template',
   storesRows: true,
   follows: () => true,
@@ -109,11 +133,13 @@ export const embeddingBag: Template = {
   lowers: ({ type }) => type.dtype !== 'f32',
   body(kernel, level) {
     const setting = settingOf(kernel.anchor)
-    const { rows, width, bags, lookups } = setting
+    const { rows, width, bags, lookups, ragged } = setting
     // No branch in the loop, so that compilers take several indices at once.
+    const wrong = [`wrong |= (u64)(i64)x0[i] + ${rows} >= ${2 * rows};`]
     const check = [
+      ...(ragged ? usedText(lookups, bags) : []),
       'int wrong = 0;',
-      ...loop('i', 0, bags * lookups, 1, [`wrong |= (u64)(i64)x0[i] + ${rows} >= ${2 * rows};`]),
+      ...(ragged ? block('for (long i = first; i < last; i++)', wrong) : loop('i', 0, bags * lookups, 1, wrong)),
       'if (wrong) return 1;',
     ]
     if (kernel.domain.includes(0)) return [...check, 'return 0;']
@@ -125,6 +151,9 @@ export const embeddingBag: Template = {
     const parts = Array.from({ length: Math.ceil(width / chunk) }, (_, i) =>
       columns(kernel, setting, position, level, i * chunk, Math.min(width, (i + 1) * chunk)),
     )
-    return [...check, ...sharedNest(level, loops, parts.flat()), 'return 0;']
+    return [...check, ...sharedNest(level, loops, [...(ragged ? bagText('i0') : []), ...parts.flat()]), 'return 0;']
   },
 }
+
+export const embeddingBag = bagTemplate
+export const raggedEmbeddingBag = bagTemplate

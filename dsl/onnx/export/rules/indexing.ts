@@ -37,10 +37,20 @@ const oneHot: ExportRule<'oneHot'> = ({ indices }, { depth, axis, dtype }, c) =>
   return c.emit('Reshape', [row, c.constant('i64', [1], [depth])], c.type)
 }
 
+/** ONNX cannot refuse values: what is no length, or no offset, is refused where it is an index outside, or not at all. */
+const bagOffsets: ExportRule<'bagOffsets'> = ({ lengths }, { given }, c) => {
+  const numbers = c.convert(lengths, 'i32')
+  if (given === 'offsets') return numbers
+  const sums = c.emit('CumSum', [numbers, c.constant('i32', [], [0])], numbers.type)
+  return c.emit('Concat', [c.constant('i32', [1], [0]), sums], c.type, { axis: 0 })
+}
+
 export const indexingRules = {
   gather,
   embedding: ({ indices, table }, _, c) => c.emit('Gather', [table, indexed(indices, c)], c.type, { axis: 0 }),
   embeddingBag: () => undefined,
+  raggedEmbeddingBag: () => undefined,
+  bagOffsets,
   gatherElements: ({ input, indices }, { axis }, c) => c.emit('GatherElements', [input, indexed(indices, c)], c.type, { axis }),
   gatherNd: ({ input, indices }, { batchDims }, c) =>
     c.emit('GatherND', [input, indexed(indices, c, false)], c.type, { batch_dims: batchDims }),
