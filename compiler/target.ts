@@ -3,6 +3,7 @@ import type { Anchor, Kernel, StoredFloat } from './fuse/kernel.ts'
 import type { CompositeName, Node } from './graph/index.ts'
 import type { Packing } from './instructions/instruction.ts'
 import type { Program } from './memory/program.ts'
+import type { TimedStep } from './memory/times.ts'
 
 /** What a machine must be for code to run on it, in Node's words: `process.platform`, `process.arch`. */
 export interface Platform {
@@ -24,6 +25,8 @@ export interface Code {
   readonly bytes: Uint8Array
   /** Human-readable source it was made from, for `glowplug print --stage c`. */
   readonly source: string
+  /** By entry, the steps whose times it tells, where it was made to: see `timesRegion`. */
+  readonly timed?: readonly (readonly TimedStep[])[]
   /** Versions of the tools that made it; part of the manifest. */
   readonly toolchain: Readonly<Record<string, string>>
 }

@@ -3,4 +3,5 @@ export { type SharedConstants, shareConstants, verifyConstants } from './constan
 export { type Fault, faultsOf } from './faults.ts'
 export { printProgram } from './print.ts'
 export type * from './program.ts'
+export { type TimedStep, type TimesRegion, timesRegion } from './times.ts'
 export { verifyProgram } from './verify.ts'

@@ -1,9 +1,10 @@
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import type { Buffer, BufferId, Copy, Instruction } from '../../compiler/instructions/instruction.ts'
+import { type TimedStep, timesRegion } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { isChecked } from './function.ts'
 import { storageType } from './scalar.ts'
-import { block, identifier, type Lines } from './text.ts'
+import { block, identifier, type Lines, locationText } from './text.ts'
 
 /** Parameters of the entry function: where the regions lie. */
 const regionOf = {
@@ -21,9 +22,36 @@ export interface Called {
 }
 
 /** The statements of an entry that one thread runs: every step in order. Returns 0, or n after the n-th checked call found a fault. */
-export function aloneLines(program: Program, calledOf: (own: string) => Called): Lines {
+export function aloneLines(program: Program, calledOf: (own: string) => Called, timed = false): Lines {
   let faults = 0
-  return stepsOf(program, calledOf, false).map(({ call, checked }) => (checked ? `if (${call}) return ${++faults};` : `${call};`))
+  const steps = stepsOf(program, calledOf, false)
+  const times = timed ? timesText(program, steps) : undefined
+  const lines = steps.flatMap(({ call, checked }, i) => [
+    checked ? `if (${call}) return ${++faults};` : `${call};`,
+    ...(times ? [times.ended(i)] : []),
+  ])
+  return times ? [times.begin, ...lines, times.end] : lines
+}
+
+/** The steps whose times are told, in their order. */
+export const timedSteps = (program: Program): readonly TimedStep[] =>
+  stepsOf(program, (name) => ({ name, shared: false }), false).map(({ name, at }) => ({ name, at }))
+
+interface TimesText {
+  readonly begin: string
+  readonly end: string
+  ended(step: number): string
+}
+
+/** How an entry tells the times of its steps. */
+function timesText({ regions }: Program, { length }: readonly unknown[]): TimesText {
+  const { offset } = timesRegion(regions, length)
+  const note = (index: number) => `gp_note_time(mutable + ${offset}, ${index});`
+  return {
+    begin: `*(long *)(mutable + ${offset}) = 0; ${note(1)}`,
+    end: `*(long *)(mutable + ${offset}) = ${length + 1};`,
+    ended: (step) => note(step + 2),
+  }
 }
 
 /**
@@ -32,9 +60,12 @@ export function aloneLines(program: Program, calledOf: (own: string) => Called):
  * divided ones each finds the same fault. A part that joins later begins at the step after such a meeting. Undefined where no step is
  * divided.
  */
-export function teamLines(program: Program, calledOf: (own: string) => Called): Lines | undefined {
+export function teamLines(program: Program, calledOf: (own: string) => Called, timed = false): Lines | undefined {
   const steps = stepsOf(program, calledOf, true)
   if (!steps.some(({ shared }) => shared)) return undefined
+  // Part 0 tells: others come to a step when they may.
+  const times = timed ? timesText(program, steps) : undefined
+  const byFirstPart = (line: string) => `if (team->part == 0) { ${line} }`
   let faults = 0
   const groups: { readonly lines: string[]; readonly checked: boolean }[] = []
   let group: string[] = []
@@ -46,22 +77,25 @@ export function teamLines(program: Program, calledOf: (own: string) => Called): 
     byAll = []
     byFirst = []
   }
-  for (const step of steps) {
+  for (const [i, step] of steps.entries()) {
     if (conflict(step.accesses, step.shared ? [...byAll, ...byFirst] : byAll)) meet(false)
     ;(step.shared ? byAll : byFirst).push(...step.accesses)
     const fault = step.checked ? ++faults : 0
     if (step.shared) group.push(step.checked ? `if (${step.call}) return ${fault};` : `${step.call};`)
     else group.push(`if (team->part == 0) ${step.checked ? `fault = ${step.call} ? ${fault} : 0` : step.call};`)
+    if (times) group.push(byFirstPart(times.ended(i)))
     if (step.checked && !step.shared) meet(true)
   }
   if (group.length > 0) groups.push({ lines: group, checked: false })
   return [
     ...(groups.some(({ checked }) => checked) ? ['int fault = 0;'] : []),
+    ...(times ? [byFirstPart(times.begin)] : []),
     ...groups.flatMap(({ lines, checked }, i) => {
       if (i === groups.length - 1 && !checked) return lines
       const next = `team->meet(team, ${i + 1}, ${checked ? 'fault' : '0'})`
       return block(`if (team->step <= ${i})`, [...lines, checked ? `if ((fault = ${next})) return fault;` : `${next};`])
     }),
+    ...(times ? [byFirstPart(times.end)] : []),
   ]
 }
 
@@ -76,7 +110,7 @@ interface Access {
 const conflict = (later: readonly Access[], earlier: readonly Access[]): boolean =>
   later.some((a) => earlier.some((b) => (a.writes || b.writes) && a.region === b.region && a.from < b.to && b.from < a.to))
 
-interface EntryStep {
+interface EntryStep extends TimedStep {
   readonly call: string
   readonly checked: boolean
   readonly shared: boolean
@@ -88,8 +122,11 @@ function stepsOf(program: Program, calledOf: (own: string) => Called, teams: boo
     if (instruction.kind === 'copy') return copyStep(program, instruction, teams)
     if (instruction.kind !== 'call') return []
     const { name, shared } = calledOf(instruction.name)
+    const at = locationText(instruction.locations)
     return [
       {
+        name,
+        at: at === 'derived' ? '' : at,
         call: callText(program, instruction, name, shared),
         checked: isChecked(instruction.kernel),
         shared,
@@ -132,7 +169,7 @@ function copyStep(program: Program, copy: Copy, teams: boolean): EntryStep[] {
     ...accessTo(program, from, false, (rows - 1) * fromStride + rowBytes),
     ...accessTo(program, to, true, (rows - 1) * toStride + rowBytes),
   ]
-  return [{ call, checked: false, shared, accesses }]
+  return [{ name: 'copy', at: '', call, checked: false, shared, accesses }]
 }
 
 function bufferOf(program: Program, id: BufferId): Buffer {

@@ -73,6 +73,8 @@ export interface Level {
   readonly some?: { readonly load: string; readonly store: string }
   /** Multiply-adds of f32 that one core does in a nanosecond, about; only ways of one kernel are compared by it. */
   readonly multiplyAddsPerNanosecond: number
+  /** Whether entries tell when each of their steps ended (`timesRegion`). Targets that have no clock do not look at it. */
+  readonly trace?: boolean
   /** What a tuner measured to be the fastest: names of candidates (`choice.ts`) by kernel signature. */
   readonly chosen?: Chosen
   /**
@@ -277,16 +279,19 @@ export interface TargetOptions {
    * 24, and numbers below 1.2e-38 may count as 0. Sums, other operators and what goes in and out stay f32. Default `f32`.
    */
   readonly precision?: 'f32' | 'bf16'
+  /** Whether native code tells when each step of a run ended, for traces. Default false. */
+  readonly trace?: boolean
   /** What was measured to be the fastest, by section (`sectionOf`). Default: nothing was. */
   readonly tuned?: (section: string) => Chosen | undefined
 }
 
 /** The level as a build with these options sees it. */
-export function levelWith(level: Level, { winograd = true, precision = 'f32', tuned }: TargetOptions): Level {
+export function levelWith(level: Level, { winograd = true, precision = 'f32', trace = false, tuned }: TargetOptions): Level {
   const asked: Level = {
     ...level,
     ...(!winograd && { exact: true }),
     ...(precision === 'bf16' && { precision }),
+    ...(trace && { trace }),
   }
   const chosen = tuned?.(sectionOf(asked))
   return chosen ? { ...asked, chosen } : asked

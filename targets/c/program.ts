@@ -152,7 +152,8 @@ function entryLines(
   attributes: string,
 ): string[] {
   const called = (own: string) => calledOf(program, own)
-  const lines = (level.teams ? teamLines(program, called) : undefined) ?? aloneLines(program, called)
+  const { teams, trace } = level
+  const lines = (teams ? teamLines(program, called, trace) : undefined) ?? aloneLines(program, called, trace)
   const parameters = ['constants', 'mutable', 'activations', ...(level.teams ? ['team'] : [])]
   const used = lines.join('\n')
   return [

@@ -9,6 +9,7 @@ import { pixelHelpers } from './pixels.ts'
 import { singleHelpers } from './single.ts'
 import { storedHelpers } from './stored.ts'
 import { tileHelpers } from './tiles.ts'
+import { timeHelpers } from './time.ts'
 import { turnHelpers } from './turn.ts'
 import { wholeHelpers } from './whole.ts'
 import { winogradHelpers } from './winograd.ts'
@@ -34,4 +35,5 @@ export const helpers: readonly Helper[] = [
   ...orderHelpers,
   ...winogradHelpers,
   ...integerWinogradHelpers,
+  ...timeHelpers,
 ]
