@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { timesRegion } from '../../compiler/memory/index.ts'
 import type { Code, EntryProgram, Target, WayChoice } from '../../compiler/target.ts'
+import { timedSteps } from '../c/entry.ts'
 import { waysOfKernel } from '../c/function.ts'
 import { levelWith, sectionOf, type TargetOptions } from '../c/level.ts'
 import { countParts, firstPart } from '../c/parts.ts'
@@ -32,7 +34,8 @@ export function nativeText(
     ...(ways && { ways }),
   })
   const rows = entries.map(({ export: exported, program }, i) => {
-    const { constants, mutable, activations } = program.regions
+    const { constants, activations } = program.regions
+    const { mutable } = level.trace ? timesRegion(program.regions, timedSteps(program).length) : program.regions
     const { ownBytes, nanoseconds } = sharing[i]!
     return `  {${exported}, ${constants}, ${mutable}, ${activations}, ${ownBytes}, ${nanoseconds < worthCalling ? 0 : nanoseconds}},`
   })
@@ -58,6 +61,7 @@ const targetAt = (level: NativeLevel, compiler: Compiler): Target => {
       extension: 'node',
       bytes,
       source,
+      ...(level.level.trace && { timed: entries.map(({ program }) => timedSteps(program)) }),
       toolchain: { [`native-${compiler.platform}`]: `${compiler.family} ${compiler.version}, ${compiler.linker}` },
     }
   }

@@ -16,6 +16,8 @@ import pool from './addon/pool.c?text'
 import poolHeader from './addon/pool.h?text'
 import processors from './addon/processors.c?text'
 import processorsHeader from './addon/processors.h?text'
+import shared from './addon/shared.c?text'
+import sharedHeader from './addon/shared.h?text'
 import sync from './addon/sync.h?text'
 import system from './addon/system.h?text'
 
@@ -32,6 +34,7 @@ export const addonSources: Readonly<Record<string, string>> = {
   'memory.c': memory,
   'pool.c': pool,
   'processors.c': processors,
+  'shared.c': shared,
   'checksum.h': checksumHeader,
   'code.h': code,
   'crew.h': crewHeader,
@@ -40,6 +43,7 @@ export const addonSources: Readonly<Record<string, string>> = {
   'node_api.h': nodeApi,
   'pool.h': poolHeader,
   'processors.h': processorsHeader,
+  'shared.h': sharedHeader,
   'sync.h': sync,
   'system.h': system,
   'team.h': teamHeader,

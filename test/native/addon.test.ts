@@ -1,11 +1,11 @@
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checksumOf } from '../../plugin/bundle/checksum.ts'
-import { entries, loadAddon, makeAddon, makeRegion, onPool, openInstance, weights, weightsPath } from './handmade.ts'
+import { entries, loadAddon, makeAddon, makeRegion, onPool, openInstance, regions, weights, weightsPath } from './handmade.ts'
 import { needsCompiler, regionOf, writeFile } from './harness.ts'
 
 await needsCompiler('the addon')
@@ -232,6 +232,95 @@ test('a handle that is forgotten during its run lives until the run has ended', 
   }
   assert.is(await done, 0)
   assert.equal(slow.output(), expected(40))
+})
+
+test('memory that is shared is the same to all who map it, and of the size that it was made with', async () => {
+  const bytes = 3 * 65536
+  const file = addon.share(bytes)
+  assert.is(fstatSync(file).size, bytes)
+  for (const size of [0, 2 * bytes]) assert.is(thrown(() => ftruncateSync(file, size)).code, 'EPERM')
+  const mine = new Uint8Array(addon.map(file, 0, bytes, true))
+  assert.ok(mine.every((byte) => byte === 0))
+  const reader = openSync(`/proc/self/fd/${file}`, 'r')
+  const theirs = new Uint8Array(addon.map(reader, 65536, 65536, false))
+  mine[65536] = 7
+  assert.is(theirs[0], 7)
+  assert.is(thrown(() => addon.map(reader, 0, bytes, true)).code, 'EACCES')
+  // Descriptors may be closed as soon as all is mapped.
+  closeSync(file)
+  closeSync(reader)
+  mine[65537] = 8
+  assert.is(theirs[1], 8)
+  addon.unmap(mine.buffer)
+  assert.equal([mine.length, mine.buffer.byteLength, theirs[1]], [0, 0, 8])
+  // What is empty may be given back again.
+  addon.unmap(mine.buffer)
+  addon.unmap(theirs.buffer)
+})
+
+test('models run on memory that is shared, which is not given back meanwhile', async () => {
+  const file = addon.share(regions.mutable)
+  const memory = addon.map(file, 0, regions.mutable, true)
+  closeSync(file)
+  assert.is(addon.lead(memory), 0)
+  const instance = openInstance(addon)
+  new Float32Array(memory, 0, 16).fill(20)
+  assert.is(addon.run(instance, entries.scale, memory, 0), 0)
+  assert.equal([...new Float32Array(memory, 64, 16)], [...expected(20)])
+  const done = onPool(addon, instance, entries.slow, memory, 0)
+  assert.is(thrown(() => addon.unmap(memory)).code, 'busy')
+  await done
+  addon.unmap(memory)
+  assert.is(thrown(() => addon.run(instance, entries.scale, memory, 0)).name, 'RangeError')
+  addon.close(instance)
+})
+
+test('memory that is forgotten is given back, and what is no memory is refused', async () => {
+  const any = addon as any
+  const file = addon.share(65536)
+  const short = openSync(writeFile(new Uint8Array(10), 'bin'), 'r')
+  const refusals: [string, () => unknown][] = [
+    ['TypeError', () => any.share()],
+    ['TypeError', () => any.share(0)],
+    ['TypeError', () => any.share(-1)],
+    ['TypeError', () => any.share(1.5)],
+    ['TypeError', () => any.share(2 ** 60)],
+    ['TypeError', () => any.map()],
+    ['TypeError', () => any.map(-1, 0, 10, true)],
+    ['TypeError', () => any.map(2 ** 31, 0, 10, true)],
+    ['TypeError', () => any.map(file, 0, 10)],
+    ['TypeError', () => any.map(file, 0, '10', true)],
+    ['RangeError', () => any.map(file, 0, 0, true)],
+    ['RangeError', () => any.map(file, 0, 2 ** 32, true)],
+    ['Error', () => any.map(file, 0, 65537, true)],
+    ['Error', () => any.map(file, 65536, 1, true)],
+    ['Error', () => any.map(file, 100, 10, true)],
+    ['Error', () => any.map(short, 0, 4096, false)],
+    ['Error', () => any.map(2 ** 20, 0, 10, true)],
+    ['TypeError', () => any.unmap()],
+    ['TypeError', () => any.unmap(new Uint8Array(8))],
+    ['TypeError', () => any.endWithParent()],
+    ['TypeError', () => any.endWithParent(1.5)],
+  ]
+  for (const [name, call] of refusals) assert.is(thrown(call).name, name, String(call))
+  assert.is(thrown(() => addon.map(short, 0, 4096, false)).code, 'EINVAL')
+  assert.is(thrown(() => addon.map(2 ** 20, 0, 10, true)).code, 'EBADF')
+  const shared = () =>
+    readFileSync('/proc/self/maps', 'latin1')
+      .split('\n')
+      .filter((line) => line.includes('memfd:glowplug')).length
+  // Earlier tests have given theirs back, which the collector does after a turn.
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  const before = shared()
+  for (let i = 0; i < 20; i++) addon.map(file, 0, 65536, i % 2 === 0)
+  assert.is(shared(), before + 20)
+  for (let i = 0; i < 50 && shared() > before; i++) {
+    collect()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  assert.is(shared(), before)
+  closeSync(file)
+  closeSync(short)
 })
 
 const poolThreads = () =>

@@ -199,7 +199,7 @@ for (const family of ['gcc', 'clang'])
 
 /** What an addon may ask of Node and of a C library; nothing here is younger than GLIBC_2.17, and no version is asked for. */
 const known =
-  /^(napi_\w+|mem(cpy|move|set|cmp)|strlen|malloc|calloc|realloc|free|__errno_location|syscall|getpid|sched_getcpu|open|read|close|lseek|mmap|munmap|pthread_(create|sigmask|attr_(init|destroy|setstacksize|setdetachstate))|dl(open|sym|close)|dl_iterate_phdr)$/
+  /^(napi_\w+|mem(cpy|move|set|cmp)|strlen|malloc|calloc|realloc|free|__errno_location|syscall|getpid|getppid|ftruncate|sched_getcpu|open|read|close|lseek|mmap|munmap|pthread_(create|sigmask|attr_(init|destroy|setstacksize|setdetachstate))|dl(open|sym|close)|dl_iterate_phdr)$/
 
 for (const compiler of compilers) {
   test(`addons by ${compiler.family} ask for no versions and no libraries, and show three symbols (GLIBC_2.28)`, async () => {

@@ -9,9 +9,12 @@
 #include "memory.h"
 #include "node_api.h"
 #include "pool.h"
+#include "shared.h"
 #include "sync.h"
 
 enum { REGION_ALIGNMENT = 64 };
+/* The largest ArrayBuffer that typed arrays can see all of. */
+static const unsigned long MAPPED_BYTES = 0xffffffff;
 
 /* An opened model. Its handle is an external value: half the cost of an object that wraps it, in a call of 50 nanoseconds. */
 struct instance {
@@ -145,31 +148,21 @@ static const char *error_name(unsigned long number) {
     unsigned char number;
     char name[15];
   } names[] = {
-    {1, "EPERM"}, {2, "ENOENT"}, {5, "EIO"}, {12, "ENOMEM"}, {13, "EACCES"}, {19, "ENODEV"}, {20, "ENOTDIR"},
-    {21, "EISDIR"}, {23, "ENFILE"}, {24, "EMFILE"}, {36, "ENAMETOOLONG"}, {40, "ELOOP"}, {75, "EOVERFLOW"}, {116, "ESTALE"},
+    {1, "EPERM"}, {2, "ENOENT"}, {5, "EIO"}, {9, "EBADF"}, {12, "ENOMEM"}, {13, "EACCES"}, {19, "ENODEV"}, {20, "ENOTDIR"},
+    {21, "EISDIR"}, {22, "EINVAL"}, {23, "ENFILE"}, {24, "EMFILE"}, {27, "EFBIG"}, {28, "ENOSPC"}, {36, "ENAMETOOLONG"},
+    {38, "ENOSYS"}, {40, "ELOOP"}, {75, "EOVERFLOW"}, {116, "ESTALE"},
   };
   for (size i = 0; i < sizeof names / sizeof *names; i++)
     if (names[i].number == number) return names[i].name;
   return "UNKNOWN";
 }
 
-static napi_value fail_open(napi_env env, int status, unsigned long detail, const char *path) {
+/* An error of the system, by its number: its name as code, and in front of the other parts of the message. */
+static napi_value fail_system(napi_env env, unsigned long number, const char *what, const char *about, const char *end) {
   char text[PATH_BYTES + 64];
   size used = 0;
-  if (status == MEMORY_EXHAUSTED) {
-    napi_throw_range_error(env, "memory", "no memory for the weights and activations of a model");
-    return 0;
-  }
-  if (status == MEMORY_SIZE) {
-    /* In decimals, from the last. */
-    used = 24;
-    text[used] = 0;
-    do text[--used] = (char)('0' + detail % 10);
-    while ((detail /= 10) > 0);
-    return fail(env, "size", text + used);
-  }
-  const char *const name = error_name(detail);
-  const char *const parts[] = {name, ": cannot map '", path, "'"};
+  const char *const name = error_name(number);
+  const char *const parts[] = {name, what, about, end};
   for (size i = 0; i < sizeof parts / sizeof *parts; i++) {
     const size length = strlen(parts[i]);
     memcpy(text + used, parts[i], length);
@@ -177,6 +170,23 @@ static napi_value fail_open(napi_env env, int status, unsigned long detail, cons
   }
   text[used] = 0;
   return fail(env, name, text);
+}
+
+static napi_value fail_open(napi_env env, int status, unsigned long detail, const char *path) {
+  if (status == MEMORY_EXHAUSTED) {
+    napi_throw_range_error(env, "memory", "no memory for the weights and activations of a model");
+    return 0;
+  }
+  if (status == MEMORY_SIZE) {
+    /* In decimals, from the last. */
+    char text[25];
+    size used = 24;
+    text[used] = 0;
+    do text[--used] = (char)('0' + detail % 10);
+    while ((detail /= 10) > 0);
+    return fail(env, "size", text + used);
+  }
+  return fail_system(env, detail, ": cannot map '", path, "'");
 }
 
 /* How many threads are to run an instance: those asked for, as far as there are processors, or 1 where no entry has work to divide. */
@@ -434,6 +444,69 @@ static napi_value close_instance(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+/* (bytes) -> descriptor */
+static napi_value share_memory(napi_env env, napi_callback_info info) {
+  napi_value value, result = 0;
+  unsigned long bytes, detail = 0;
+  if (!arguments(env, info, 1, &value)) return 0;
+  if (!count_of(env, value, &bytes) || bytes == 0) return fail_type(env, "bytes must be a whole number above 0");
+  const int file = glowplug_shared_make(bytes, &detail);
+  if (file < 0) return fail_system(env, detail, ": cannot make memory to share", "", "");
+  napi_create_int32(env, file, &result);
+  return result;
+}
+
+/* What was mapped, once nobody can reach it. */
+static void unmapped(napi_env env, void *data, void *hint) {
+  (void)env;
+  glowplug_shared_unmap(data, (unsigned long)hint);
+}
+
+/* (descriptor, offset, bytes, writable) -> ArrayBuffer */
+static napi_value map_memory(napi_env env, napi_callback_info info) {
+  napi_value values[4], result = 0;
+  unsigned long file, offset, bytes, detail = 0;
+  _Bool writable;
+  if (!arguments(env, info, 4, values)) return 0;
+  if (!count_of(env, values[0], &file) || file > 0x7fffffff || !count_of(env, values[1], &offset) || !count_of(env, values[2], &bytes))
+    return fail_type(env, "descriptor, offset and bytes must be whole numbers");
+  if (napi_get_value_bool(env, values[3], &writable) != napi_ok) return fail_type(env, "writable must be true or false");
+  if (bytes == 0 || bytes > MAPPED_BYTES) return fail_range(env, "bytes must be from 1 to 4294967295");
+  void *const mapping = glowplug_shared_map((int)file, offset, bytes, writable, &detail);
+  if (!mapping && detail == ERROR_NO_MEMORY) {
+    napi_throw_range_error(env, "memory", "no memory to map what is shared");
+    return 0;
+  }
+  if (!mapping) return fail_system(env, detail, ": cannot map what is shared", "", "");
+  if (napi_create_external_arraybuffer(env, mapping, bytes, unmapped, (void *)bytes, &result) == napi_ok) return result;
+  glowplug_shared_unmap(mapping, bytes);
+  return fail(env, "handle", "memory of others cannot be had here");
+}
+
+/* (memory) */
+static napi_value unmap_memory(napi_env env, napi_callback_info info) {
+  napi_value memory;
+  void *start = 0;
+  size bytes = 0;
+  const struct state *const state = arguments(env, info, 1, &memory);
+  if (!state) return 0;
+  if (napi_get_arraybuffer_info(env, memory, &start, &bytes) != napi_ok) return fail_type(env, "memory must be an ArrayBuffer");
+  for (const struct instance *instance = state->instances; instance; instance = instance->next)
+    if (instance->busy && (unsigned long)instance->region - (unsigned long)start < bytes) return fail(env, "busy", "an instance is running on it");
+  if (napi_detach_arraybuffer(env, memory) != napi_ok) return fail_type(env, "memory must be what was mapped");
+  return undefined(env);
+}
+
+/* (parent) -> whether the system will end this process with it */
+static napi_value end_with_parent(napi_env env, napi_callback_info info) {
+  napi_value value, result = 0;
+  unsigned long parent;
+  if (!arguments(env, info, 1, &value)) return 0;
+  if (!count_of(env, value, &parent) || parent > 0x7fffffff) return fail_type(env, "parent must be the number of a process");
+  napi_get_boolean(env, glowplug_end_with_parent((int)parent) == 0, &result);
+  return result;
+}
+
 /* The last of an environment. Handles may be collected after it. */
 static void ended(napi_env env, void *data, void *hint) {
   struct state *const state = data;
@@ -467,6 +540,10 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports) {
     {.utf8name = "run", .method = run, .attributes = napi_enumerable, .data = state},
     {.utf8name = "start", .method = start, .attributes = napi_enumerable, .data = state},
     {.utf8name = "close", .method = close_instance, .attributes = napi_enumerable, .data = state},
+    {.utf8name = "share", .method = share_memory, .attributes = napi_enumerable, .data = state},
+    {.utf8name = "map", .method = map_memory, .attributes = napi_enumerable, .data = state},
+    {.utf8name = "unmap", .method = unmap_memory, .attributes = napi_enumerable, .data = state},
+    {.utf8name = "endWithParent", .method = end_with_parent, .attributes = napi_enumerable, .data = state},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
   return exports;
