@@ -36,4 +36,18 @@ export interface Addon {
   start(instance: NativeInstance, entry: number, region: ArrayBuffer, start: number, done: (fault: number) => void): void
   /** Frees the instance, once its last run has ended. Calls with a closed instance throw. */
   close(instance: NativeInstance): void
+  /**
+   * Descriptor of new memory of so many bytes, all zeros, which take memory as they are touched. It is not inherited unless passed on, and
+   * nobody can change its size. Throws errors with a `code` as Node's `fs` has; `ENOSYS` where the system knows no such thing.
+   */
+  share(bytes: number): number
+  /**
+   * Bytes of a file, as this process sees them from then on, and other processes that map them. `offset` is a multiple of 65536. Throws
+   * errors with a `code` as Node's `fs` has (`EACCES`, `EINVAL` beyond its end), or RangeError without memory.
+   */
+  map(descriptor: number, offset: number, bytes: number, writable: boolean): ArrayBuffer
+  /** Empties what was mapped and gives it back; otherwise that happens when it is collected. Refused while an instance runs on it. */
+  unmap(memory: ArrayBuffer): void
+  /** Has the system kill this process when the thread that started it ends. False where it cannot, or `parent` is no longer its parent. */
+  endWithParent(parent: number): boolean
 }

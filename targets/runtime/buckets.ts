@@ -5,7 +5,7 @@ import type { BucketedEntry, BucketedTensor, Extent, Manifest, TensorSignature }
 import type { Entry, Model, ModelInfo } from './model.ts'
 import { arrayOf, checkNames, copyInput, elementCount, outputArray, type TensorArray, type TensorValue } from './tensor.ts'
 
-type Sizes = Readonly<Record<string, number>>
+export type Sizes = Readonly<Record<string, number>>
 type Arrays = Record<string, TensorArray>
 type Shape = readonly number[]
 
@@ -19,16 +19,16 @@ export interface Call<E> {
 }
 
 const extentAt = ({ dim, times, plus, over }: Extent, sizes: Sizes): number => Math.floor((sizes[dim]! * times + plus) / over)
-const sized = ({ name, dtype, shape }: BucketedTensor, sizes: Sizes): TensorSignature => ({
+export const sized = ({ name, dtype, shape }: BucketedTensor, sizes: Sizes): TensorSignature => ({
   name,
   dtype,
   shape: Object.freeze(shape.map((size) => (typeof size === 'object' ? extentAt(size, sizes) : size))),
 })
-const fresh = ({ dtype, shape }: TensorSignature): TensorArray => new (arrayOf(dtype))(elementCount(shape))
+export const fresh = ({ dtype, shape }: TensorSignature): TensorArray => new (arrayOf(dtype))(elementCount(shape))
 const isSame = (a: Shape, b: Shape): boolean => `${a}` === `${b}`
 
 /** Moves the elements that two row-major tensors have in common, where `shape` is the smaller of both in all dimensions. */
-function moveCommon(shape: Shape, from: TensorArray, fromShape: Shape, to: TensorArray, toShape: Shape): void {
+export function moveCommon(shape: Shape, from: TensorArray, fromShape: Shape, to: TensorArray, toShape: Shape): void {
   // Dimensions behind the last that differs are moved in one piece.
   let last = shape.length - 1
   while (last > 0 && fromShape[last] === toShape[last]) last--
@@ -42,7 +42,7 @@ function moveCommon(shape: Shape, from: TensorArray, fromShape: Shape, to: Tenso
 }
 
 /** The sizes that a request gives the dimensions, as its inputs tell them. */
-function readSizes({ dims, inputs }: BucketedEntry, given: any): Sizes {
+export function readSizes({ dims, inputs }: BucketedEntry, given: any): Sizes {
   const sizes: Record<string, number> = {}
   const told: Record<string, string> = {}
   const learn = ({ name }: BucketedTensor, dim: string, size: number) => {
@@ -298,7 +298,7 @@ export function withBuckets(model: Model<any, any>, manifest: () => Manifest): M
 }
 
 /** What the manifest says of buckets, after checking that it speaks of its own entries and tensors: it may be damaged. */
-function checkBuckets({ entries, buckets = [] }: Manifest): readonly BucketedEntry[] {
+export function checkBuckets({ entries, buckets = [] }: Pick<Manifest, 'entries' | 'buckets'>): readonly BucketedEntry[] {
   const demand = (condition: unknown) => condition || fail('bundle-malformed', 'the bundle is damaged at manifest.buckets')
   const whole = (...numbers: unknown[]) => numbers.every((number) => Number.isSafeInteger(number))
   demand(Array.isArray(buckets))

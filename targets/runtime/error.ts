@@ -40,6 +40,7 @@
  * | `session-closed` | the session has been closed |
  * | `network-missing` `network-exists` `network-busy` | no model has this name, one has, or it has requests under way |
  * | `draining` | no more requests are taken |
+ * | `no-sync` | a model on cards cannot run on the calling thread; await run() |
  * | `input-index` `input-lengths` `input-offsets` | what picks rows of tables picks none that exists, or does not agree with its indices |
  */
 export type ErrorCode =
@@ -86,6 +87,7 @@ export type ServeErrorCode =
   | 'network-exists'
   | 'network-busy'
   | 'draining'
+  | 'no-sync'
   | 'input-index'
   | 'input-lengths'
   | 'input-offsets'

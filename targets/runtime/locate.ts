@@ -21,7 +21,7 @@ export interface Located {
   place(file: string): Place
 }
 
-function toPath(address: string | URL): string {
+export function toPath(address: string | URL): string {
   const text = String(address)
   if (!/^[a-z]{2,}:/i.test(text)) return text
   return text.startsWith('file:')

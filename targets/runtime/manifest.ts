@@ -53,6 +53,18 @@ export interface EntryPoint {
   readonly outputs: readonly number[]
   /** What went wrong, for each code the function may return. */
   readonly faults: readonly string[]
+  /** Present where the code was built for traces. Told by `glowplug/serve` alone. */
+  readonly times?: Times
+}
+
+/**
+ * Where in the mutable region times of steps are told, as 64-bit integers: how many follow, 0 where the run did not come to its end; then nanoseconds of the beginning and of
+ * the end of each step.
+ */
+export interface Times {
+  readonly offset: number
+  /** Names, and lines of the model; empty where a step comes from none. */
+  readonly steps: readonly { readonly name: string; readonly at: string }[]
 }
 
 /** How much of a dimension a request fills, where it gives dimension `dim` the size n: ⌊(n · times + plus) / over⌋. */

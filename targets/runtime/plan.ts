@@ -74,6 +74,7 @@ export const builtin = <K extends keyof Builtins>(name: K): Builtins[K] => proce
 interface Builtins {
   crypto: typeof import('node:crypto')
   fs: typeof import('node:fs')
+  os: typeof import('node:os')
   path: typeof import('node:path')
   url: typeof import('node:url')
   vm: typeof import('node:vm')

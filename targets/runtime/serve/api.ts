@@ -1,7 +1,12 @@
 import type { GlowplugError } from '../error.ts'
 import type { EntriesInfo, RunOptions } from '../model.ts'
 import type { InputValue, TensorValue } from '../tensor.ts'
+import type { BatchOptions } from './batch/batcher.ts'
 import type { CardState } from './card.ts'
+import type { Swapped } from './manager/swap.ts'
+import type { ServeSource } from './readPlacement.ts'
+import type { Session, SessionOptions } from './session/session.ts'
+import type { Overhead } from './watch/overhead.ts'
 
 /** How a model is served. All have defaults. */
 export interface ServeOptions {
@@ -30,6 +35,15 @@ export interface ServeOptions {
   readonly statics?: Readonly<Record<string, InputValue>> | undefined
   /** How weights are checked, as by `open`. */
   readonly verify?: 'code' | 'full' | undefined
+  /** Requests share runs, where entries take several rows and each row stands for itself. Default: every request is a run of its own. */
+  readonly batching?: BatchOptions | undefined
+  /** Sessions that may be open at once: each keeps inputs and outputs on cards. Default 0. */
+  readonly sessions?: number | undefined
+  /**
+   * For measurements of the server alone; outputs are then of no meaning. 1: inputs are not copied to cards; 2: cards do not run; 3: neither.
+   * Default 0.
+   */
+  readonly overhead?: Overhead | undefined
 }
 
 /** Of one request. */
@@ -48,6 +62,8 @@ export interface ServedEntry<I = Record<string, InputValue>, O = Record<string, 
 }
 
 export interface CardInfo {
+  /** The logical card, as events name it; −1 is the host's own processor. */
+  readonly index: number
   readonly name: string
   readonly device: 'worker' | 'process'
   readonly state: CardState
@@ -56,12 +72,55 @@ export interface CardInfo {
   readonly parts: readonly string[]
   readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
   readonly restarts: number
+  /** The number of the process that it is now, where it is one. */
+  readonly pid?: number | undefined
 }
 
 export interface ServerInfo extends Pick<EntriesInfo, 'model' | 'glowplug'> {
+  /** Tells models with other code, weights or placement apart: hexadecimal digits of a digest of them. */
+  readonly bundle: string
+  /** Requests that wait, and that are under way. */
+  readonly waiting: number
+  readonly active: number
+  /** Names of the parts, as events number them. */
+  readonly parts: readonly string[]
   readonly cards: readonly CardInfo[]
   /** Bytes that one request sends over links, by entry: what cards and host give to others. */
   readonly crossing: Readonly<Record<string, number>>
+}
+
+/** Of times, in milliseconds. */
+export interface TimeStatistics {
+  readonly count: number
+  readonly mean: number
+  readonly p50: number
+  readonly p99: number
+}
+
+/** What a model has done since somebody first asked. Times are milliseconds; shares of them are estimated from classes. */
+export interface ServerStatistics {
+  readonly model: string
+  readonly bundle: string
+  readonly waiting: number
+  readonly active: number
+  /** Requests that were let in, and their answers: `processed` is `succeeded` and `failed`. */
+  readonly requests: number
+  readonly processed: number
+  readonly succeeded: number
+  readonly failed: Readonly<Record<string, number>>
+  readonly refused: Readonly<Record<string, number>>
+  readonly retried: number
+  readonly latency: TimeStatistics
+  readonly queue: TimeStatistics
+  readonly bytes: { readonly inputs: number; readonly outputs: number; readonly fromHost: number; readonly fromCards: number }
+  readonly batches: { readonly count: number; readonly rows: number; readonly padding: number }
+  readonly cards: readonly {
+    readonly name: string
+    readonly state: CardState
+    readonly restarts: number
+    readonly bytes: number
+    readonly command: TimeStatistics
+  }[]
 }
 
 /** A model that is served. */
@@ -70,10 +129,42 @@ export interface Server<I = Record<string, InputValue>, O = Record<string, Tenso
   readonly entries: Readonly<Record<string, ServedEntry>>
   /** Loads, verifies and warms up all cards. */
   ready(): Promise<void>
+  /** Runs that hand values on from one to the next, on a card that keeps them. At most as many as the option `sessions`. */
+  session(options: SessionOptions): Session
+  /**
+   * Replaces the model by another version of it, with the same entries for callers. It is loaded and warmed up beside the one that serves; then new requests
+   * and new sessions go to it, while the version before finishes its own. Resolves then. Where the new version cannot serve, the one before goes on.
+   * `options` are those of the new version, by default the same.
+   */
+  swap(source: ServeSource, options?: ServeOptions): Promise<Swapped>
   /** Takes no more requests, and resolves when all that came are answered. */
   drain(): Promise<void>
   /** Ends all cards. Requests that have no answer yet fail with `closed`. */
   close(): Promise<void>
+  /** Tells of all that happens from now on, until the function that it returns is called. What `observe` throws is an error that nobody catches. */
+  watch(observe: Observe): () => void
+  /** What it has done since somebody first asked, by this or by `metricsText`. */
+  statistics(): ServerStatistics
+}
+
+/** What a run was put together from. */
+export interface BatchInfo {
+  /** The requests that have rows in it. */
+  readonly requests: readonly number[]
+  /** Rows that they have, and rows that there is room for: the rest is padding. */
+  readonly rows: number
+  readonly size: number
+  /** Milliseconds that the oldest rows waited for it. */
+  readonly waited: number
+}
+
+/** A call of a kernel; times are milliseconds of a clock of the card. */
+export interface KernelTime {
+  readonly name: string
+  /** Where it stands in the model, as `face.model.ts:12:3`; empty where it comes from no line. */
+  readonly at: string
+  readonly time: number
+  readonly milliseconds: number
 }
 
 /** What happens in a server, in order, for those who watch: metrics, spans, traces. Times are of `performance.now`, in milliseconds. */
@@ -85,6 +176,8 @@ export type ServeEvent =
       readonly time: number
       readonly bytes: number
       readonly priority: number
+      /** Present where this is no request of a caller but a run for several, which have events of their own. */
+      readonly batch?: BatchInfo | undefined
     }
   | { readonly kind: 'refused'; readonly code: string; readonly entry: string; readonly time: number }
   | { readonly kind: 'started'; readonly request: number; readonly slot: number; readonly time: number }
@@ -97,6 +190,10 @@ export type ServeEvent =
       readonly milliseconds: number
       /** Sent by the host, and read from other cards. */
       readonly bytes: { readonly fromHost: number; readonly fromCards: number }
+      /** What the host wrote, before it asked the card. */
+      readonly copies: { readonly time: number; readonly milliseconds: number }
+      /** The kernels of the run in their order, of parts that were built to tell them; to be asked for while it is being told. */
+      readonly kernels?: (() => readonly KernelTime[]) | undefined
       readonly fault: number
       readonly error?: GlowplugError | undefined
     }
@@ -108,6 +205,9 @@ export type ServeEvent =
       readonly milliseconds: number
       readonly bytes: number
       readonly error?: GlowplugError | undefined
+      readonly batch?: BatchInfo | undefined
+      /** Of one that failed, what it was given, by name: copies, to be asked for while it is being told. */
+      readonly inputs?: (() => Readonly<Record<string, TensorValue>>) | undefined
     }
   | {
       readonly kind: 'card'

@@ -1,4 +1,6 @@
 import type { GlowplugError } from '../error.ts'
+import type { Located } from '../locate.ts'
+import type { Loaded } from '../model.ts'
 import type { PlacedEntry } from '../plan.ts'
 import type { TensorArray } from '../tensor.ts'
 
@@ -53,6 +55,8 @@ export interface Card {
   readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
   /** Times that it was started anew. */
   readonly restarts: number
+  /** The number of the process that it is now, where it is one. */
+  readonly pid?: number | undefined
   /** Resolves when it stands; rejects when it cannot. */
   start(): Promise<void>
   /**
@@ -72,4 +76,33 @@ export interface Card {
 /** Told by a card of what befalls it. */
 export interface CardWatcher {
   changed(card: Card, state: CardState, error?: GlowplugError): void
+}
+
+/** A part of the model, found and loaded on the host: every card that has it runs the code that was chosen there. */
+export interface CardPart {
+  /** Index into the parts of the placement. */
+  readonly index: number
+  readonly name: string
+  readonly located: Located
+  readonly loaded: Loaded
+  /** Threads that run it together, where it is native code. Default: those of the card. */
+  readonly threads?: number | undefined
+}
+
+/** What a card is made from. Making it does nothing yet. */
+export interface CardOptions {
+  readonly index: number
+  readonly name: string
+  /** Those of its parts alone, and the parts that these programs name. */
+  readonly programs: readonly CardProgram[]
+  readonly parts: readonly CardPart[]
+  /** Requests that may be under way at once. */
+  readonly slots: number
+  /** That run one command together, native code's alone. */
+  readonly threads: number
+  /** Milliseconds that a command may take, from when the one before it ended, before the card counts as hung. */
+  readonly timeout: number
+  readonly verify?: 'code' | 'full' | undefined
+  /** Told of changes of state; not before the function that makes the card has returned. */
+  readonly watcher: CardWatcher
 }

@@ -14,6 +14,8 @@ export interface PlacedPart {
   readonly bundle: { readonly file: string; readonly bytes: number; readonly digest: string }
   /** Seconds of one run, modelled: what outstanding work is weighed by before there are measurements. */
   readonly seconds: number
+  /** Threads that run it together, where it is native code. Default: those of the server. */
+  readonly threads?: number
 }
 
 /** Where a value comes from: the request, by the index of its input, or an output of an earlier step. */
@@ -26,6 +28,19 @@ export interface PlacedStep {
   /** Name of the entry of the part's bundle. */
   readonly entry: string
   readonly inputs: readonly PlacedSource[]
+  /** For each input the ranges of its elements that are read, in their order; null where all are. Absent where all of all are. */
+  readonly reads?: readonly (readonly ReadRange[] | null)[]
+}
+
+/** Elements `from` … `to - 1` of an input of a step. */
+export interface ReadRange {
+  readonly from: number
+  readonly to: number
+  /**
+   * Where only as many of them are read, from the first on, as bags have indices: the sum of elements `from` … `to - 1` of an input of the
+   * entry, or the last of these.
+   */
+  readonly used?: { readonly by: 'lengths' | 'offsets'; readonly input: number; readonly from: number; readonly to: number }
 }
 
 /** What elements of an input of integers stand for, where look-ups read it and nothing else does: checked before a request runs. */
@@ -38,6 +53,8 @@ export interface InputUse {
   readonly offsetsOf?: number
   /** One element for each of the indices in that input. */
   readonly weightsOf?: number
+  /** Which elements, from `from` up to `to`, are about which of the other input, where they are not one list about another. In their order. */
+  readonly groups?: readonly { readonly from: number; readonly to: number; readonly ofFrom: number; readonly ofTo: number }[]
 }
 
 /** How the values of one entry flow. */

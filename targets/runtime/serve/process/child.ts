@@ -1,0 +1,4 @@
+// What a card's process runs; sent to it as text.
+import { runCard } from './runCard.ts'
+
+runCard()
