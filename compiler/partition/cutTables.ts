@@ -3,6 +3,7 @@ import {
   type Builder,
   type ConstantData,
   copyNode,
+  definitionOf,
   dtypeFacts,
   findUsers,
   type Graph,
@@ -12,6 +13,7 @@ import {
 } from '../graph/index.ts'
 import type { FoundTables, TableUse } from './findTables.ts'
 import type { Piece } from './tables/index.ts'
+import { tableOfLookup } from './uses.ts'
 
 /** A graph in which tables that are cut are several tables. */
 export interface CutTables {
@@ -98,7 +100,8 @@ function lookUpParts(
   operands: readonly Node[],
   note: (data: ConstantData, holder: string) => void,
 ): Parts {
-  const at = lookup.operands.findIndex((operand) => operand.data !== undefined && operand.type.shape.length === 2)
+  const at = lookup.operands.indexOf(tableOfLookup(lookup)!)
+  const indices = Object.keys(definitionOf(lookup.op).operands).indexOf('indices')
   const table = operands[at]!
   const values = pieces.map((piece) => {
     assertInvariant(piece.by !== 'whole', `table '${piece.table}' is whole and in parts`)
@@ -107,7 +110,8 @@ function lookUpParts(
     note(part.data!, piece.holder)
     const given = operands.map((operand, i) => {
       if (i === at) return part
-      return piece.by === 'rows' ? indexIn(builder, operand, table.type.shape[0]!, piece.part, piece.parts) : operand
+      const isPicked = piece.by === 'rows' && i === indices
+      return isPicked ? indexIn(builder, operand, table.type.shape[0]!, piece.part, piece.parts) : operand
     })
     return builder.copy(lookup, given)
   })
@@ -122,7 +126,7 @@ function join(builder: Builder, { by, values }: Parts): Node {
 
 /**
  * Cuts tables as a placement says (PA-20). A table cut by columns is looked up in each part, and joined; one cut by rows gives sums, which are
- * added: rows that are in another part count as zeros. Sums over a bag, and by columns whatever works on each element, are done on the parts,
+ * added: rows that are in another part count as zeros, also in means, whose bags have all their indices in each part. Sums over a bag, and by columns whatever works on each element, are done on the parts,
  * so that less has to cross. Tables that are whole stay as they are.
  */
 export function cutTables(

@@ -1,5 +1,6 @@
-import { operandBytes, workOf } from '../cost/index.ts'
-import { byteSize, elementCount, findUsers, type Graph, hasTrait, type Node } from '../graph/index.ts'
+import { operandBytes, pickedRows, workOf } from '../cost/index.ts'
+import { byteSize, type ConstantData, elementCount, findUsers, type Graph, hasTrait, type Node } from '../graph/index.ts'
+import { tableOfLookup } from './uses.ts'
 
 /** A table of a graph, and what moves with it. */
 export interface TableUse {
@@ -10,7 +11,7 @@ export interface TableUse {
   readonly cluster: ReadonlySet<Node>
   /** Values of the cluster that others read or callers get. */
   readonly frontier: readonly Node[]
-  /** Rows that a request picks. */
+  /** Rows that a request picks, about where bags have various lengths. */
   readonly picked: number
 }
 
@@ -29,18 +30,18 @@ const heavy = 32
 
 const isStorage = (node: Node): boolean => hasTrait(node, 'storage')
 
-/** The constant that a look-up picks whole rows of; undefined for other nodes. */
-function tableOf(node: Node): Node | undefined {
-  if (!hasTrait(node, 'checked') || (node.attributes.axis ?? 0) !== 0) return undefined
-  const read = operandBytes(node)
-  return node.operands.find(
-    ({ data, type: { shape } }, i) =>
-      data !== undefined &&
-      shape.length === 2 &&
-      shape[1] === node.type.shape.at(-1) &&
-      byteSize(node.operands[i]!.type) >= leastBytes &&
-      read[i]! < byteSize(node.operands[i]!.type),
-  )
+/** Tables however small they are, by what they hold. */
+export interface KnownTables {
+  has(data: ConstantData): boolean
+}
+
+/** The constant of rows that a look-up picks some of, where it is worth a place of its own; undefined for other nodes. */
+function tableOf(node: Node, known: KnownTables): Node | undefined {
+  const table = tableOfLookup(node)
+  if (table?.type.shape.length !== 2) return undefined
+  if (known.has(table.data!)) return table
+  const bytes = byteSize(table.type)
+  return bytes >= leastBytes && operandBytes(node)[node.operands.indexOf(table)]! < bytes ? table : undefined
 }
 
 function isLight(node: Node): boolean {
@@ -85,12 +86,13 @@ const bytesOfAll = (nodes: readonly Node[]): number => nodes.reduce((sum, { type
 /**
  * Finds the tables of a recommendation model (PA-10): constants of which indices pick rows, the nodes that move with each (PA-13: whatever is
  * light and reads nothing of others, such as sums over a bag, clips, norms, tanh), and what prepares the indices. Where the last of those nodes
- * make a value larger, as repeating a row of a user for each sample does, they stay behind, so that the small value crosses (FB-08).
+ * make a value larger, as repeating a row of a user for each sample does, they stay behind, so that the small value crosses (FB-08). `known` are
+ * tables however small, such as parts of larger ones.
  */
-export function findTables(graph: Graph): FoundTables {
+export function findTables(graph: Graph, known: KnownTables = new Set()): FoundTables {
   const lookups = new Map<Node, Node>()
   for (const node of graph.nodes) {
-    const table = tableOf(node)
+    const table = tableOf(node, known)
     if (table) lookups.set(node, table)
   }
   const preparation = findPreparation(graph, lookups)
@@ -115,7 +117,7 @@ export function findTables(graph: Graph): FoundTables {
       const now = frontierOf(soFar, users, returned)
       if (bytesOfAll(now) <= bytesOfAll(frontier)) [cluster, frontier] = [new Set(soFar), now]
     }
-    const picked = own.reduce((sum, { type: { shape } }) => sum + elementCount(shape) / shape.at(-1)!, 0)
+    const picked = own.reduce((sum, lookup) => sum + pickedRows(lookup), 0)
     return { table, lookups: own, cluster, frontier, picked }
   })
   return { tables, preparation }

@@ -1,23 +1,27 @@
-import { byteSize, type Graph, hasTrait, type Node } from '../graph/index.ts'
+import { byteSize, type ConstantData, type Graph, type ModelGraph, mainEntry } from '../graph/index.ts'
+import { decideGraph } from './byGraph.ts'
+import { decideStages } from './byStages.ts'
+import { decideTables, isRecommendation } from './byTables.ts'
 import { CutError, cutGraph, type PartitionedGraph } from './cut.ts'
-import { cutTables } from './cutTables.ts'
-import { findTables, type TableUse } from './findTables.ts'
+import { type Attempt, type Decision, everyCard, isDecision, largestOf, type Setting } from './decision.ts'
+import type { Objective } from './graph/index.ts'
 import { joinCrossings } from './joinCrossings.ts'
+import { decideMapped, type PlacementMap } from './map.ts'
 import {
   computingNodes,
   describePlan,
   heldBytes,
-  type Method,
+  type ModelPlan,
+  type methods,
   type Place,
   type Plan,
-  type PlannedTable,
   weightBytes,
 } from './plan.ts'
-import { capacityOf, type Platform, type Processor } from './platform.ts'
-import { levelOf, secondsOfNodes } from './roofline.ts'
-import { chooseStages } from './stages.ts'
-import { type Holder, type Piece, placeTables, type Table } from './tables/index.ts'
-import { placeUnlike } from './unlike.ts'
+import { capacityOf, type Platform } from './platform.ts'
+import { decideReloaded } from './reload.ts'
+import { secondsOfNodes } from './roofline.ts'
+import { saturate } from './saturate.ts'
+import { decideUnlike } from './unlike.ts'
 import { type PlacementProblem, validatePlaces } from './validate.ts'
 
 /** A graph in parts that have their places. */
@@ -27,13 +31,29 @@ export interface Partition {
   readonly plan: Plan
 }
 
+/** The entries of a model in parts. Parts of one name have one place, and the same weights as far as the entries have. */
+export interface ModelPartition {
+  readonly entries: readonly (Partition & { readonly name: string })[]
+  /** Index of the entry that decided. */
+  readonly largest: number
+  readonly plan: ModelPlan
+}
+
 export interface PartitionOptions {
   /** How to place. Default: what suits the model, in the order in which `methods` are tried; see `partitionGraph`. */
-  readonly method?: Method
+  readonly method?: (typeof methods)[number]
+  /** What the method `graph` makes short: the time between requests, or that to an answer. Default `throughput`. */
+  readonly objective?: Objective
   /** Requests that are under way at once on a card. Default 1. */
   readonly contexts?: number
   /** Sends all that a card's tables give as one value. Default true. */
   readonly join?: boolean
+  /** Repeats a placement that needs part of the cards on the others (PA-18). Default true. */
+  readonly saturate?: boolean
+  /** What the user says of where nodes are, in place of a method; see `map.ts`. */
+  readonly map?: PlacementMap
+  /** An earlier plan of the same model, in place of a method. */
+  readonly plan?: ModelPlan
 }
 
 /** Why a model has no place on a platform: what was tried, and what each way lacks. */
@@ -46,234 +66,139 @@ export class PartitionError extends Error {
   }
 }
 
-type Attempt = Partition | readonly PlacementProblem[]
-
-interface Setting {
-  readonly graph: Graph
-  readonly platform: Platform
-  readonly contexts: number
-  readonly join: boolean
-}
-
-const dense = 'dense'
-const narrowing = 'narrowing'
-
-/** The partition if nothing is wrong with it. `whole` is the graph that the parts are of. */
-function complete(
-  { platform, contexts, join }: Setting,
-  whole: Graph,
-  parts: PartitionedGraph,
-  places: ReadonlyMap<string, Place>,
-  method: Method,
-  more: { readonly repeated?: ReadonlySet<string>; readonly tables?: ReadonlyMap<string, readonly PlannedTable[]> } = {},
-): Attempt {
-  const { repeated = new Set<string>(), tables } = more
-  const problems = validatePlaces(whole, parts, places, platform, { contexts, repeated })
+/** The partition if nothing is wrong with it. */
+function complete(setting: Setting, decision: Decision, join: boolean): ModelPartition | readonly PlacementProblem[] {
+  const { platform, contexts, entries, largest } = setting
+  const { method, places, cores = new Map<string, number>(), threads = new Map<string, number>() } = decision
+  const problems: PlacementProblem[] = []
+  const weights = platform.cards.map(() => new Map<ConstantData, number>())
+  let exchanged = platform.cards.map(() => 0)
+  const partitions = entries.map(({ name }, entry) => {
+    const { graph, partOf, home, repeated = new Set(), tables } = decision.cut(entry)
+    const parts = cutGraph(graph, partOf, home)
+    problems.push(...validatePlaces(graph, parts, places, platform, { contexts, repeated }))
+    const held = platform.cards.map(() => 0)
+    for (const part of parts.parts)
+      for (const card of [places.get(part.name) ?? []].flat()) {
+        if (card === 'host' || !weights[card]) continue
+        for (const { data, type } of part.graph.nodes) if (data) weights[card].set(data, byteSize(type))
+        held[card]! += heldBytes(part.graph, contexts) - weightBytes(part.graph)
+      }
+    exchanged = exchanged.map((bytes, card) => Math.max(bytes, held[card]!))
+    const crossing = join && parts.parts.length > 1 ? joinCrossings(parts) : parts
+    return { name, graph, parts: crossing, partOf, ...(tables && { tables }) }
+  })
+  const bytes = weights.map((own, card) => [...own.values()].reduce((sum, size) => sum + size, exchanged[card]!))
+  if (problems.length === 0)
+    platform.cards.forEach((card, index) => {
+      if (bytes[index]! > capacityOf(card))
+        problems.push({
+          code: 'card-full',
+          message: `'${card.name}' holds ${capacityOf(card)} bytes, ${bytes[index]} are placed there for all entries`,
+        })
+    })
   if (problems.length > 0) return problems
-  const crossing = join && parts.parts.length > 1 ? joinCrossings(parts) : parts
-  return {
-    parts: crossing,
+  const described = partitions.map(({ name, graph, parts, partOf, tables }) => ({
+    name,
+    parts,
     places,
-    plan: describePlan(crossing, places, platform, { method, contexts, ...(tables && { tables }) }),
+    plan: describePlan(parts, places, platform, { method, contexts, cores, threads, graph, partOf, ...(tables && { tables }) }),
+  }))
+  const plan: ModelPlan = {
+    format: 1,
+    model: setting.name,
+    platform: platform.name,
+    method,
+    contexts,
+    join,
+    cards: platform.cards.map((card, index) => ({ card: card.name, bytes: bytes[index]!, capacity: capacityOf(card) })),
+    entries: described.map(({ name, plan }) => ({ name, plan })),
   }
+  return { entries: described, largest, plan }
 }
-
-const everyCard = ({ cards }: Platform): readonly number[] => cards.map((_, index) => index)
 
 /** The whole model on each card, or on the host of a platform without cards. */
-function placeCopies(setting: Setting): Attempt {
-  const { graph, platform } = setting
-  const place = platform.cards.length > 0 ? everyCard(platform) : 'host'
-  return complete(
-    setting,
-    graph,
-    cutGraph(graph, () => 'whole', 'whole'),
-    new Map([['whole', place]]),
-    'copies',
-  )
-}
+const decideCopies = ({ entries, platform }: Setting): Decision => ({
+  method: 'copies',
+  places: new Map([['whole', platform.cards.length > 0 ? everyCard(platform) : 'host']]),
+  cut: (entry) => ({ graph: entries[entry]!.graph, partOf: () => 'whole', home: 'whole' }),
+})
 
-/** A model in stages on cards, one after the other. */
-function placeStages(setting: Setting): Attempt {
-  const { graph, platform } = setting
-  const staging = chooseStages(graph, platform.cards)
-  if (!staging) {
-    const capacity = platform.cards.reduce((sum, card) => sum + capacityOf(card), 0)
-    return [
-      {
-        code: 'card-full',
-        message: `${heldBytes(graph, 1)} bytes in stages do not fit on ${platform.cards.length} cards of ${capacity} together`,
-      },
-    ]
-  }
-  const nodes = computingNodes(graph)
-  const stages = new Map<Node, string>()
-  staging.stages.forEach(({ from, to }, i) => {
-    for (const node of nodes.slice(from, to)) stages.set(node, `stage${i}`)
-  })
-  const parts = cutGraph(graph, (node) => stages.get(node)!, 'stage0')
-  return complete(setting, graph, parts, new Map(staging.stages.map(({ card }, i) => [`stage${i}`, [card]])), 'stages')
-}
-
-/** Nodes that cards refuse on the host, the rest on cards. */
-function placeByAbility(setting: Setting): Attempt {
-  const { graph, platform } = setting
-  const partOf = placeUnlike(graph, platform.cards[0]!)
-  const parts = cutGraph(graph, (node) => partOf(node).name, 'card0')
-  const places = new Map(parts.parts.map(({ name }): [string, Place] => [name, everyCard(platform)]))
-  for (const { name, onHost } of computingNodes(graph).map(partOf)) if (onHost) places.set(name, 'host')
-  return complete(setting, graph, parts, places, 'unlike')
-}
-
-/** A name for each table: that of its weights, with a number where several have it. */
-function nameTables(tables: readonly TableUse[]): ReadonlyMap<TableUse, string> {
-  const counts = new Map<string, number>()
-  return new Map(
-    tables.map((use) => {
-      const { label } = use.table.data!
-      const count = counts.get(label) ?? 0
-      counts.set(label, count + 1)
-      return [use, count === 0 ? label : `${label} (${count + 1})`]
-    }),
-  )
-}
-
-const describePart = (piece: Piece): string | undefined =>
-  piece.by === 'whole'
-    ? undefined
-    : piece.by === 'rows'
-      ? `rows ${piece.part} of ${piece.parts}`
-      : `columns ${piece.from} … ${piece.to - 1}`
-
-/** What a card has for tables, and how fast it looks up, tables of `resident` bytes together being there. */
-function holderOf(card: Processor, taken: number, resident: number, otherSeconds: number): Holder {
-  return {
-    name: card.name,
-    bytes: Math.max(0, capacityOf(card) - taken),
-    secondsPerByte: (bytes) =>
-      1 / (card.memory[levelOf(Math.max(bytes, resident), card.memory)]!.bytesPerSecond * card.utilisation.lookups),
-    secondsPerLookup: 0,
-    otherSeconds,
-  }
-}
-
-/** Where a part of a model whose tables are spread is. */
-function placeOf(name: string, platform: Platform): Place {
-  if (name === narrowing) return 'host'
-  return name === dense ? everyCard(platform) : [Number(name.slice('tables'.length))]
-}
-
-/** What of the preparation of indices takes parts of inputs, and nothing else: done by the host, so that each card gets its own alone (FB-05). */
-function findNarrowing(preparation: ReadonlySet<Node>): ReadonlySet<Node> {
-  /** Bytes of the input that each is a part of. */
-  const whole = new Map<Node, number>()
-  for (const node of [...preparation].sort((a, b) => a.id - b.id)) {
-    const [first, ...others] = node.operands
-    if (!first || others.length > 0 || !(hasTrait(node, 'movement') || hasTrait(node, 'view'))) continue
-    const bytes = whole.get(first) ?? (hasTrait(first, 'storage') && !first.data ? byteSize(first.type) : undefined)
-    if (bytes !== undefined && byteSize(node.type) < bytes) whole.set(node, bytes)
-  }
-  return new Set(whole.keys())
-}
-
-/** Tables spread over the cards, and the rest of the model on each of them (PA-10 … PA-16, FB-01). */
-function placeByTables(setting: Setting): Attempt {
-  const { graph, platform, contexts } = setting
-  const found = findTables(graph)
-  const names = nameTables(found.tables)
-  const tableNodes = new Set<Node>(found.tables.flatMap(({ cluster }) => [...cluster]))
-  const rest = computingNodes(graph).filter((node) => !tableNodes.has(node) && !found.preparation.has(node))
-  const restBytes = weightBytes(graph) - found.tables.reduce((sum, { table }) => sum + byteSize(table.type), 0)
-  const exchanged = heldBytes(graph, contexts) - weightBytes(graph)
-  const tables = found.tables.map((use): Table => {
-    const [rows, elements] = use.table.type.shape as [number, number]
-    return { name: names.get(use)!, rows, elements, rowBytes: byteSize(use.table.type) / rows, lookups: use.picked }
-  })
-  const resident = tables.reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0) / platform.cards.length
-  const holders = platform.cards.map((card) =>
-    holderOf(card, restBytes + 2 * exchanged, resident, secondsOfNodes(rest, card) / platform.cards.length),
-  )
-  const placement = placeTables({ tables, holders })
-  if (!('pieces' in placement))
-    return [
-      {
-        code: 'card-full',
-        message: `${placement.tables} tables take ${placement.needed} bytes, the cards have ${placement.available} left`,
-      },
-    ]
-  const cut = cutTables(graph, found, placement.pieces, (use) => names.get(use)!)
-  const again = findTables(cut.graph)
-  const cardOf = new Map(platform.cards.map(({ name }, index) => [name, index]))
-  const partOf = new Map<Node, string>()
-  for (const { table, cluster } of again.tables) {
-    const holder = cut.holders.get(table.data!)
-    if (holder !== undefined) for (const node of cluster) partOf.set(node, `tables${cardOf.get(holder)}`)
-  }
-  for (const node of findNarrowing(again.preparation)) partOf.set(node, narrowing)
-  const parts = cutGraph(cut.graph, (node) => partOf.get(node) ?? (again.preparation.has(node) ? undefined : dense), dense)
-  const places = new Map(parts.parts.map(({ name }): [string, Place] => [name, placeOf(name, platform)]))
-  const planned = new Map<string, PlannedTable[]>()
-  for (const piece of placement.pieces) {
-    const { lookups, rows, rowBytes, elements } = tables.find(({ name }) => name === piece.table)!
-    const part = `tables${cardOf.get(piece.holder)}`
-    const share = piece.by === 'rows' ? 1 / piece.parts : piece.by === 'columns' ? (piece.to - piece.from) / elements : 1
-    const picked = piece.by === 'rows' ? lookups / piece.parts : lookups
-    const width = piece.by === 'columns' ? rowBytes * share : rowBytes
-    const bytes = Math.round(rows * rowBytes * share)
-    const described = describePart(piece)
-    const holder = holders[cardOf.get(piece.holder)!]!
-    const entry = {
-      table: piece.table,
-      ...(described && { part: described }),
-      bytes,
-      lookups: picked,
-      seconds: picked * width * holder.secondsPerByte(bytes),
-    }
-    planned.set(part, [...(planned.get(part) ?? []), entry])
-  }
-  const repeated = new Set([...again.preparation].map(({ op }) => op))
-  return complete(setting, cut.graph, parts, places, 'tables', { repeated, tables: planned })
-}
-
-/** Whether most of a model is tables: then spreading them is worth a transfer for each request. */
-function isRecommendation(graph: Graph): boolean {
-  const { tables } = findTables(graph)
-  return tables.length > 1 && tables.reduce((sum, { table }) => sum + byteSize(table.type), 0) > weightBytes(graph) / 2
-}
+type ChosenMethod = (typeof methods)[number]
 
 /** The ways to place a model, in the order in which they are tried (PA-01). */
-function methodsFor({ graph, platform }: Setting): readonly Method[] {
+function methodsFor(setting: Setting): readonly ChosenMethod[] {
+  const { entries, platform } = setting
   if (platform.cards.length === 0) return ['copies']
-  const ops = new Set(computingNodes(graph).map(({ op }) => op))
+  const ops = new Set(entries.flatMap(({ graph }) => computingNodes(graph).map(({ op }) => op)))
   if (platform.cards.some(({ refuses }) => refuses.some((op) => ops.has(op)))) return ['unlike']
-  return isRecommendation(graph) ? ['tables', 'copies', 'stages'] : ['copies', 'stages']
+  return isRecommendation(largestOf(setting)) ? ['tables', 'copies', 'stages'] : ['copies', 'stages']
 }
 
-const attempts: Readonly<Record<Method, (setting: Setting) => Attempt>> = {
-  copies: placeCopies,
-  tables: placeByTables,
-  stages: placeStages,
-  unlike: placeByAbility,
+const decisions: Readonly<Record<ChosenMethod, (setting: Setting) => Attempt>> = {
+  copies: decideCopies,
+  tables: decideTables,
+  stages: decideStages,
+  unlike: decideUnlike,
+  graph: decideGraph,
+}
+
+/** The entry that computes longest on the first card. */
+function largestEntry({ entries }: ModelGraph, { cards: [first], host }: Platform): number {
+  const seconds = entries.map(({ graph }) => secondsOfNodes(computingNodes(graph), first ?? host))
+  return seconds.indexOf(Math.max(...seconds))
 }
 
 /**
- * Places a graph on a platform. Models whose tables are most of them get their tables spread by what looking up costs, and the rest on every
- * card; others are whole on every card, or, where that does not fit, in stages on one card after the other. Where cards refuse ops, those run
- * on the host. Throws PartitionError with what each way lacks.
+ * Places a model on a platform, all entries alike. What was decided before is first asked: an earlier plan, then what the user says. Else models
+ * whose tables are most of them get their tables spread by what looking up costs, and the rest on every card; others are whole on every card, or,
+ * where that does not fit, in stages on one card after the other. Where cards refuse ops, those run on the host (PA-01). Throws PartitionError with
+ * what each way lacks.
  */
-export function partitionGraph(graph: Graph, platform: Platform, options: PartitionOptions = {}): Partition {
-  const { method, contexts = 1, join = true } = options
-  const setting = { graph, platform, contexts, join }
-  const problems: PlacementProblem[] = []
-  for (const name of method ? [method] : methodsFor(setting)) {
-    const attempt = tryTo(() => attempts[name](setting))
-    if ('plan' in attempt) return attempt
-    problems.push(...attempt)
+export function partitionModel(model: ModelGraph, platform: Platform, options: PartitionOptions = {}): ModelPartition {
+  const { method, objective, contexts = options.plan?.contexts ?? 1, join = options.plan?.join ?? true, map, plan } = options
+  const { name, entries } = model
+  const { saturate: repeated = true } = options
+  const setting: Setting = {
+    name,
+    entries,
+    saturate: repeated,
+    largest: largestEntry(model, platform),
+    platform,
+    contexts,
+    objective,
   }
-  throw new PartitionError(graph.name, platform.name, problems)
+  const ways: readonly (() => Attempt)[] = plan
+    ? [() => decideReloaded(setting, plan)]
+    : map
+      ? [() => decideMapped(setting, map)]
+      : (method ? [method] : methodsFor(setting)).map((way) => () => decisions[way](setting))
+  const problems: PlacementProblem[] = []
+  for (const decide of ways) {
+    const attempt = decide()
+    if (!isDecision(attempt)) {
+      problems.push(...attempt)
+      continue
+    }
+    const choices = repeated && !plan && !map ? saturate(attempt, platform) : [attempt]
+    const results = choices.map((decision) => () => tryTo(() => complete(setting, decision, join)))
+    for (const [i, result] of results.entries()) {
+      const partition = result()
+      if ('plan' in partition) return partition
+      // The last is the placement itself.
+      if (i === results.length - 1) problems.push(...partition)
+    }
+  }
+  throw new PartitionError(name, platform.name, problems)
 }
 
-function tryTo(attempt: () => Attempt): Attempt {
+/** The same for one graph. */
+export function partitionGraph(graph: Graph, platform: Platform, options: PartitionOptions = {}): Partition {
+  const model = { name: graph.name, entries: [{ name: mainEntry, graph }] }
+  return partitionModel(model, platform, options).entries[0]!
+}
+
+function tryTo<T>(attempt: () => T): T | readonly PlacementProblem[] {
   try {
     return attempt()
   } catch (error) {

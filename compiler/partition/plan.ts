@@ -1,14 +1,15 @@
 import { byteSize, type Graph, hasTrait, type Node } from '../graph/index.ts'
 import type { PartitionedGraph } from './cut.ts'
-import { capacityOf, type Link, type Platform, type Processor } from './platform.ts'
+import { capacityOf, type Link, type MemoryLevel, type Platform, type Processor, type Sharing } from './platform.ts'
 import { secondsOfNodes } from './roofline.ts'
 
 /** Where a part runs: on the host, on one card, or on any of several, each of which has a copy and one of which is picked for each request. */
 export type Place = 'host' | readonly number[]
 
-/** How a model is placed. */
-export const methods = ['copies', 'tables', 'stages', 'unlike'] as const
-export type Method = (typeof methods)[number]
+/** Ways to place a model that find out themselves what goes where. */
+export const methods = ['copies', 'tables', 'stages', 'unlike', 'graph'] as const
+/** How a model is placed; `map`: as the user says. */
+export type Method = (typeof methods)[number] | 'map'
 
 /** A table, or a part of one, on a card. */
 export interface PlannedTable {
@@ -26,11 +27,19 @@ export interface PlannedPart {
   readonly on: Place
   /** Nodes that compute. */
   readonly nodes: number
+  /** Which of `ops` they are, as `0-17 20 22-24`; those that are in no part are computed wherever they are read. */
+  readonly computes: string
+  /** Cores of a card that it has, where it does not have all. */
+  readonly cores?: number
+  /** Threads that run it together, where it is said. */
+  readonly threads?: number
   readonly weights: number
   /** Inputs and outputs of one request. */
   readonly exchanged: number
   /** Seconds of a request on the slowest of its cards, modelled; without transfers. */
   readonly seconds: number
+  /** The same while all cards work, where they share what they work with. */
+  readonly crowdedSeconds?: number
   readonly tables?: readonly PlannedTable[]
 }
 
@@ -50,6 +59,8 @@ export interface Plan {
   readonly method: Method
   /** Requests that are under way at once, for each of which a card has inputs and outputs. */
   readonly contexts: number
+  /** Of all nodes that compute, in their order, tables being in the parts that they are placed in: `reshape×2 linear relu`. */
+  readonly ops: string
   /** In an order in which they can run. */
   readonly parts: readonly PlannedPart[]
   readonly transfers: readonly PlannedTransfer[]
@@ -63,6 +74,42 @@ export interface Plan {
   /** From request to answer without waiting, and the rate at which the fullest card has no pause. */
   readonly requestSeconds: number
   readonly requestsPerSecond: number
+}
+
+/** The plans of all entries of a model. A part of one name is in one place, whatever entry runs. */
+export interface ModelPlan {
+  readonly format: 1
+  readonly model: string
+  readonly platform: string
+  readonly method: Method
+  readonly contexts: number
+  /** Whether values that cross together cross as one. */
+  readonly join: boolean
+  /** Of each card: weights that any entry reads, and inputs and outputs of the entry that has most. */
+  readonly cards: readonly { readonly card: string; readonly bytes: number; readonly capacity: number }[]
+  readonly entries: readonly { readonly name: string; readonly plan: Plan }[]
+}
+
+/** Whole numbers that ascend, as `0-17 20 22-24`. */
+export function printRanges(numbers: readonly number[]): string {
+  const ranges: [from: number, to: number][] = []
+  for (const number of numbers) {
+    const last = ranges.at(-1)
+    if (last && last[1] === number - 1) last[1] = number
+    else ranges.push([number, number])
+  }
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(' ')
+}
+
+/** Names, those of neighbours that are alike once: `reshape×2 linear relu`. */
+export function printRuns(names: readonly string[]): string {
+  const runs: { readonly name: string; count: number }[] = []
+  for (const name of names) {
+    const last = runs.at(-1)
+    if (last?.name === name) last.count++
+    else runs.push({ name, count: 1 })
+  }
+  return runs.map(({ name, count }) => (count === 1 ? name : `${name}×${count}`)).join(' ')
 }
 
 export const computingNodes = (graph: Graph): readonly Node[] => graph.nodes.filter((node) => !hasTrait(node, 'storage'))
@@ -136,6 +183,26 @@ function requestSeconds(parts: readonly PlannedPart[], transfers: readonly Plann
   return Math.max(...done.values(), arrival('host'))
 }
 
+/** A processor of which some cores alone compute: memory is as fast as before. */
+function withCores(processor: Processor, cores = processor.cores): Processor {
+  const share = Math.min(1, cores / processor.cores)
+  const { int8, f16, f32 } = processor.operationsPerSecond
+  return { ...processor, operationsPerSecond: { int8: int8 * share, f16: f16 * share, f32: f32 * share } }
+}
+
+/** A processor that has its part of what all share: the last level of memory, and the arithmetic. */
+function withSharing(processor: Processor, sharing: Sharing): Processor {
+  const { int8, f16, f32 } = processor.operationsPerSecond
+  const [arithmetic, memory] = [sharing.arithmetic, processor.memory]
+  return {
+    ...processor,
+    operationsPerSecond: { int8: int8 * arithmetic, f16: f16 * arithmetic, f32: f32 * arithmetic },
+    memory: memory.map((level, i) =>
+      i === memory.length - 1 ? { ...level, bytesPerSecond: level.bytesPerSecond * sharing.memory } : level,
+    ) as [MemoryLevel, ...MemoryLevel[]],
+  }
+}
+
 /** The figures of parts that have their places. `tables` says what of the tables of a part is where. */
 export function describePlan(
   partitioned: PartitionedGraph,
@@ -144,20 +211,52 @@ export function describePlan(
   {
     method,
     contexts,
+    cores,
+    threads,
     tables,
-  }: { readonly method: Method; readonly contexts: number; readonly tables?: ReadonlyMap<string, readonly PlannedTable[]> },
+    graph: whole,
+    partOf,
+  }: {
+    readonly method: Method
+    readonly contexts: number
+    readonly cores: ReadonlyMap<string, number>
+    readonly threads: ReadonlyMap<string, number>
+    readonly tables?: ReadonlyMap<string, readonly PlannedTable[]>
+    /** What the parts are of, and which part each of its nodes is in. */
+    readonly graph: Graph
+    readonly partOf: (node: Node) => string | undefined
+  },
 ): Plan {
+  const all = computingNodes(whole)
+  const positions = new Map<string, number[]>()
+  all.forEach((node, i) => {
+    const part = partOf(node)
+    if (part !== undefined) positions.set(part, [...(positions.get(part) ?? []), i])
+  })
+  const { sharing } = platform
+  const secondsOn = (name: string, graph: Graph, processor: Processor): number =>
+    secondsOfNodes(computingNodes(graph), withCores(processor, cores.get(name)))
   const parts = partitioned.parts.map(({ name, graph }): PlannedPart => {
     const on = places.get(name)!
-    const nodes = computingNodes(graph)
     const own = tables?.get(name)
+    const [some, together] = [cores.get(name), threads.get(name)]
     return {
       name,
       on,
-      nodes: nodes.length,
+      nodes: computingNodes(graph).length,
+      computes: printRanges(positions.get(name) ?? []),
+      ...(some !== undefined && { cores: some }),
+      ...(together !== undefined && { threads: together }),
       weights: weightBytes(graph),
       exchanged: exchangedBytes(graph),
-      seconds: Math.max(...processorsOf(on, platform).map((processor) => secondsOfNodes(nodes, processor))),
+      seconds: Math.max(...processorsOf(on, platform).map((processor) => secondsOn(name, graph, processor))),
+      ...(sharing && {
+        crowdedSeconds: Math.max(
+          ...processorsOf(on, platform).map((processor) =>
+            secondsOn(name, graph, on === 'host' ? processor : withSharing(processor, sharing)),
+          ),
+        ),
+      }),
       ...(own && { tables: own }),
     }
   })
@@ -171,7 +270,7 @@ export function describePlan(
       capacity: capacityOf(card),
       seconds: here.reduce((sum, { name, graph }) => {
         const share = (places.get(name) as readonly number[]).length
-        return sum + (card.launchSeconds + secondsOfNodes(computingNodes(graph), card)) / share
+        return sum + (card.launchSeconds + secondsOn(name, graph, sharing ? withSharing(card, sharing) : card)) / share
       }, 0),
     }
   })
@@ -183,6 +282,7 @@ export function describePlan(
     platform: platform.name,
     method,
     contexts,
+    ops: printRuns(all.map(({ op }) => op)),
     parts,
     transfers,
     cards,

@@ -23,6 +23,17 @@ export interface Utilisation {
   readonly arithmetic: number
   /** Of the rate of memory, where rows are looked up here and there. */
   readonly lookups: number
+  /** Of arithmetic, by kinds of nodes (`kindsOf`) of which it is known: more than 1 where code needs fewer operations than their definition has. */
+  readonly kinds?: Readonly<Record<string, number>>
+}
+
+/**
+ * Parts of their own rates that cards keep when all of them work: those that share a memory, or the power that drives them. Fewer lose as much
+ * less as they are fewer.
+ */
+export interface Sharing {
+  readonly arithmetic: number
+  readonly memory: number
 }
 
 /** What computes: a card, or the host itself. */
@@ -61,6 +72,8 @@ export interface Platform {
   /** Whether cards reach each other through the switch, without the host. */
   readonly peerToPeer: boolean
   readonly cards: readonly Card[]
+  /** Default: cards do not feel each other. */
+  readonly sharing?: Sharing
 }
 
 /** Bytes that a processor has for weights, activations and whatever else has to stay. */

@@ -19,6 +19,10 @@ export type PlacementProblemCode =
   | 'too-many-inputs'
   /** A node on a card that cannot run it. */
   | 'op-refused'
+  /** A plan that is of another model or platform. */
+  | 'plan-unfit'
+  /** A map that names nodes or cards that are not there, or leaves open where a node is. */
+  | 'map-unfit'
 
 export interface PlacementProblem {
   readonly code: PlacementProblemCode

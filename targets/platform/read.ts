@@ -58,6 +58,10 @@ type ProcessorOutput = FileOutput['host']
 const numbers = <Key extends string>(record: Readonly<Record<Key, Figure>>): Record<Key, number> =>
   Object.fromEntries(Object.entries<Figure>(record).map(([key, stated]) => [key, valueOf(stated)])) as Record<Key, number>
 
+function utilisationOf({ kinds, ...rest }: NonNullable<ProcessorOutput['utilisation']>): Utilisation {
+  return { ...numbers(rest), ...(kinds && { kinds: numbers(kinds) }) }
+}
+
 function processorOf(name: string, type: string, stated: ProcessorOutput): Processor {
   const memory = stated.memory.map((level) => ({
     name: level.name,
@@ -70,7 +74,7 @@ function processorOf(name: string, type: string, stated: ProcessorOutput): Proce
     cores: valueOf(stated.cores),
     operationsPerSecond: numbers(stated.operationsPerSecond),
     memory: memory as [(typeof memory)[number], ...typeof memory],
-    utilisation: stated.utilisation ? numbers(stated.utilisation) : usual,
+    utilisation: stated.utilisation ? utilisationOf(stated.utilisation) : usual,
     launchSeconds: valueOf(stated.launchSeconds),
     watts: stated.watts ? numbers(stated.watts) : { idle: 0, busy: 0 },
     ...(stated.maximumInputs !== undefined && { maximumInputs: valueOf(stated.maximumInputs) }),
@@ -133,6 +137,7 @@ export function describePlatform(value: unknown, source = 'the value'): Describe
       network: link(file.network),
       uplink: link(file.uplink),
       peerToPeer: file.peerToPeer,
+      ...(file.sharing && { sharing: numbers(file.sharing) }),
       cards,
     },
     provenance: new Map(provenanceIn(file, [])),

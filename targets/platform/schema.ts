@@ -33,7 +33,20 @@ const processor = z.strictObject({
       'expected levels of memory with different names',
     )
     .readonly(),
-  utilisation: z.strictObject({ arithmetic: part, lookups: part }).readonly().exactOptional(),
+  utilisation: z
+    .strictObject({
+      arithmetic: part,
+      lookups: part,
+      kinds: z
+        .record(
+          z.string().regex(/^[\w /]{1,60}$/, 'expected the kind of a node, such as conv 3x3'),
+          figure(z.number().gt(0).max(16)),
+        )
+        .readonly()
+        .exactOptional(),
+    })
+    .readonly()
+    .exactOptional(),
   launchSeconds: orZero,
   watts: z.strictObject({ idle: orZero, busy: orZero }).readonly().exactOptional(),
   maximumInputs: count.exactOptional(),
@@ -51,6 +64,7 @@ export const platformFileSchema = z
     network: link,
     uplink: link,
     peerToPeer: z.boolean(),
+    sharing: z.strictObject({ arithmetic: part, memory: part }).readonly().exactOptional(),
     types: z.record(name, cardType).readonly(),
     cards: z
       .array(z.strictObject({ type: name, count: figure(z.int().min(1).max(1024)) }).readonly())

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBuilder, type Graph, hasTrait, type Node } from '../../compiler/graph/index.ts'
+import { createBuilder, hasTrait, type Node } from '../../compiler/graph/index.ts'
 import {
-  type Card,
   cutGraph,
   type Partition,
   PartitionError,
@@ -13,67 +12,11 @@ import {
   validatePlaces,
 } from '../../compiler/partition/index.ts'
 import { runGraph } from '../../targets/interpreter/index.ts'
-import { loadPreset } from '../../targets/platform/index.ts'
 import { draw } from '../support/draw.ts'
-import { arbitraryGraph, mulberry, randomInputs } from '../support/randomGraph.ts'
+import { arbitraryGraph, randomInputs } from '../support/randomGraph.ts'
+import { cards, floats, idsBelow, recommender, six } from '../support/recommender.ts'
 import { attempt, runParts } from '../support/runParts.ts'
 
-const { platform: six } = loadPreset('six-cards')
-
-/** The six cards with so many bytes each, and whatever else. */
-const cards = (count: number, bytes: number, more: Partial<Card> = {}): Platform => ({
-  ...six,
-  cards: six.cards.slice(0, count).map((card) => ({
-    ...card,
-    memory: [{ name: 'DRAM', bytes, bytesPerSecond: 67.2e9 }],
-    ...more,
-  })),
-})
-
-const floats = (count: number, seed: number): Uint8Array => {
-  const random = mulberry(seed)
-  return new Uint8Array(Float32Array.from({ length: count }, () => random() * 2 - 1).buffer)
-}
-
-/** Tables of so many rows each, bags of four, a layer before and one after. */
-function recommender(sizes: readonly number[], width = 16): Graph {
-  const b = createBuilder()
-  const [batch, bag] = [8, 4]
-  const weights = (label: string, seed: number, ...shape: number[]): Node =>
-    b.constant(
-      { dtype: 'f32', shape },
-      {
-        label,
-        read: () =>
-          floats(
-            shape.reduce((a, c) => a * c),
-            seed,
-          ),
-      },
-    )
-  const ids = b.input('ids', { dtype: 'i64', shape: [sizes.length, batch, bag] })
-  const dense = b.input('dense', { dtype: 'f32', shape: [batch, 8] })
-  const bags = sizes.map((rows, t) => {
-    const own = b.add('slice', { input: ids }, { start: [t, 0, 0], size: [1, batch, bag], step: [1, 1, 1] })
-    const picked = b.add('embedding', {
-      indices: b.add('reshape', { input: own }, { shape: [batch, bag] }),
-      table: weights(`table ${t}`, t, rows, width),
-    })
-    return b.add('reduceSum', { input: picked }, { axes: [1], keepDims: false })
-  })
-  const seen = b.add('relu', { input: b.add('linear', { input: dense, weight: weights('bottom', 90, width, 8) }) })
-  const joined = b.add('concat', { inputs: [seen, ...bags] }, { axis: 1 })
-  const clicks = b.add('sigmoid', {
-    input: b.add('linear', { input: joined, weight: weights('top', 91, 1, width * (1 + sizes.length)) }),
-  })
-  return b.finish('recommender', [ids, dense], [{ name: 'clicks', value: clicks }])
-}
-
-const idsBelow = (sizes: readonly number[], seed: number): Record<string, Uint8Array> => {
-  const random = mulberry(seed)
-  const ids = sizes.flatMap((rows) => Array.from({ length: 32 }, () => BigInt(Math.floor(random() * rows))))
-  return { ids: new Uint8Array(BigInt64Array.from(ids).buffer), dense: floats(64, seed) }
-}
 const near = (a: Uint8Array, b: Uint8Array, tolerance: number) => {
   const [x, y] = [a, b].map((bytes) => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)) as [
     Float32Array,
@@ -114,10 +57,10 @@ test('tables are spread over the cards, the rest is on each, and one value of ea
   for (let i = 0; i < 6; i++) {
     assert.equal(onOf(partition)[`tables${i}`], [i])
     assert.is(plan.transfers.filter(({ from }) => from === `tables${i}`).length, 1)
-    // Of the indices it gets its own alone (FB-05).
+    // Of the indices it gets its own alone, in 32 bits (FB-05, FB-07).
     assert.equal(
       plan.transfers.filter(({ to }) => to === `tables${i}`).map(({ from, bytes }) => [from, bytes]),
-      [['narrowing', 2 * 32 * 8]],
+      [['narrowing', 2 * 32 * 4]],
     )
     assert.is(plan.parts.find(({ name }) => name === `tables${i}`)!.tables!.length, 2)
   }

@@ -3,6 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { byteSize, createBuilder, type Graph, hasTrait, type Node } from '../../compiler/graph/index.ts'
 import { cutGraph } from '../../compiler/partition/cut.ts'
+import { crossingBytes, moveNodes } from '../../compiler/partition/moveNodes.ts'
+import { computingNodes } from '../../compiler/partition/plan.ts'
 import type { Card } from '../../compiler/partition/platform.ts'
 import { loadOf, secondsOf } from '../../compiler/partition/roofline.ts'
 import { chooseStages, type Staging } from '../../compiler/partition/stages.ts'
@@ -122,6 +124,50 @@ test('stages are the best there are (against all, on small graphs)', () => {
     }),
     draw(99, 150),
   )
+})
+
+test('nodes move to where less crosses, and no stage takes longer than the longest did (PA-06, PA-07)', () => {
+  const b = createBuilder()
+  const x = b.input('x', { dtype: 'f32', shape: [8, 64] })
+  // Made in turns, so that whatever place is cut at, parts of both branches lie behind it.
+  const wide = [1, 2, 3].map(() => x) as Node[]
+  for (let i = 0; i < 3; i++)
+    wide.forEach((value, branch) => {
+      wide[branch] = b.add(['exp', 'tanh', 'relu'][branch]! as 'exp', { input: value })
+    })
+  const sums = wide.map((input) => b.add('reduceSum', { input }, { axes: [0, 1], keepDims: false }))
+  const graph = b.finish(
+    'branches',
+    [x],
+    [
+      {
+        name: 'y',
+        value: b.addFlat(
+          'concat',
+          sums.map((input) => b.add('reshape', { input }, { shape: [1] })),
+          { axis: 0 },
+        ),
+      },
+    ],
+  )
+  const nodes = computingNodes(graph)
+  for (let cut = 0; cut <= nodes.length; cut++) {
+    const before = new Map(nodes.map((node, i) => [node, i < cut ? 0 : 1]))
+    const seconds = (stages: ReadonlyMap<Node, number>, stage: number) =>
+      nodes.filter((node) => stages.get(node) === stage).length
+    const most = Math.max(seconds(before, 0), seconds(before, 1))
+    const after = moveNodes(graph, before, { secondsIn: () => 1, most })
+    assert.ok(crossingBytes(graph, after) <= crossingBytes(graph, before))
+    for (const stage of [0, 1]) assert.ok(seconds(after, stage) <= most)
+    for (const node of nodes)
+      for (const operand of node.operands)
+        assert.ok((after.get(operand) ?? 0) <= after.get(node)!, 'a stage waits for a later one')
+  }
+  // With room for one more node each: the sums of large values are made where those are, and the small ones cross.
+  const at = new Map(nodes.map((node, i) => [node, i < 9 ? 0 : 1]))
+  const moved = moveNodes(graph, at, { secondsIn: () => 1, most: 12 })
+  assert.is(crossingBytes(graph, at), 4 * 8 * 64 * 4)
+  assert.is(crossingBytes(graph, moved), 8 * 64 * 4 + 3 * 4)
 })
 
 test.run()

@@ -152,6 +152,41 @@ test('small problems are within 5 % of the best placement of whole tables', () =
   )
 })
 
+/** A piece as a table of its own. */
+function asTable(piece: TablePlacement['pieces'][number], tables: readonly Table[], index: number): Table {
+  const whole = tables.find(({ name }) => name === piece.table)!
+  const own = { ...whole, name: `piece ${index}` }
+  if (piece.by === 'whole') return own
+  if (piece.by === 'columns') {
+    const elements = piece.to - piece.from
+    return { ...own, elements, rowBytes: (whole.rowBytes * elements) / whole.elements }
+  }
+  const rows = Math.ceil((whole.rows - piece.part) / piece.parts)
+  return { ...own, rows, lookups: whole.lookups / piece.parts }
+}
+
+test('tables that are cut, by rows or columns, are within 5 % of the best placement of their parts (PA-20)', () => {
+  let cut = 0
+  for (let seed = 1; seed <= 60; seed++) {
+    const next = mulberry(seed)
+    const width = seed % 2 === 0 ? 256 : 32
+    const tables = [
+      table('giant', 3000 + Math.floor(3000 * next()), width, 50 + Math.floor(200 * next())),
+      ...Array.from({ length: 3 }, (_, i) =>
+        table(`small ${i}`, 100 + Math.floor(400 * next()), width, 1 + Math.floor(60 * next())),
+      ),
+    ]
+    const bytes = tables.reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0)
+    const problem = { tables, holders: holders(3, Math.ceil((bytes / 3) * (1.15 + next()))) }
+    const { pieces } = placed(problem)
+    if (pieces.length === tables.length || pieces.length > 8) continue
+    cut++
+    const parts = { tables: pieces.map((piece, i) => asTable(piece, tables, i)), holders: problem.holders }
+    assert.ok(peakOf(problem, { pieces }) <= 1.05 * exactPeak(parts) + 1e-15, `seed ${seed}`)
+  }
+  assert.ok(cut >= 20, `${cut} were cut`)
+})
+
 test('the validator sees what is wrong', () => {
   const problem = { tables: [table('a', 10, 256, 1), table('b', 10, 256, 1)], holders: holders(2, 3000) }
   const whole = { by: 'whole' as const }

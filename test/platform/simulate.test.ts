@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import type { Card, Platform } from '../../compiler/partition/index.ts'
 import type { Plan, PlannedPart } from '../../compiler/partition/plan.ts'
 import { loadPreset } from '../../targets/platform/index.ts'
-import { type Span, simulate, traceOf } from '../../targets/platform/simulate/index.ts'
+import { type Batching, type Fault, type Span, simulate, traceOf } from '../../targets/platform/simulate/index.ts'
+import { mulberry } from '../support/randomGraph.ts'
 
 const { platform: six } = loadPreset('six-cards')
 
@@ -26,6 +27,7 @@ const part = (name: string, on: PlannedPart['on'], seconds: number): PlannedPart
   name,
   on,
   nodes: 1,
+  computes: '0',
   weights: 0,
   exchanged: 0,
   seconds,
@@ -39,6 +41,7 @@ const planOf = (
   platform: 'platform',
   method: 'tables',
   contexts: 1,
+  ops: '',
   parts,
   transfers: transfers.map(([from, to, bytes], i) => ({ from, to, value: `v${i}`, bytes })),
   cards: [],
@@ -160,6 +163,153 @@ test('equal seeds give equal results, other seeds others; the trace holds every 
   assert.is(traceEvents.filter(({ ph }) => ph === 'X').length, spans.length)
   assert.ok(traceEvents.some(({ args }) => args.name === 'platform (modelled)'))
   assert.equal(JSON.parse(JSON.stringify(traceEvents)), traceEvents)
+})
+
+const whole = (on: readonly number[], seconds = 1e-3) =>
+  planOf(
+    [part('whole', on, seconds)],
+    [
+      ['host', 'whole', 0],
+      ['whole', 'host', 0],
+    ],
+  )
+
+test('a card that hangs, whose link fails or whose memory errs is lost and comes back; its requests run once more elsewhere (HW-07)', () => {
+  const times = { timeoutSeconds: 0.05, restartSeconds: 0.2 }
+  const serving = { rate: 1200, requests: 2000, times }
+  const fine = simulate(whole([0, 1]), platform(2), serving)
+  assert.equal([fine.failed, fine.retried, fine.states], [0, 0, []])
+  for (const kind of ['hang', 'link', 'memory'] as const) {
+    const at = 0.5
+    const result = simulate(whole([0, 1]), platform(2), { ...serving, faults: [{ kind, card: 1, at }] })
+    const lost = kind === 'hang' ? at + times.timeoutSeconds : at
+    assert.equal(result.states, [
+      { card: 1, state: 'lost', at: lost, why: kind },
+      { card: 1, state: 'ready', at: lost + times.restartSeconds, why: 'restarted' },
+    ])
+    assert.is(result.failed, 0)
+    assert.ok(result.retried > 0, kind)
+    assert.ok(result.latency.most > fine.latency.most)
+    // A hang is found by the time that a command takes.
+    if (kind === 'hang') assert.ok(result.latency.most >= times.timeoutSeconds)
+  }
+})
+
+test('a request that loses two cards fails; one whose only card is lost waits for it (HW-07)', () => {
+  const times = { timeoutSeconds: 0.01, restartSeconds: 0.1 }
+  const faults = [0, 1].map((card) => ({ kind: 'memory' as const, card, at: 0.0105 + card * 0.0005 }))
+  const twice = simulate(whole([0, 1], 5e-3), platform(2), { rate: 200, requests: 20, even: true, faults, times })
+  assert.is(twice.failed, 1)
+  assert.is(twice.retried, 1)
+  const single = simulate(whole([0]), platform(1), { rate: 100, requests: 50, even: true, faults: [faults[0]!], times })
+  assert.is(single.failed, 0)
+  assert.ok(single.latency.most >= times.restartSeconds)
+})
+
+test('a hot card computes slower and gets less to do; one with another firmware takes no part (HW-07)', () => {
+  const serving = { rate: 1500, requests: 3000 }
+  const busyOf = (result: ReturnType<typeof simulate>, name: string) => result.uses.find((use) => use.name === name)!.busy
+  const fault = { kind: 'throttle' as const, card: 1, at: 0, seconds: 10, rate: 0.5 }
+  const hot = simulate(whole([0, 1]), platform(2), { ...serving, faults: [fault] })
+  assert.equal(
+    hot.states.map(({ state, why }) => [state, why]),
+    [
+      ['slow', 'throttle'],
+      ['ready', 'cooled'],
+    ],
+  )
+  assert.ok(hot.latency.p99 > simulate(whole([0, 1]), platform(2), serving).latency.p99)
+  assert.is(hot.failed, 0)
+  const other = simulate(whole([0, 1]), platform(2), { rate: 500, requests: 500, faults: [{ kind: 'firmware', card: 1 }] })
+  assert.equal(other.states, [{ card: 1, state: 'failed', at: 0, why: 'firmware' }])
+  assert.is(busyOf(other, 'card 1'), 0)
+  assert.is(other.failed, 0)
+  // Where it is the only one, there is no answer, and no end that does not come.
+  const none = simulate(whole([0]), platform(1), { rate: 500, requests: 100, faults: [{ kind: 'firmware', card: 0 }] })
+  assert.is(none.failed, 100)
+})
+
+test('no request is lost or answered twice, whatever befalls cards', () => {
+  const kinds = ['hang', 'link', 'memory', 'throttle'] as const
+  for (let seed = 1; seed <= 40; seed++) {
+    const next = mulberry(seed)
+    const faults = Array.from({ length: 1 + Math.floor(6 * next()) }, (): Fault => {
+      const kind = kinds[Math.floor(4 * next())]!
+      const own = { card: Math.floor(3 * next()), at: next() }
+      return kind === 'throttle' ? { kind, ...own, seconds: next(), rate: 0.2 + 0.8 * next() } : { kind, ...own }
+    })
+    const plan = planOf(
+      [part('tables0', [0], 2e-4), part('tables1', [1], 2e-4), part('dense', [0, 1, 2], 1e-3)],
+      [
+        ['host', 'tables0', 1e3],
+        ['host', 'tables1', 1e3],
+        ['tables0', 'dense', 1e3],
+        ['tables1', 'dense', 1e3],
+        ['dense', 'host', 10],
+      ],
+    )
+    const answered = new Map<number, number>()
+    const observe = ({ kind, request }: Span) => kind === 'request' && answered.set(request, (answered.get(request) ?? 0) + 1)
+    const times = { timeoutSeconds: 0.02, restartSeconds: 0.1 }
+    const { failed } = simulate(plan, platform(3), { rate: 800, requests: 800, seed, faults, times, observe })
+    assert.is(answered.size + failed, 800, `seed ${seed}`)
+    assert.ok([...answered.values()].every((count) => count === 1))
+  }
+})
+
+test('look-ups on cores of their own run beside the dense part of the request before (FB-03, FB-04)', () => {
+  const flow = [
+    ['host', 'tables0', 0],
+    ['tables0', 'dense', 0],
+    ['dense', 'host', 0],
+  ] as const
+  const even = { rate: 1e5, requests: 2000, even: true }
+  const split = planOf(
+    [
+      { ...part('tables0', [0], 1e-3), cores: 4 },
+      { ...part('dense', [0], 1e-3), cores: 8 },
+    ],
+    flow,
+  )
+  const joint = planOf([part('tables0', [0], 1e-3), part('dense', [0], 1e-3)], flow)
+  const [beside, after] = [split, joint].map((plan) => simulate(plan, platform(1), even))
+  nearly(after!.throughput, 500, 0.01)
+  nearly(beside!.throughput / after!.throughput, 2, 0.01)
+})
+
+test('a batch goes when it is full or has waited, and costs one command (FB-19)', () => {
+  const launch = { launchSeconds: 1e-3 }
+  const plan = whole([0], 1e-4)
+  const at = (rate: number, batching?: Batching) =>
+    simulate(plan, platform(1, launch), { rate, requests: 4000, even: true, ...(batching && { batching }) })
+  nearly(at(1e5).throughput, 1 / 1.1e-3, 0.01)
+  nearly(at(1e5, { most: 8, delaySeconds: 1 }).throughput, 8 / 1.8e-3, 0.01)
+  // Alone it waits for as long as it may.
+  nearly(at(10, { most: 8, delaySeconds: 5e-3 }).latency.p50, 5e-3 + 1.1e-3, 1e-6)
+})
+
+test('cards that share what they work with are slower together', () => {
+  const plan = planOf(
+    [{ ...part('whole', [0, 1], 1e-3), crowdedSeconds: 1.5e-3 }],
+    [
+      ['host', 'whole', 0],
+      ['whole', 'host', 0],
+    ],
+  )
+  const alone = simulate(plan, platform(2), { rate: 10, requests: 100, even: true })
+  nearly(alone.latency.p50, 1e-3)
+  nearly(simulate(plan, platform(2), { rate: 1e5, requests: 2000, even: true }).throughput, 2 / 1.5e-3, 0.01)
+})
+
+test('energy is told for each processor, and for answers a joule (HW-06)', () => {
+  const { energy, throughput } = simulate(single([0]), platform(2), { rate: 100, requests: 1000, even: true })
+  assert.equal(
+    energy.watts.map(({ name }) => name),
+    ['host', 'card 0', 'card 1'],
+  )
+  nearly(energy.watts.reduce((sum, { average }) => sum + average, 0) / throughput, energy.joulesPerRequest, 1e-9)
+  nearly(energy.requestsPerJoule, 1 / energy.joulesPerRequest)
+  nearly(energy.idleJoules, 4 / throughput, 1e-9)
 })
 
 test.run()

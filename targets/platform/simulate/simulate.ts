@@ -3,9 +3,17 @@ import type { Link, Platform, Processor } from '../../../compiler/partition/plat
 import { createAgenda } from './agenda.ts'
 import { arrivals } from './arrivals.ts'
 import { type Distribution, distributionOf } from './distribution.ts'
+import { type Fault, type FaultTimes, rateAt, type StateChange } from './faults.ts'
+import { type Energy, energyOf } from './report.ts'
 
-/** Seconds that a part takes on a card, if known better than by the plan's roofline: measured ones, for a machine that is at hand. */
-export type SecondsOf = (part: PlannedPart, processor: Processor) => number
+/** Seconds that a part takes on a card for a batch of requests, if known better than by the plan's roofline: measured ones, for a machine that is at hand. */
+export type SecondsOf = (part: PlannedPart, processor: Processor, batch: number) => number
+
+/** Requests that go together: a batch goes when it has `most`, or when its first has waited for `delaySeconds`. */
+export interface Batching {
+  readonly most: number
+  readonly delaySeconds: number
+}
 
 export interface SimulateOptions {
   /** Requests each second. Their distances are exponentially distributed, from the seed; the first comes at once. */
@@ -16,7 +24,13 @@ export interface SimulateOptions {
   readonly seed?: number
   /** Requests come at equal distances. Default false. */
   readonly even?: boolean
+  /** Default: what the plan says, for each request of a batch. */
   readonly secondsOf?: SecondsOf
+  /** Default: each request goes by itself. */
+  readonly batching?: Batching
+  /** What befalls cards; a request that a card is lost with runs once more elsewhere, and fails when that is lost too. */
+  readonly faults?: readonly Fault[]
+  readonly times?: Partial<FaultTimes>
   /** Told of everything that takes time, in the order in which it begins. */
   readonly observe?: (span: Span) => void
 }
@@ -52,6 +66,14 @@ export interface Simulation {
   readonly uses: readonly Use[]
   /** Of cards and host together. */
   readonly joulesPerRequest: number
+  readonly energy: Energy
+  /** What is busy for the largest part of the time, and bounds the rate. */
+  readonly fullest: string
+  /** Requests that have no answer, and those that ran twice. */
+  readonly failed: number
+  readonly retried: number
+  /** What became of cards, in order. */
+  readonly states: readonly StateChange[]
 }
 
 /** Something that does one thing after the other, in the order in which they come. */
@@ -70,34 +92,71 @@ interface Way {
   readonly link: Link
 }
 
-/** What one request still waits for. */
+/** A card as its host knows it. Parts that have cores of their own run beside the others (FB-03). */
+interface SimulatedCard {
+  readonly whole: Server
+  readonly lanes: Map<string, Server>
+  /** Seconds of the parts that were given to it and are not done, and when it was given the last. */
+  left: number
+  lastTaken: number
+  isUp: boolean
+  /** It does nothing more, and nobody knows. */
+  isHung: boolean
+  /** Times that it was lost: what was begun before comes to nothing. */
+  epoch: number
+}
+
+/** What one batch of requests still waits for. */
 interface Progress {
+  /** The first of its requests. */
   readonly number: number
-  readonly start: number
+  /** When each of them came. */
+  readonly starts: readonly number[]
   /** Values that each part has not got yet. */
-  readonly missing: Map<string, number>
+  missing: Map<string, number>
   /** Where each part runs: the host, or a card. */
-  readonly at: Map<string, 'host' | number>
+  at: Map<string, 'host' | number>
+  /** What is left to do of each part on a card. */
+  owed: Map<string, number>
+  /** Rises when it begins anew: what was on its way before comes to nothing. */
+  attempt: number
+  /** It began anew because a card was lost: not a second time. */
+  wasLost: boolean
+  readonly waiting: Set<string>
 }
 
 const host = 'host'
 
 /**
- * Serves requests with a plan on a platform, as a model of discrete events: cards and the host do one part at a time, links and the uplink that
- * all cards share carry one value at a time each way, in the order in which things come; of parts with copies the card with least left to do is
- * taken, of equals the one that was not taken for longest (RT-12). Equal options give equal results. Modelled, not measured.
+ * Serves requests with a plan on a platform, as a model of discrete events: cards and the host do one part at a time, but for parts that have cores
+ * of their own; links and the uplink that all cards share carry one value at a time each way, in the order in which things come; of parts with
+ * copies the card with least left to do is taken, of equals the one that was not taken for longest (RT-12). Equal options give equal results.
+ * Modelled, not measured.
  */
 export function simulate(plan: Plan, platform: Platform, options: SimulateOptions): Simulation {
-  const { requests = 10_000, observe = () => {}, secondsOf = (part) => part.seconds } = options
+  const {
+    requests = 10_000,
+    observe = () => {},
+    secondsOf = (part, _, batch) => part.seconds * batch,
+    batching,
+    faults = [],
+  } = options
+  const { timeoutSeconds = 0.1, restartSeconds = 1 } = options.times ?? {}
   const agenda = createAgenda()
-  const cards = platform.cards.map(({ name }) => server(name))
   const hostServer = server(host)
   const uplink = { down: server('uplink down'), up: server('uplink up') }
   const links = platform.cards.map(({ name }) => ({ down: server(`${name} down`), up: server(`${name} up`) }))
-  /** Of each card: seconds of the parts that were given to it and are not done, and when it was given the last. */
-  const left = platform.cards.map(() => 0)
-  const lastTaken = platform.cards.map(() => -1)
+  const cards = platform.cards.map(
+    ({ name }): SimulatedCard => ({
+      ...{ whole: server(name), lanes: new Map(), left: 0, lastTaken: -1, isUp: true, isHung: false, epoch: 0 },
+    }),
+  )
   const latencies: number[] = []
+  const states: StateChange[] = []
+  const active = new Set<Progress>()
+  let lastAnswer = 0
+  let failed = 0
+  let retried = 0
   const partNames = new Map(plan.parts.map((part) => [part.name, part]))
   const readers = new Map<string, readonly PlannedTransfer[]>()
   for (const name of [host, ...partNames.keys()])
@@ -107,16 +166,29 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
     )
   let taken = 0
 
-  const workOf = (part: PlannedPart, processor: Processor): number => processor.launchSeconds + secondsOf(part, processor)
+  /** Seconds of a part on a card, as many others computing beside it, or on the host. */
+  function workOf(part: PlannedPart, at: 'host' | number, batch: number, others: number): number {
+    const processor = at === host ? platform.host : platform.cards[at]!
+    const alone = secondsOf(part, processor, batch)
+    // What sharing costs is known of the roofline; of other seconds it is as large a part.
+    const crowded = at === host ? 1 : (part.crowdedSeconds ?? part.seconds) / Math.max(part.seconds, Number.MIN_VALUE)
+    const share = platform.cards.length > 1 ? others / (platform.cards.length - 1) : 0
+    return processor.launchSeconds + alone * (1 + (Math.max(1, crowded) - 1) * share)
+  }
 
-  /** Where a part runs; of several cards the one with least left to do. */
-  function pick(part: PlannedPart): 'host' | number {
+  /** Where a part runs; of several cards the one with least left to do. Undefined where none stands. */
+  function pick(part: PlannedPart, batch: number): 'host' | number | undefined {
     if (part.on === host) return host
-    let best = part.on[0]!
-    for (const card of part.on)
-      if (left[card]! < left[best]! || (left[card] === left[best] && lastTaken[card]! < lastTaken[best]!)) best = card
-    lastTaken[best] = taken++
-    left[best]! += workOf(part, platform.cards[best]!)
+    let best: number | undefined
+    for (const index of part.on) {
+      const [card, other] = [cards[index]!, best === undefined ? undefined : cards[best]!]
+      if (!card.isUp) continue
+      if (!other || card.left < other.left || (card.left === other.left && card.lastTaken < other.lastTaken)) best = index
+    }
+    if (best === undefined) return undefined
+    const card = cards[best]!
+    card.lastTaken = taken++
+    card.left += workOf(part, best, batch, 0)
     return best
   }
 
@@ -145,12 +217,41 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
     return end
   }
 
+  /** Runs something at a time, unless the batch has begun anew by then. */
+  function later(progress: Progress, time: number, happens: () => void): void {
+    const { attempt } = progress
+    agenda.at(time, () => {
+      if (progress.attempt === attempt && active.has(progress)) happens()
+    })
+  }
+
+  /** The card of a part, found now where it has none; false where it has to wait for one. */
+  function settle(progress: Progress, part: PlannedPart): boolean {
+    if (progress.at.has(part.name)) return true
+    const at = pick(part, progress.starts.length)
+    if (at === undefined) return false
+    progress.at.set(part.name, at)
+    if (at !== host) progress.owed.set(part.name, workOf(part, at, progress.starts.length, 0))
+    return true
+  }
+
+  const isHopeless = ({ on }: PlannedPart): boolean =>
+    on !== host && on.every((index) => states.some(({ card, state }) => card === index && state === 'failed'))
+
   function deliver(progress: Progress, sender: string, from: 'host' | number, now: number): void {
     for (const { to, value, bytes } of readers.get(sender)!) {
-      if (to !== host && !progress.at.has(to)) progress.at.set(to, pick(partNames.get(to)!))
-      const target = to === host ? host : progress.at.get(to)!
-      const there = send(waysOf(from, target), bytes, now, value, progress.number)
-      agenda.at(there, () => arrive(progress, to, there))
+      const part = partNames.get(to)
+      if (part && !settle(progress, part)) {
+        if (isHopeless(part)) {
+          fail(progress)
+          return
+        }
+        progress.waiting.add(sender)
+        continue
+      }
+      const target = part ? progress.at.get(to)! : host
+      const there = send(waysOf(from, target), bytes * progress.starts.length, now, value, progress.number)
+      later(progress, there, () => arrive(progress, to, there))
     }
   }
 
@@ -163,68 +264,198 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
     else begin(progress, partNames.get(to)!, now)
   }
 
+  function laneOf({ whole, lanes }: SimulatedCard, { name, cores }: PlannedPart): Server {
+    if (cores === undefined) return whole
+    const lane = lanes.get(name) ?? server(`${whole.name} ${name}`)
+    lanes.set(name, lane)
+    return lane
+  }
+
   function begin(progress: Progress, part: PlannedPart, now: number): void {
-    const at = progress.at.get(part.name) ?? pick(part)
-    progress.at.set(part.name, at)
-    const processor = at === host ? platform.host : platform.cards[at]!
-    const own = at === host ? hostServer : cards[at]!
+    if (!settle(progress, part)) {
+      if (isHopeless(part)) fail(progress)
+      else progress.waiting.add(part.name)
+      return
+    }
+    const at = progress.at.get(part.name)!
+    const card = at === host ? undefined : cards[at]!
+    if (card?.isHung) return
+    const own = card ? laneOf(card, part) : hostServer
     const start = Math.max(now, own.free)
-    const seconds = workOf(part, processor)
+    const others = card ? cards.filter((other) => other !== card && other.whole.free > start).length : 0
+    const rate = at === host ? 1 : rateAt(faults, at, start)
+    const seconds = workOf(part, at, progress.starts.length, others) / rate
     own.free = start + seconds
     own.busy += seconds
     observe({ kind: 'part', name: part.name, request: progress.number, where: own.name, start, end: own.free })
-    agenda.at(own.free, () => {
-      if (at !== host) left[at]! -= seconds
-      deliver(progress, part.name, at, start + seconds)
+    const epoch = card?.epoch
+    const end = own.free
+    later(progress, end, () => {
+      if (card && (card.isHung || card.epoch !== epoch)) return
+      if (card) card.left -= progress.owed.get(part.name)!
+      progress.owed.delete(part.name)
+      deliver(progress, part.name, at, end)
     })
   }
 
   function answer(progress: Progress, now: number): void {
-    latencies.push(now - progress.start)
-    observe({
-      kind: 'request',
-      name: `${progress.number}`,
-      request: progress.number,
-      where: 'requests',
-      start: progress.start,
-      end: now,
+    active.delete(progress)
+    lastAnswer = Math.max(lastAnswer, now)
+    progress.starts.forEach((start, i) => {
+      latencies.push(now - start)
+      const request = progress.number + i
+      observe({ kind: 'request', name: `${request}`, request, where: 'requests', start, end: now })
     })
+  }
+
+  function fail(progress: Progress): void {
+    if (!active.delete(progress)) return
+    release(progress)
+    failed += progress.starts.length
+  }
+
+  /** Cards no longer owe it anything. */
+  function release(progress: Progress): void {
+    for (const [part, seconds] of progress.owed) {
+      const at = progress.at.get(part)!
+      if (at !== host) cards[at]!.left = Math.max(0, cards[at]!.left - seconds)
+    }
+    progress.owed.clear()
   }
 
   const missing = new Map(
     [host, ...partNames.keys()].map((name) => [name, plan.transfers.filter(({ to }) => to === name).length]),
   )
 
-  function enter(number: number, now: number): void {
-    const progress: Progress = { number, start: now, missing: new Map(missing), at: new Map() }
+  function run(progress: Progress, now: number): void {
+    progress.missing = new Map(missing)
+    progress.at = new Map()
+    progress.waiting.clear()
     for (const [name, part] of partNames) if (missing.get(name) === 0) begin(progress, part, now)
     deliver(progress, host, host, now)
     if (missing.get(host) === 0) answer(progress, now)
   }
 
-  arrivals(options, requests).forEach((time, number) => {
-    agenda.at(time, () => enter(number, time))
-  })
-  const seconds = Math.max(agenda.run(), Number.MIN_VALUE)
+  function enter(number: number, starts: readonly number[], now: number): void {
+    const progress: Progress = {
+      ...{
+        number,
+        starts,
+        missing: new Map(),
+        at: new Map(),
+        owed: new Map(),
+        attempt: 0,
+        wasLost: false,
+        waiting: new Set<string>(),
+      },
+    }
+    active.add(progress)
+    run(progress, now)
+  }
+
+  /** The host knows that a card is gone: what ran there, or has values there, runs elsewhere, once; then it comes back. */
+  function lose(index: number, now: number, why: Fault['kind']): void {
+    const card = cards[index]!
+    if (!card.isUp) return
+    Object.assign(card, { isUp: false, isHung: false, epoch: card.epoch + 1, left: 0 })
+    states.push({ card: index, state: 'lost', at: now, why })
+    agenda.at(now + restartSeconds, () => {
+      for (const each of [card.whole, ...card.lanes.values(), links[index]!.down, links[index]!.up])
+        each.free = now + restartSeconds
+      card.isUp = true
+      states.push({ card: index, state: 'ready', at: now + restartSeconds, why: 'restarted' })
+      for (const progress of [...active]) if (progress.waiting.size > 0) again(progress, now + restartSeconds)
+    })
+    for (const progress of [...active]) {
+      if (![...progress.at.values()].includes(index)) continue
+      if (progress.wasLost) fail(progress)
+      else {
+        progress.wasLost = true
+        retried += progress.starts.length
+        again(progress, now)
+      }
+    }
+  }
+
+  function again(progress: Progress, now: number): void {
+    release(progress)
+    progress.attempt++
+    run(progress, now)
+  }
+
+  for (const fault of faults) {
+    const { card: index, kind } = fault
+    const card = cards[index]
+    if (!card) continue
+    if (kind === 'firmware') {
+      card.isUp = false
+      states.push({ card: index, state: 'failed', at: 0, why: kind })
+    } else if (kind === 'throttle') {
+      agenda.at(fault.at, () => states.push({ card: index, state: 'slow', at: fault.at, why: kind }))
+      const end = fault.at + fault.seconds
+      agenda.at(end, () => states.push({ card: index, state: 'ready', at: end, why: 'cooled' }))
+    } else if (kind === 'hang') {
+      agenda.at(fault.at, () => {
+        card.isHung = card.isUp
+        agenda.at(fault.at + timeoutSeconds, () => card.isHung && lose(index, fault.at + timeoutSeconds, kind))
+      })
+    } else agenda.at(fault.at, () => lose(index, fault.at, kind))
+  }
+
+  const times = arrivals(options, requests)
+  if (batching) {
+    const { most, delaySeconds } = batching
+    for (let first = 0; first < times.length; ) {
+      let next = first + 1
+      while (next < times.length && next - first < most && times[next]! <= times[first]! + delaySeconds) next++
+      const [number, starts] = [first, times.slice(first, next)]
+      const goes = starts.length === most ? starts.at(-1)! : times[first]! + delaySeconds
+      agenda.at(goes, () => enter(number, starts, goes))
+      first = next
+    }
+  } else
+    times.forEach((time, number) => {
+      agenda.at(time, () => enter(number, [time], time))
+    })
+  agenda.run()
+  // What is left waits for a card that never comes.
+  for (const progress of [...active]) fail(progress)
+  const seconds = Math.max(lastAnswer, Number.MIN_VALUE)
   const use = ({ name, busy, bytes }: Server, isLink: boolean): Use => ({
     name,
     busy: busy / seconds,
     ...(isLink && { bytes: bytes / requests }),
   })
-  const watts = (processor: Processor, own: Server) =>
-    processor.watts.idle * seconds + (processor.watts.busy - processor.watts.idle) * own.busy
-  const joules = watts(platform.host, hostServer) + platform.cards.reduce((sum, card, i) => sum + watts(card, cards[i]!), 0)
+  const lanesOf = ({ whole, lanes }: SimulatedCard) =>
+    lanes.size > 0 && whole.busy === 0 ? [...lanes.values()] : [whole, ...lanes.values()]
+  const uses = [
+    use(hostServer, false),
+    use(uplink.down, true),
+    use(uplink.up, true),
+    ...cards.flatMap((card, i) => [
+      ...lanesOf(card).map((lane) => use(lane, false)),
+      use(links[i]!.down, true),
+      use(links[i]!.up, true),
+    ]),
+  ]
+  /** Of a card whose cores are divided, each lane counts by its cores. */
+  const busyOf = (processor: Processor, index: number): number => {
+    if (index < 0) return hostServer.busy
+    const { whole, lanes } = cards[index]!
+    return [...lanes].reduce((sum, [name, { busy }]) => sum + (busy * partNames.get(name)!.cores!) / processor.cores, whole.busy)
+  }
+  const energy = energyOf(platform, busyOf, seconds, latencies.length)
   return {
     requests,
     rate: options.rate,
     latency: distributionOf(latencies),
     throughput: latencies.length / seconds,
-    uses: [
-      use(hostServer, false),
-      use(uplink.down, true),
-      use(uplink.up, true),
-      ...cards.flatMap((card, i) => [use(card, false), use(links[i]!.down, true), use(links[i]!.up, true)]),
-    ],
-    joulesPerRequest: joules / requests,
+    uses,
+    joulesPerRequest: energy.joulesPerRequest,
+    energy,
+    fullest: uses.reduce((most, each) => (each.busy > most.busy ? each : most)).name,
+    failed,
+    retried,
+    states,
   }
 }
