@@ -99,7 +99,11 @@ const entries = {
   onnx: 'dsl/onnx/index.ts',
   cli: 'plugin/cli.ts',
 }
-const loaders = { runtime: 'targets/runtime/index.ts', browser: 'targets/runtime/browser.ts', serve: 'targets/runtime/serve/index.ts' }
+const loaders = {
+  runtime: 'targets/runtime/index.ts',
+  browser: 'targets/runtime/browser.ts',
+  serve: 'targets/runtime/serve/index.ts',
+}
 
 /** Builds beside dist/, then moves file by file into it: whoever runs from dist/ meanwhile finds every file, old or new. */
 export async function buildDist({ force = false } = {}) {

@@ -12,10 +12,13 @@ import { log } from './cli/log.ts'
 import { passes } from './cli/passes.ts'
 import { plan } from './cli/plan.ts'
 import { print } from './cli/print.ts'
+import { probe } from './cli/probe.ts'
+import { replay } from './cli/replay.ts'
 import { reproduce } from './cli/reproduce.ts'
 import { run } from './cli/run.ts'
 import { stats } from './cli/stats.ts'
 import { explain, nearest, UsageError } from './cli/terminal.ts'
+import { trace } from './cli/trace.ts'
 import { tune } from './cli/tune.ts'
 
 declare const GLOWPLUG_VERSION: string
@@ -43,6 +46,11 @@ function createCommands() {
     '--constant <input=value>',
     'Value of an input that callers shall not pass; repeat it for each input',
   ] as const
+
+  const method = ['--method <name>', 'tables, copies, stages, unlike or graph (default: what suits the model)'] as const
+  const contexts = ['--contexts <number>', 'Requests under way at once on a card (default: 1)'] as const
+  const map = ['--map <file>', 'Where nodes are, as a JSON file says: parts, their nodes, cards and cores'] as const
+  const earlier = ['--plan <file>', "Where nodes are, as an earlier 'plan --out' says"] as const
 
   type Command = ReturnType<typeof commands.command>
   /** What the tools take: a model file, an ONNX file or an archive; one target; inputs, or none. */
@@ -79,10 +87,17 @@ function createCommands() {
     .option(...precision)
     .option('--weights <bytes>', 'Fail where the weights are more')
     .option('--code <bytes>', 'Fail where the code of a target is more')
+    .option('--trace', 'Native code tells when each of its kernels ended, for traces of servers: a little slower')
+    .option('--platform <name>', 'Place it over several cards and serve it: a JSON file, or six-cards, six-cards-10, six-cards-8')
+    .option(...method)
+    .option(...contexts)
+    .option(...map)
+    .option(...earlier)
     .option(...target)
     .option(...model)
     .option(...json)
     .example('glowplug build face.model.ts --out dist/face')
+    .example('glowplug build dlrm.model.ts --platform six-cards --out dist/dlrm')
     .action(build)
   commands
     .command('run <source>', 'Run a model file, or a folder that build wrote, on raw little-endian tensors')
@@ -164,12 +179,21 @@ function createCommands() {
   commands
     .command('plan <file>', 'Place a model over a platform of several cards, and model how it serves')
     .option('--platform <name>', 'A JSON file, or six-cards (default), six-cards-10, six-cards-8')
-    .option('--method <name>', 'tables, copies, stages or unlike (default: what suits the model)')
-    .option('--contexts <number>', 'Requests under way at once on a card (default: 1)')
+    .option(...method)
+    .option(...contexts)
     .option('--rate <number>', 'Serve so many requests a second, in a model')
     .option('--requests <number>', 'How many of them (default: 10000)')
     .option('--seed <number>', 'Of their arrivals (default: 1)')
+    .option('--batch <number>', 'Requests that go together at most')
+    .option('--delay <microseconds>', 'How long a batch waits for more (default: 1000)')
+    .option('--fault <what>', 'hang:1@0.5 for card 1 after half a second; or link, memory, throttle, firmware; repeat it')
     .option('--trace <file>', 'Write what happens as a trace for Perfetto or chrome://tracing')
+    .option('--grow <factor>', 'What the model would need if its tables were so many times as many')
+    .option('--objective <name>', 'What graph makes short: throughput (default) or latency')
+    .option(...map)
+    .option(...earlier)
+    .option('--out <file>', 'Write the plan as JSON, for --plan')
+    .option('--dot <file>', 'Write a drawing of the plan for Graphviz')
     .option('--tables', 'Each table by itself too')
     .option(...model)
     .option(...entry)
@@ -177,6 +201,15 @@ function createCommands() {
     .option(...json)
     .example('glowplug plan dlrm.model.ts --platform six-cards --rate 20000')
     .action(plan)
+  commands
+    .command('probe', 'Measure this machine, and describe it as a platform for plan')
+    .option('--cards <number>', 'Cards to divide it into (default: one for each processor and its threads, six at most)')
+    .option('--threads <number>', 'Threads of a card (default: 1)')
+    .option('--device <name>', 'worker (default) or process')
+    .option('--out <file>', 'JSON file to write')
+    .option(...json)
+    .example('glowplug probe --out machine.json')
+    .action(probe)
   tolerance(tool(commands.command('bisect <source>', 'Find the rewrite that makes a model wrong'), { runs: true }))
     .example('glowplug bisect face.model.ts --input image=image.bin')
     .action(bisect)
@@ -203,6 +236,18 @@ function createCommands() {
   )
     .example('glowplug reproduce request.safetensors --target native --latency 1000')
     .action(reproduce)
+  commands
+    .command('replay <request> <bundle>', 'Run a request again that failed on a server and was kept by keepFailed()')
+    .option('--device <name>', 'process (default), which survives what crashes, or worker')
+    .option('--target <name>', 'Another target than the first of the bundle')
+    .option(...json)
+    .example('glowplug replay failed/20260102T030405678Z-77-12 dist/face')
+    .action(replay)
+  commands
+    .command('trace <action> <before> <after>', 'compare: what takes longer, and what less, in one trace than in another')
+    .option(...json)
+    .example('glowplug trace compare before.json after.json')
+    .action(trace)
   commands
     .command('tune <file>', 'Measure which way of making each kernel is the fastest here, for later builds')
     .option('--target <name>', 'native (default) or another target')
@@ -275,7 +320,7 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
       )
     if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
       throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
-    const single = !['input', 'shape', 'dim', 'constant'].includes(name)
+    const single = !['input', 'shape', 'dim', 'constant', 'fault'].includes(name)
     if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
   }
   const minimum = matchedCommand.args.filter(({ required }) => required).length

@@ -34,6 +34,16 @@ export {
   verifyGraph,
 } from '../compiler/graph/index.ts'
 export {
+  type ModelPlan,
+  PartitionError,
+  type PlacementMap,
+  PlanError,
+  type Platform as CardPlatform,
+  printPlan,
+  readMap,
+  readPlan,
+} from '../compiler/partition/index.ts'
+export {
   CompileError,
   type CompileResult,
   type PartialResult,
@@ -47,9 +57,12 @@ export {
 } from '../compiler/pipeline.ts'
 export type { Code, EntryProgram, Evaluate, Platform, Target } from '../compiler/target.ts'
 export type { Bundle } from '../targets/runtime/bundle.ts'
+export type { PlacedModel } from '../targets/runtime/serve/readPlacement.ts'
 export type { Budgets } from './budgets.ts'
 export type { CompiledCode } from './bundle/make.ts'
 export { writeBundle } from './bundle/write.ts'
+export { compilePlaced, type PlacedOptions } from './compilePlaced.ts'
+export { findPlatform, type PlatformChoice } from './platform.ts'
 export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
 export { readTuned, type Tuned } from './tune/tuned.ts'
 
@@ -87,9 +100,10 @@ async function resolveLevel({
   level,
   winograd = true,
   precision = 'f32',
+  trace = false,
   tuned,
 }: StageOptions): Promise<Target> {
-  const { targets } = await chooseTargets([target], 'node', { winograd, precision, ...(tuned && { tuned }) })
+  const { targets } = await chooseTargets([target], 'node', { winograd, precision, trace, ...(tuned && { tuned }) })
   const found = level === undefined ? targets[0] : targets.find((each) => each.level === level)
   if (!found)
     throw new RangeError(
@@ -104,14 +118,14 @@ export const compileStages = (
   options: StageOptions & { readonly stopAfter?: string } = {},
 ): Promise<PartialResult> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, stopAfter, ...manner } = options
+    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, trace: ______, stopAfter, ...manner } = options
     const target = await resolveLevel(options)
     const { evaluate } = await import('../targets/interpreter/index.ts')
     return compileUntil(graph, { ...manner, target, evaluate }, stopAfter)
   })
 
 /** What is wrong with the model, wherever it comes to light, as a diagnostic: weights are read late, and limits of targets show late. */
-async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
+export async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
   try {
     return await body()
   } catch (error) {
@@ -123,7 +137,7 @@ async function withDiagnostics<T>(body: () => Promise<T>): Promise<T> {
 /** Compiles all entries for one target at one level, code included. Errors are those of `compile`. */
 export const compileCode = (model: Graph | ModelGraph, options: StageOptions = {}): Promise<CompiledCode> =>
   withDiagnostics(async () => {
-    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, ...manner } = options
+    const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, trace: ______, ...manner } = options
     const [code] = await compileFor(modelOf(model), [await resolveLevel(options)], manner)
     return code!
   })
@@ -141,6 +155,7 @@ export const compile = (model: Graph | ModelGraph, options: CompileOptions = {})
       recompute = false,
       winograd = true,
       precision = 'f32',
+      trace = false,
       tuned,
       ...manner
     } = options
@@ -148,6 +163,7 @@ export const compile = (model: Graph | ModelGraph, options: CompileOptions = {})
     const { targets } = await chooseTargets(target === 'auto' ? target : ([target].flat() as (string | Target)[]), 'node', {
       winograd,
       precision,
+      trace,
       ...(tuned && { tuned }),
     })
     const whole = modelOf(model)

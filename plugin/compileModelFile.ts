@@ -1,11 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { basename, relative } from 'node:path'
 import { createDiagnostic, type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
+import { PartitionError } from '../compiler/partition/index.ts'
+import { PlatformError } from '../targets/platform/index.ts'
 import type { Bundle } from '../targets/runtime/index.ts'
-import { compile } from './compile.ts'
-import { assetPrefix, type Host, type Loaded, runtimeSpecifier } from './core.ts'
+import type { PlacedModel } from '../targets/runtime/serve/readPlacement.ts'
+import { compile, compilePlaced } from './compile.ts'
+import { assetPrefix, type Host, isPlaced, type Loaded, runtimeSpecifier } from './core.ts'
 import { extractModule, stripTypes, transformModule } from './extract/index.ts'
 import type { Options } from './options.ts'
+import { placedSummaries } from './placedReport.ts'
+import { findPlatform } from './platform.ts'
 import { type ModelSummary, summariesOf } from './report.ts'
 import { chooseTargets, defaultChoice, TargetUnavailable } from './targets.ts'
 import { lockFileOf } from './tune/lock.ts'
@@ -32,6 +37,7 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const choosing = chooseTargets(options.targets ?? defaultChoice, host.platform, {
     winograd: options.winograd ?? true,
     precision: options.precision ?? 'f32',
+    trace: options.trace ?? false,
     ...(tuned && { tuned: tuned.chosen }),
   })
   choosing.catch(() => undefined)
@@ -41,7 +47,15 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const files = [...extraction.files, ...(options.tuned === false ? [] : [lockFileOf(file)])]
   const diagnostics = [...problems, ...extraction.diagnostics]
   const failed = () => diagnostics.some(({ severity }) => severity === 'error')
-  const bundles: Bundle[] = []
+  const placed = isPlaced(host.platform, options)
+    ? await findPlatform(options.platform!, host.root).catch((error) => {
+        if (!(error instanceof PlatformError)) throw error
+        diagnostics.push(createDiagnostic('placement-impossible', error.message))
+        return undefined
+      })
+    : undefined
+  if (placed?.file !== undefined) files.push(placed.file)
+  const bundles: (Bundle | PlacedModel)[] = []
   const summaries: ModelSummary[] = []
   if (!failed()) {
     try {
@@ -49,16 +63,18 @@ export async function compileModelFile(file: string, host: Host, options: Option
       const { targets: target, omitted } = models.length > 0 ? await choosing : { targets: [] }
       for (const { model } of models) {
         const { budgets = {}, recompute = false } = options
-        const bundle = await compile(model, { target, budgets, recompute })
-        bundles.push(bundle)
+        const how = { target, budgets, recompute }
+        const made = placed ? await compilePlaced(model, placed.platform, how) : await compile(model, how)
+        bundles.push(made)
         // Reading the file counts for its first model.
-        const milliseconds = performance.now() - mark
-        summaries.push(...summariesOf(bundle, { file: name, milliseconds, omitted }))
+        const about = { file: name, milliseconds: performance.now() - mark, omitted }
+        summaries.push(...('placement' in made ? placedSummaries(made, about) : summariesOf(made, about)))
         mark = performance.now()
       }
       diagnostics.push(...(tuned?.stale(true) ?? []))
     } catch (error) {
       if (error instanceof DiagnosticError) diagnostics.push(...error.diagnostics)
+      else if (error instanceof PartitionError) diagnostics.push(createDiagnostic('placement-impossible', error.message))
       else if (error instanceof TargetUnavailable) diagnostics.push(createDiagnostic('target-unavailable', error.message))
       else return { fault: error as Error, diagnostics, files, weightFiles }
     }
@@ -66,22 +82,27 @@ export async function compileModelFile(file: string, host: Host, options: Option
   if (failed()) return { diagnostics, files, weightFiles }
 
   const assets: Record<string, Uint8Array> = {}
-  for (const bundle of bundles) for (const [name, bytes] of filesOf(bundle)) assets[name] = bytes
+  for (const bundle of bundles) for (const [name, bytes] of filesOf(bundle)) assets[assetOf(name)] = bytes
   const variables = new Map(Object.keys(assets).map((name, i) => [name, `__glowplug_file_${i}`]))
   const imports = [...variables].map(([name, variable]) => `import ${variable} from ${JSON.stringify(assetPrefix + name)}\n`)
   const portable =
-    host.platform === 'node' && bundles.every(({ manifest }) => manifest.codes.every(({ kind }) => kind !== 'addon'))
+    host.platform === 'node' &&
+    bundles.every((made) => 'manifest' in made && made.manifest.codes.every(({ kind }) => kind !== 'addon'))
   // Bundlers leave away what runs native code, and what pads and trims, where no module asks for it.
-  const bucketed = bundles.some(({ manifest }) => manifest.buckets)
-  const opener = `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}`
-  const header = `import { ${opener} as __glowplug_open } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}`
-  const openOptions = JSON.stringify({ instances: options.instances, threads: options.threads, verify: options.verify })
+  const bucketed = bundles.some((made) => 'manifest' in made && made.manifest.buckets)
+  const opener = placed ? 'openServed' : `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}`
+  const servable = host.platform === 'node' && !placed
+  const header = `import { ${opener} as __glowplug_${servable ? 'opener' : 'open'} } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}${servable ? servableOpen : ''}`
+  const { instances, threads, verify } = options
+  const openOptions = JSON.stringify(placed ? { threads, verify } : { instances, threads, verify })
   const expressionFor = (model: (typeof models)[number]): string => {
-    const bundle = bundles[models.indexOf(model)]!
-    const places = filesOf(bundle).map(
-      ([name]) => `get ${JSON.stringify(name)}() { return ${host.address.of(variables.get(name)!)} }`,
+    const made = bundles[models.indexOf(model)]!
+    const places = filesOf(made).map(
+      ([name]) => `get ${JSON.stringify(name)}() { return ${host.address.of(variables.get(assetOf(name))!)} }`,
     )
-    return `/* @__PURE__ */ __glowplug_open({ manifest: ${JSON.stringify(bundle.manifest)}, files: { ${places.join(', ')} } }, ${openOptions})`
+    const what =
+      'placement' in made ? `placement: ${JSON.stringify(withoutPlan(made))}` : `manifest: ${JSON.stringify(made.manifest)}`
+    return `/* @__PURE__ */ __glowplug_open({ ${what}, files: { ${places.join(', ')} } }, ${openOptions})`
   }
   const transformed = transformModule(source, file, extraction, { expressionFor, header })
   const { code, map } = host.language === 'javascript' ? stripTypes(transformed.code, transformed.map, file) : transformed
@@ -98,5 +119,17 @@ const diagnosed =
     return undefined
   }
 
-/** The manifest stands in the module; the other files of a bundle become files of the build. */
-const filesOf = ({ files }: Bundle): [string, Uint8Array][] => [...files].filter(([name]) => !name.endsWith('.manifest.json'))
+/** The manifest of a bundle, and a placement, stand in the module; other files become files of the build, the manifests of parts among them. */
+const filesOf = (made: Bundle | PlacedModel): [string, Uint8Array][] =>
+  [...made.files].filter(([name]) => !name.endsWith('placement' in made ? '.placement.json' : '.manifest.json'))
+
+/** What a file is called among those of the build: bundlers would read what ends as JSON does. */
+const assetOf = (file: string): string => file.replace(/\.json$/, '')
+
+/** What was planned is for people. */
+const withoutPlan = ({ placement: { plan: _, ...placement } }: PlacedModel) => placement
+
+/** Opens a model so that `serve` of glowplug/serve finds what it was opened from. */
+const servableOpen = `const __glowplug_open = (source, options) =>
+  Object.defineProperty(__glowplug_opener(source, options), Symbol.for('glowplug.source'), { value: source })
+`

@@ -55,9 +55,13 @@ export const assetPrefix = 'glowplug:asset/'
 
 const here = dirname(fileURLToPath(import.meta.url))
 
-/** The loader as one file, which bundlers inline. */
-export const runtimeFile = (platform: Host['platform']): string =>
-  join(here, platform === 'browser' ? 'browser.js' : 'runtime.js')
+/** Whether models are placed over cards: browsers have none. */
+export const isPlaced = (platform: Host['platform'], options: Options): boolean =>
+  platform === 'node' && options.platform !== undefined
+
+/** What opens models, or serves them, as one file, which bundlers inline. */
+export const runtimeFile = (platform: Host['platform'], options: Options): string =>
+  join(here, platform === 'browser' ? 'browser.js' : isPlaced(platform, options) ? 'serve.js' : 'runtime.js')
 
 /** The code with its map as a comment, for bundlers that look for it there. */
 export const withInlineMap = ({ code, map }: Loaded): string =>
@@ -78,15 +82,28 @@ function compilerVersion(): string {
 }
 
 /** What decides about the results of a build beside files and the bundler's settings: versions, the machine, and options. */
-export function variantOf(
-  { targets, instances, threads, verify, budgets, recompute, winograd, precision, tuned }: Options,
-  platform: Host['platform'],
-): string {
+export function variantOf(options: Options, platform: Host['platform']): string {
+  const { targets, instances, threads, verify, budgets, recompute, winograd, precision, trace, tuned } = options
+  const placed = isPlaced(platform, options) && options.platform
   const machine = [process.version, process.platform, process.arch]
   const compilers = compilersOf(targets ?? defaultChoice, platform)
   const versions = [GLOWPLUG_VERSION, GLOWPLUG_SOURCES, compilerVersion(), compilers, ...machine]
   return sha256(
-    JSON.stringify([platform, targets, instances, threads, verify, budgets, recompute, winograd, precision, tuned, versions]),
+    JSON.stringify([
+      platform,
+      targets,
+      instances,
+      threads,
+      verify,
+      budgets,
+      recompute,
+      winograd,
+      precision,
+      trace,
+      tuned,
+      placed,
+      versions,
+    ]),
   ).slice(0, 32)
 }
 

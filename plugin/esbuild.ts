@@ -55,7 +55,7 @@ async function setup(build: PluginBuild, options: Options): Promise<void> {
     }
   })
 
-  build.onResolve({ filter: /^glowplug:runtime$/ }, () => ({ path: runtimeFile(host.platform), sideEffects: false }))
+  build.onResolve({ filter: /^glowplug:runtime$/ }, () => ({ path: runtimeFile(host.platform, options), sideEffects: false }))
   // The path begins with that of the module that asked: an asset shared by two models could land in another chunk than theirs, and
   // its address is relative to its chunk.
   build.onResolve({ filter: /^glowplug:asset\// }, async ({ path, importer, pluginData }) => {

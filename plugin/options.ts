@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { areBudgets, type Budgets, budgetNames, recomputeNeeds } from './budgets.ts'
+import type { PlatformChoice } from './platform.ts'
 import type { Summary } from './report.ts'
 import { isTargetName, type TargetChoice, targetNames } from './targets.ts'
 
@@ -39,8 +40,15 @@ export interface Options {
    * other operators, inputs and outputs stay f32. Weights take half the bytes. Default `f32`.
    */
   readonly precision?: 'f32' | 'bf16'
+  /** Whether native code tells when each of its kernels ended, for traces of servers (`recordTrace` of `glowplug/serve`). Default false. */
+  readonly trace?: boolean
   /** Whether measurements of `glowplug tune` beside a model, as `face.tuned.json`, decide how its kernels are made. Default true. */
   readonly tuned?: boolean
+  /**
+   * Places models over the cards of a platform, and makes servers of them, where the program runs on Node: `six-cards` or another preset, a JSON
+   * file, or what such a file holds. Default: models run in one piece, in the process that imports them.
+   */
+  readonly platform?: PlatformChoice
   /** Where the program runs. Default: what the bundler was told (`platform`, `target`), `'node'` where it was told nothing. */
   readonly environment?: 'node' | 'browser'
 }
@@ -67,7 +75,13 @@ const checks: { readonly [K in keyof Required<Options>]: readonly [accepts: (val
   recompute: [(value) => typeof value === 'boolean', 'true or false'],
   winograd: [(value) => typeof value === 'boolean', 'true or false'],
   precision: [(value) => value === 'f32' || value === 'bf16', "'f32' or 'bf16'"],
+  trace: [(value) => typeof value === 'boolean', 'true or false'],
   tuned: [(value) => typeof value === 'boolean', 'true or false'],
+  platform: [
+    (value) =>
+      (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null && !Array.isArray(value)),
+    "'six-cards' or another preset, a JSON file, or what such a file holds",
+  ],
   environment: [(value) => value === 'node' || value === 'browser', "'node' or 'browser'"],
 }
 

@@ -118,7 +118,7 @@ export function createHooks<C extends Context>(options: Options, settingOf: (con
 
     async load(this: C, id: string) {
       if (id === virtual(runtimeSpecifier)) {
-        const file = runtimeFile(settingOf(this).platform)
+        const file = runtimeFile(settingOf(this).platform, options)
         return { code: await readFile(file, 'utf8'), moduleSideEffects: false as const, map: null }
       }
       if (id.startsWith(virtual(assetPrefix))) {

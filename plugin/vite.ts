@@ -95,10 +95,10 @@ export default function glowplug(options: Options = {}): Plugin {
         const setting = settingOf(this)
         if (id.startsWith(virtual(loaderPrefix))) {
           const platform = id.slice(virtual(loaderPrefix).length) as Host['platform']
-          return { code: await readFile(runtimeFile(platform), 'utf8'), map: null, moduleSideEffects: false }
+          return { code: await readFile(runtimeFile(platform, options), 'utf8'), map: null, moduleSideEffects: false }
         }
         if (!development) {
-          if (id === virtual(runtimeSpecifier) && isLibrary(this.environment) && !options.environment)
+          if (id === virtual(runtimeSpecifier) && isLibrary(this.environment) && !options.environment && !options.platform)
             return { code: anyLoader, map: null, moduleSideEffects: false }
           return hooks.load.call(this, id)
         }

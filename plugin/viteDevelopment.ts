@@ -35,20 +35,22 @@ __glowplug_renew(import.meta.hot ? 1 : 2)
 if (import.meta.hot) import.meta.hot.prune(() => __glowplug_renew(0))
 ${platform === 'node' ? `if (import.meta.hot) import.meta.hot.on('vite:beforeFullReload', () => __glowplug_renew(0))\n` : ''}`
 
+/** What model modules open models with. */
+const openers = ['open', 'openPortable', 'openBuckets', 'openPortableBuckets', 'openServed']
+
 /** The loader as one model module sees it. It stays when that module is replaced, and remembers what has been opened. */
-const rememberingLoader = (loader: string) => `import { open as openModel } from ${JSON.stringify(loader)}
+const rememberingLoader = (loader: string) => `import * as loader from ${JSON.stringify(loader)}
 const states = []
 export const renew = (kept) => {
   states.push([])
   for (const models of states.splice(0, states.length - kept)) for (const model of models) void model.close()
 }
-export const open = (...given) => {
-  const model = openModel(...given)
+const remembering = (open) => (...given) => {
+  const model = open(...given)
   states.at(-1).push(model)
   return model
 }
-export const openPortable = open
-`
+${openers.map((name) => `export const ${name} = remembering((...given) => loader.${name}(...given))\n`).join('')}`
 
 /** Whether nothing on some way from a module to the program takes its replacement. */
 function endsNowhere(node: EnvironmentModuleNode, seen = new Set<EnvironmentModuleNode>()): boolean {

@@ -77,12 +77,12 @@ globals[key] = sessions
 const assetLoader = join(here, 'assetLoader.js')
 
 /** The imports of a loader module as requests: the loaders of other rules have no business with what they lead to. */
-export const withRequests = (code: string, file: string, platform: Host['platform']): string =>
+export const withRequests = (code: string, file: string, platform: Host['platform'], options: Options): string =>
   code.replace(/^import (\w+|\{[^}]*\}) from "(glowplug:[^"\n]+)"/gm, (_, what: string, specifier: string) => {
     const name = specifier.slice(assetPrefix.length)
     const request =
       specifier === runtimeSpecifier
-        ? `-!${runtimeFile(platform)}`
+        ? `-!${runtimeFile(platform, options)}`
         : `${join(dirname(file), assetFolder, name)}!=!-!${assetLoader}!${file}?${name}`
     return `import ${what} from ${JSON.stringify(request)}`
   })
@@ -147,7 +147,7 @@ function installFor(platform: Host['platform'], compiler: Compiler, options: Opt
     if (error) throw Object.assign(plainError(error.frame), { place: error.loc })
     if (!loaded) throw fault ?? new Error(`glowplug: nothing came of ${file}`)
     for (const [name, bytes] of Object.entries(loaded.assets)) assets.set(`${file}?${name}`, bytes)
-    return { ...loaded, code: withRequests(loaded.code, file, platform) }
+    return { ...loaded, code: withRequests(loaded.code, file, platform, options) }
   }
 
   sessions.set(compiler, {

@@ -48,6 +48,11 @@ export const catalogue = {
     "leave the target out, or let targets: 'auto' take those that can be compiled here",
   ),
 
+  'placement-impossible': error(
+    'The model has no place on the platform',
+    "take the platform's cards larger or more, quantise the model, or leave the platform out; 'glowplug plan' tells what each card would hold",
+  ),
+
   'tuning-unreadable': error(
     'The measurements beside a model cannot be read',
     "let 'glowplug tune' measure again after removing the file, or build with tuned: false (--no-tuned)",

@@ -2,6 +2,7 @@ import { mainEntry, printType, type TensorType } from '../../compiler/graph/inde
 import { printExtent } from '../../compiler/padding/index.ts'
 import { mergeEntries } from '../../targets/runtime/buckets.ts'
 import type { BucketedEntry, BucketedTensor, Manifest, TensorSignature } from '../../targets/runtime/manifest.ts'
+import type { Placement } from '../../targets/runtime/serve/placement.ts'
 import { arrayOf, byteSize } from '../../targets/runtime/tensor.ts'
 
 const quote = (text: string): string => JSON.stringify(text)
@@ -83,7 +84,7 @@ interface Signature {
   readonly bucketed?: BucketedEntry
 }
 
-function signaturesOf({ entries, buckets = [] }: Manifest): readonly Signature[] {
+function signaturesOf({ entries, buckets = [] }: Pick<Manifest, 'entries' | 'buckets'>): readonly Signature[] {
   const at = (wanted: string) => entries.findIndex(({ name }) => name === wanted)
   const merged = mergeEntries(
     entries.map(({ name }) => name),
@@ -166,6 +167,32 @@ export interface Model extends Opened {
 ${withSizes.length > 0 ? `\n/** Sizes of dimensions, by entry. */\nexport interface Sizes {${withSizes.join('')}\n}\n` : ''}`
 }
 
+/** Declarations that need no library but the language's own. */
+const values = `type Input<Data, Shape> = Data | { readonly data: Data; readonly shape?: Shape | readonly number[] }
+
+export interface Output<Data, Shape> {
+  readonly data: Data
+  readonly shape: Shape
+}
+
+/** Arrays for outputs, or an earlier result. */
+type Into<Outs> = { readonly [Name in keyof Outs]?: Outs[Name] | (Outs[Name] extends { readonly data: infer Data } ? Data : never) }
+
+/** An AbortSignal. */
+interface Signal {
+  readonly aborted: boolean
+  readonly reason: any
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+`
+
+const thrown = `/** What the model throws and rejects with; \`code\` tells what went wrong and stays the same across versions. */
+export declare class GlowplugError extends Error {
+  readonly code: string
+}
+`
+
 /**
  * Declarations of a module whose default export is the opened model: names, element types, shapes, offsets and region sizes as literals.
  * Needs no other file and no library but the language's own.
@@ -180,11 +207,7 @@ ${isSingle ? singleModel(manifest, first) : entriesModel(manifest, entries)}
 declare const model: Model
 export default model
 
-/** What the model throws and rejects with; \`code\` tells what went wrong and stays the same across versions. */
-export declare class GlowplugError extends Error {
-  readonly code: string
-}
-
+${thrown}
 /** One way to call the model. */
 interface Entry<Name, Ins, Outs, Bound, About, Sizes extends unknown[] = []> {
   readonly name: Name
@@ -203,24 +226,7 @@ interface Opened {
   close(): Promise<void>
 }
 
-type Input<Data, Shape> = Data | { readonly data: Data; readonly shape?: Shape | readonly number[] }
-
-export interface Output<Data, Shape> {
-  readonly data: Data
-  readonly shape: Shape
-}
-
-/** Arrays for outputs, or an earlier result. */
-type Into<Outs> = { readonly [Name in keyof Outs]?: Outs[Name] | (Outs[Name] extends { readonly data: infer Data } ? Data : never) }
-
-/** An AbortSignal. */
-interface Signal {
-  readonly aborted: boolean
-  readonly reason: any
-  addEventListener(type: 'abort', listener: () => void): void
-  removeEventListener(type: 'abort', listener: () => void): void
-}
-
+${values}
 interface SharedInfoOf<Name, Target, Level, WeightBytes> {
   readonly model: Name
   readonly target: Target
@@ -240,4 +246,95 @@ interface InfoOf<Name, Target, Level, Regions, WeightBytes, Ins, Outs> extends S
   readonly outputs: Outs
 }
 `
+}
+
+/** Declarations of a module whose default export serves the model over cards. */
+export function servedDeclarationOf({ glowplug, model, entries, buckets }: Placement): string {
+  const list = signaturesOf({ entries, ...(buckets && { buckets }) })
+  const [first] = list as readonly [Signature]
+  const isSingle = list.length === 1 && first.name === mainEntry
+  const record = (valueOf: (entry: Signature) => string) =>
+    list.map((entry) => `\n  readonly ${quote(entry.name)}: ${valueOf(entry).replaceAll('\n', '\n  ')}`).join('')
+  const types = isSingle
+    ? `export interface Inputs ${inputsOf(first)}
+
+export interface Outputs ${outputsOf(first)}
+
+export interface Model extends Entry<${quote(model)}, Inputs, Outputs>, Served {
+  readonly entries: { readonly ${mainEntry}: Entry<${quote(mainEntry)}, Inputs, Outputs> }
+}
+`
+    : `/** By entry. */
+export interface Inputs {${record(inputsOf)}
+}
+
+/** By entry. */
+export interface Outputs {${record(outputsOf)}
+}
+
+export interface Model extends Served {
+  readonly name: ${quote(model)}
+  readonly entries: { readonly [Name in keyof Inputs]: Entry<Name, Inputs[Name], Outputs[Name]> }
+}
+`
+  return `// Written by glowplug ${glowplug}.
+
+${types}
+declare const model: Model
+export default model
+
+/** Serves the model once more, with other options. */
+export declare function open(options?: ServeOptions): Model
+
+${thrown}
+/** See \`ServeOptions\` of glowplug/serve. */
+export interface ServeOptions {
+  readonly cards?: number
+  readonly device?: 'worker' | 'process'
+  readonly target?: string
+  readonly threads?: number
+  readonly active?: number
+  readonly queue?: number
+  readonly timeout?: number
+  readonly sanitize?: number
+  readonly peerToPeer?: boolean
+  readonly statics?: Readonly<Record<string, unknown>>
+  readonly verify?: 'code' | 'full'
+}
+
+/** One way to call the model. */
+interface Entry<Name, Ins, Outs> {
+  readonly name: Name
+  /** Runs on cards. Inputs are copied before it returns; the caller owns the outputs. */
+  run(
+    inputs: Ins,
+    options?: { readonly into?: Into<Outs>; readonly signal?: Signal; readonly priority?: number; readonly deadline?: number },
+  ): Promise<Outs>
+}
+
+interface Served {
+  /** What runs where, and the bytes of each card. */
+  readonly info: {
+    readonly model: string
+    readonly glowplug: string
+    readonly cards: readonly {
+      readonly name: string
+      readonly device: 'worker' | 'process'
+      readonly state: string
+      readonly target: string
+      readonly parts: readonly string[]
+      readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
+      readonly restarts: number
+    }[]
+    readonly crossing: Readonly<Record<string, number>>
+  }
+  /** Loads, verifies and warms up all cards. */
+  ready(): Promise<void>
+  /** Takes no more requests, and resolves when all that came are answered. */
+  drain(): Promise<void>
+  /** Ends all cards. Requests without an answer, and all later ones, fail with code \`closed\`. */
+  close(): Promise<void>
+}
+
+${values}`
 }

@@ -1,6 +1,6 @@
 export { declarationOf } from './declaration.ts'
-export { writeFolder } from './folder.ts'
+export { writeFolder, writePlaced } from './folder.ts'
 export { joinSections, sectionAlignment } from './layout.ts'
-export { type BundleParts, type CompiledCode, makeBundle } from './make.ts'
+export { type BundleParts, type CompiledCode, makeBundle, nameFile } from './make.ts'
 export { manifestSchema } from './schema.ts'
 export { removeSuperseded, writeBundle, writeWhole } from './write.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type BucketedEntry, InvariantError, inputName, type ModelGraph, type Node } from '../../compiler/graph/index.ts'
-import { faultsOf, type Program } from '../../compiler/memory/index.ts'
+import { faultsOf, type Program, type TimedStep, timesRegion } from '../../compiler/memory/index.ts'
 import type { Code, EntryProgram } from '../../compiler/target.ts'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import {
@@ -43,7 +43,7 @@ function digestOf(bytes: Uint8Array): string {
 }
 
 /** `<model>-<hash8>.<extension>`: a file of other contents has another name, so none is ever overwritten. */
-function nameFile(model: string, bytes: Uint8Array, extension: string): FileEntry {
+export function nameFile(model: string, bytes: Uint8Array, extension: string): FileEntry {
   const digest = digestOf(bytes)
   const stem = model
     .replace(/[^\w.-]/g, '_')
@@ -63,17 +63,20 @@ function offsetsOf({ name, offsets }: Program, buffers: Program['inputs'], count
 function entryPoint(
   { entry, export: exported, program }: EntryProgram,
   { name, graph }: ModelGraph['entries'][number],
+  steps: readonly TimedStep[] | undefined,
 ): EntryPoint {
   if (entry !== name)
     throw new InvariantError(`${program.name}: the program of entry '${entry}' stands in the place of '${name}'`)
   const { inputs, outputs, regions, lowerBound } = program
+  const times = steps && timesRegion(regions, steps.length)
   return {
     name,
     export: exported,
-    regions: { ...regions, lowerBound },
+    regions: { ...regions, lowerBound, ...(times && { mutable: times.mutable }) },
     inputs: offsetsOf(program, inputs, graph.inputs.length),
     outputs: offsetsOf(program, outputs, graph.outputs.length),
     faults: faultsOf(program).map(({ message }) => message),
+    ...(times && { times: { offset: times.offset, steps: steps! } }),
   }
 }
 
@@ -102,7 +105,7 @@ export function makeBundle({ model, codes }: BundleParts): Bundle {
       level,
       ...(platform && { platform }),
       weights: { ...weights.places[i]!, digest: sections[i]!.digest, checksum: sections[i]!.checksum },
-      entries: programs.map((program, e) => entryPoint(program, model.entries[e]!)),
+      entries: programs.map((program, e) => entryPoint(program, model.entries[e]!, code.timed?.[e])),
     }
   })
   // One bucket may be compiled alone.

@@ -73,6 +73,13 @@ export const manifestSchema = z
                     inputs: z.array(size).readonly(),
                     outputs: z.array(size).readonly(),
                     faults: texts,
+                    times: z
+                      .strictObject({
+                        offset: size,
+                        steps: z.array(z.strictObject({ name: z.string(), at: z.string() }).readonly()).readonly(),
+                      })
+                      .readonly()
+                      .exactOptional(),
                   })
                   .readonly(),
               )

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { constants, copyFile, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import { checkManifest } from '../../targets/runtime/check.ts'
+import type { Manifest } from '../../targets/runtime/manifest.ts'
+import { checkPlacement } from '../../targets/runtime/serve/checkPlacement.ts'
+import type { Placement } from '../../targets/runtime/serve/placement.ts'
 
 const temporaryName = (path: string): string => `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`
 
@@ -73,24 +76,60 @@ export async function detachFiles(folder: string): Promise<void> {
   }
 }
 
-/** Writes the files of a bundle to a folder, which is made where there is none: the manifest last, so that what it names is there. */
-export async function writeBundle(bundle: Bundle, folder: string): Promise<void> {
+/** Writes files to a folder, which is made where there is none, in their order. */
+export async function writeFiles(files: Bundle['files'], folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
-  for (const [name, bytes] of bundle.files) await writeWhole(join(folder, name), bytes)
+  for (const [name, bytes] of files) await writeWhole(join(folder, name), bytes)
 }
 
-/** Removes earlier builds of the same model from a folder: their manifests, and the files that these and no other manifest name. */
-export async function removeSuperseded(bundle: Bundle, folder: string): Promise<string[]> {
-  const kept = new Set(bundle.files.keys())
+/**
+ * Writes the files of a bundle, or of a placed model, to a folder, which is made where there is none: the manifest or the placement last, so that what
+ * it names is there.
+ */
+export const writeBundle = ({ files }: Pick<Bundle, 'files'>, folder: string): Promise<void> => writeFiles(files, folder)
+
+const readJson = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8'))
+
+/** The model of a manifest or a placement in a folder, and the files that it names, its own among them; undefined where it is neither. */
+async function readNamed(
+  folder: string,
+  name: string,
+): Promise<{ readonly model: string; readonly files: readonly string[] } | undefined> {
+  try {
+    const value = await readJson(join(folder, name))
+    if (/\.manifest\.json$/.test(name)) {
+      const { model, weights, codes } = checkManifest(value)
+      return { model, files: [name, weights.file, ...codes.map(({ file }) => file)] }
+    }
+    const manifests = new Map<string, Manifest>()
+    for (const { bundle } of (value as Placement).parts)
+      manifests.set(bundle.file, checkManifest(await readJson(join(folder, basename(bundle.file)))))
+    const { placement } = checkPlacement(value, ({ file }) => manifests.get(file)!)
+    const named = [...manifests.values()].flatMap(({ weights, codes }) => [weights.file, ...codes.map(({ file }) => file)])
+    return { model: placement.model, files: [name, ...placement.parts.map(({ bundle }) => bundle.file), ...named] }
+  } catch {
+    // Damaged, or not ours: it is left where it is.
+    return undefined
+  }
+}
+
+/**
+ * Removes earlier builds of the same model from a folder: their manifests and placements, and the files that these and no others name.
+ */
+export async function removeSuperseded(
+  { name: model, files }: Pick<Bundle, 'name' | 'files'>,
+  folder: string,
+): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => /-[0-9a-f]{8}\.(?:manifest|placement)\.json$/.test(name))
+  const found = new Map<string, Awaited<ReturnType<typeof readNamed>>>()
+  for (const name of names) if (!files.has(name)) found.set(name, await readNamed(folder, name))
+  // The manifest of a part is what its placement says, whatever model it names.
+  const parts = new Set([...found].flatMap(([name, named]) => (/\.placement\.json$/.test(name) ? (named?.files ?? []) : [])))
+  const kept = new Set(files.keys())
   const stale = new Set<string>()
-  for (const name of await readdir(folder)) {
-    if (!/-[0-9a-f]{8}\.manifest\.json$/.test(name) || bundle.files.has(name)) continue
-    const manifest = await readFile(join(folder, name), 'utf8')
-      .then((text) => checkManifest(JSON.parse(text)))
-      .catch(() => undefined)
-    if (!manifest) continue
-    const named = [name, manifest.weights.file, ...manifest.codes.map(({ file }) => file)]
-    for (const file of named) (manifest.model === bundle.name ? stale : kept).add(file)
+  for (const [name, named] of found) {
+    if (!named || (/\.manifest\.json$/.test(name) && parts.has(name))) continue
+    for (const file of named.files) (named.model === model ? stale : kept).add(file)
   }
   const removed = [...stale].filter((name) => !kept.has(name)).sort()
   for (const name of removed) await rm(join(folder, name), { force: true })

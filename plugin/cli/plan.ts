@@ -1,31 +1,19 @@
-import { readFile, stat } from 'node:fs/promises'
-import {
-  type Method,
-  methods,
-  type Partition,
-  PartitionError,
-  type Plan,
-  partitionGraph,
-} from '../../compiler/partition/index.ts'
-import {
-  type DescribedPlatform,
-  isPresetName,
-  loadPreset,
-  longestFile,
-  PlatformError,
-  presets,
-  readPlatform,
-} from '../../targets/platform/index.ts'
-import { type Simulation, type Span, simulate, traceOf } from '../../targets/platform/simulate/index.ts'
+import { proposeGrowth } from '../../compiler/partition/grow.ts'
+import { type Method, type ModelPartition, partitionModel, printPlan, printPlanDot } from '../../compiler/partition/index.ts'
+import type { DescribedPlatform } from '../../targets/platform/index.ts'
+import { type Span, simulate, traceOf } from '../../targets/platform/simulate/index.ts'
 import { writeWhole } from '../bundle/write.ts'
 import { formatBytes } from '../report.ts'
-import { readNumber, readSource, type SourceOptions } from './source.ts'
-import { checkFile, Failure, formatTable, nearest, printJson, UsageError, withProgress } from './terminal.ts'
+import { chooseEntry } from './models.ts'
+import { choosePlatform, describePlace, type PlacementOptions, positive, readPlacementOptions } from './placement.ts'
+import { describeGrowth, describeIdle, describeServing, readServing, type ServingOptions } from './serving.ts'
+import { readModelOf, readNumber, type SourceOptions } from './source.ts'
+import { formatTable, printJson, UsageError, withProgress } from './terminal.ts'
 
-export interface PlanOptions extends SourceOptions {
-  readonly platform?: unknown
-  readonly method?: unknown
-  readonly contexts?: unknown
+export interface PlanOptions extends SourceOptions, PlacementOptions, ServingOptions {
+  readonly grow?: unknown
+  readonly out?: unknown
+  readonly dot?: unknown
   readonly rate?: unknown
   readonly requests?: unknown
   readonly seed?: unknown
@@ -39,76 +27,54 @@ const tracedRequests = 200
 
 /** `glowplug plan`: where each part of a model would be on a platform, and how requests would fare there. */
 export async function plan(file: string, options: PlanOptions): Promise<void> {
-  const method = options.method === undefined ? undefined : String(options.method)
-  if (method !== undefined && !isMethod(method))
-    throw new UsageError(`plan has no method '${method}'${nearest(method, methods)}`, `methods are ${methods.join(', ')}`)
-  const contexts = positive(options.contexts, '--contexts', 1)
   const rate = options.rate === undefined ? undefined : positive(options.rate, '--rate', 1000)
   const requests = positive(options.requests, '--requests', 10_000)
   const seed = readNumber(options.seed, '--seed', 1)
   if (rate === undefined && options.trace !== undefined)
     throw new UsageError('--trace is of served requests', 'say how many come each second, as --rate 1000')
-  const described = await findPlatform(String(options.platform ?? 'six-cards'))
+  const serving = readServing(options)
+  if (rate === undefined && Object.keys(serving).length > 0)
+    throw new UsageError('--batch and --fault are of served requests', 'say how many come each second, as --rate 1000')
+  const grow = options.grow === undefined ? undefined : Number(options.grow)
+  if (grow !== undefined && !(grow > 0 && grow <= 64))
+    throw new UsageError(`--grow '${options.grow}' is no number up to 64`, 'write --grow 2')
+  const described = await choosePlatform(String(options.platform ?? 'six-cards'))
   const { platform } = described
-  const { partition, simulation, spans } = await withProgress(`reading ${file}`, async (update) => {
-    const { graph } = await readSource(file, options)
-    update(`placing ${graph.name}`)
-    const partition = place(() => partitionGraph(graph, platform, { contexts, ...(method && { method }) }))
-    if (rate === undefined) return { partition }
+  const how = await readPlacementOptions(options)
+  const { partition, shown, growth, simulation, spans } = await withProgress(`reading ${file}`, async (update) => {
+    const { archive: _, ...model } = await readModelOf(file, options)
+    const { entry } = options
+    const entries = entry === undefined ? model.entries : [chooseEntry(model, String(entry))]
+    update(`placing ${model.name}`)
+    const partition = partitionModel({ name: model.name, entries }, platform, how)
+    const shown = partition.entries[partition.largest]!
+    const { graph } = entries.find(({ name }) => name === shown.name)!
+    const growth = grow === undefined ? undefined : proposeGrowth(graph, platform, grow)
+    if (rate === undefined) return { partition, shown, growth }
     update(`serving ${requests} requests`)
     const spans: Span[] = []
     const observe = (span: Span) => {
       if (span.request < tracedRequests) spans.push(span)
     }
-    const simulation = simulate(partition.plan, platform, {
+    const simulation = simulate(shown.plan, platform, {
       rate,
       requests,
       seed,
+      ...serving,
       ...(options.trace !== undefined && { observe }),
     })
-    return { partition, simulation, spans }
+    return { partition, shown, growth, simulation, spans }
   })
   if (options.trace !== undefined && spans) await writeWhole(String(options.trace), `${JSON.stringify(traceOf(spans))}\n`)
-  if (options.json) return printJson({ plan: partition.plan, ...(simulation && { modelled: simulation }) })
+  if (options.out !== undefined) await writeWhole(String(options.out), printPlan(partition.plan))
+  if (options.dot !== undefined) await writeWhole(String(options.dot), printPlanDot(shown.plan))
+  if (options.json) return printJson({ plan: shown.plan, ...(simulation && { modelled: simulation }), ...(growth && { growth }) })
   process.stdout.write(describe(partition, described, options.tables === true))
-  if (simulation) process.stdout.write(describeServing(simulation))
+  if (options.tables) process.stdout.write(describeIdle(partition, platform))
+  if (simulation) process.stdout.write(describeServing(simulation, platform))
+  if (growth) process.stdout.write(describeGrowth(growth, platform))
   if (options.trace !== undefined)
     process.stdout.write(`trace of the first ${Math.min(requests, tracedRequests)} requests: ${options.trace}\n`)
-}
-
-const isMethod = (text: string): text is Method => (methods as readonly string[]).includes(text)
-
-function positive(value: unknown, option: string, fallback: number): number {
-  const number = readNumber(value, option, fallback)
-  if (number < 1) throw new UsageError(`${option} '${value}' is no whole number of at least 1`, `write ${option} ${fallback}`)
-  return number
-}
-
-/** A preset, or what a file describes. */
-async function findPlatform(name: string): Promise<DescribedPlatform> {
-  if (isPresetName(name)) return loadPreset(name)
-  if (!/[./\\]/.test(name))
-    throw new UsageError(
-      `there is no platform '${name}'${nearest(name, Object.keys(presets))}`,
-      `platforms are ${Object.keys(presets).join(', ')}, or a JSON file`,
-    )
-  checkFile(name)
-  if ((await stat(name)).size > 4 * longestFile) throw new Failure(`${name} is longer than ${4 * longestFile} bytes`)
-  try {
-    return readPlatform(await readFile(name, 'utf8'), name)
-  } catch (error) {
-    if (error instanceof PlatformError) throw new Failure(error.message)
-    throw error
-  }
-}
-
-function place(work: () => Partition): Partition {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof PartitionError) throw new Failure(error.message)
-    throw error
-  }
 }
 
 const microseconds = (seconds: number): string => (seconds * 1e6).toFixed(seconds < 1e-4 ? 2 : 0)
@@ -120,19 +86,16 @@ const words: Readonly<Record<Method, string>> = {
   copies: 'whole wherever it is',
   stages: 'in stages, one card after the other',
   unlike: 'what cards refuse on the host',
+  graph: 'each node where it suits the whole',
+  map: 'as the map says',
 }
 
-function describe({ plan }: Partition, { platform, provenance }: DescribedPlatform, all: boolean): string {
+function describe({ entries, largest }: ModelPartition, { platform, provenance }: DescribedPlatform, all: boolean): string {
+  const { name: entry, plan } = entries[largest]!
   const assumed = [...provenance.values()].filter(({ certainty }) => certainty === 'assumed').length
-  const on = (place: Plan['parts'][number]['on']) =>
-    place === 'host'
-      ? 'host'
-      : place.length > 1 && place.length === platform.cards.length
-        ? 'each card'
-        : place.map((index) => `card ${index}`).join(', ')
   const parts = plan.parts.map(({ name, on: place, nodes, weights, seconds, tables = [] }) => [
     name,
-    on(place),
+    describePlace(place, platform.cards.length),
     String(nodes),
     String(tables.length),
     String(tables.reduce((sum, { lookups }) => sum + lookups, 0)),
@@ -157,7 +120,7 @@ function describe({ plan }: Partition, { platform, provenance }: DescribedPlatfo
     ]),
   )
   const lines = [
-    `${plan.model} on ${platform.name}: ${words[plan.method]}. Times are modelled${assumed > 0 ? `; ${many(assumed, 'figure')} of the platform ${assumed === 1 ? 'is' : 'are'} assumed` : ''}.\n`,
+    `${plan.model}${entries.length > 1 ? ` (${entry}, of ${entries.length} entries)` : ''} on ${platform.name}: ${words[plan.method]}. Times are modelled${assumed > 0 ? `; ${many(assumed, 'figure')} of the platform ${assumed === 1 ? 'is' : 'are'} assumed` : ''}.\n`,
     formatTable([['part', 'on', 'nodes', 'tables', 'look-ups', 'weights', 'reads', 'µs'], ...parts], [2, 3, 4, 5, 6, 7]),
     ...(cards.length > 0 ? [formatTable([['card', 'holds', 'of it', 'µs a request'], ...cards], [1, 2, 3])] : []),
     ...(all && tables.length > 0
@@ -165,14 +128,4 @@ function describe({ plan }: Partition, { platform, provenance }: DescribedPlatfo
       : []),
   ]
   return `${lines.join('\n')}\na request by itself takes ${microseconds(plan.requestSeconds)} µs; ${Math.floor(plan.requestsPerSecond)} a second at most, by its fullest card (modelled)\n`
-}
-
-function describeServing({ requests, rate, latency, throughput, uses, joulesPerRequest }: Simulation): string {
-  const rows = uses.map(({ name, busy, bytes }) => [name, percent(busy), bytes === undefined ? '' : formatBytes(bytes)])
-  const { p50, p90, p99, most } = latency
-  return [
-    `\n${requests} requests, ${rate} a second (modelled): ${throughput.toFixed(1)} answered a second, ${joulesPerRequest.toFixed(4)} J each\n`,
-    `latency: p50 ${microseconds(p50)} µs, p90 ${microseconds(p90)} µs, p99 ${microseconds(p99)} µs, most ${microseconds(most)} µs\n\n`,
-    formatTable([['', 'busy', 'bytes a request'], ...rows], [1, 2]),
-  ].join('')
 }

@@ -88,7 +88,15 @@ export function formatTable(rows: readonly (readonly string[])[], numbers: reado
 export const printJson = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
 
 /** Errors that say all there is to say in their message. */
-const plainErrors = ['TargetUnavailable', 'ArchiveError', 'EvaluationFault', 'RunRefused']
+const plainErrors = [
+  'TargetUnavailable',
+  'ArchiveError',
+  'EvaluationFault',
+  'RunRefused',
+  'PartitionError',
+  'PlanError',
+  'PlatformError',
+]
 
 /** Says what went wrong and returns the exit status. */
 export async function explain(error: any): Promise<number> {

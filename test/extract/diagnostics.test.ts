@@ -13,6 +13,7 @@ const update = process.env.GLOWPLUG_UPDATE === '1'
 const raisedElsewhere: readonly DiagnosticCode[] = [
   'unsupported-op',
   'target-unavailable',
+  'placement-impossible',
   'over-budget',
   'tuning-unreadable',
   'tuning-stale',
