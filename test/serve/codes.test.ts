@@ -111,7 +111,7 @@ const rows = (x: number, y: number) => async () =>
 const afterHang = async () =>
   serving(await unruly('native'), { cards: 1, timeout: 50 }, async (server) => {
     await server.ready()
-    await codeOf(() => server.entries.main.run(unrulyInputs(1000)))
+    assert.is(await codeOf(() => server.entries.main.run(unrulyInputs(1000))), 'card-lost', 'there is no other card')
     await server.entries.main.run(unrulyInputs(modes.sum))
   })
 

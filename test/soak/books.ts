@@ -85,8 +85,11 @@ export function createBook(lane: string, server: Server, queue: number): Book {
       'run-aborted': () => request.signal?.aborted === true,
       'deadline-exceeded': () => request.deadline !== undefined && performance.now() - before.since >= request.deadline - 1,
       'request-refused': () => before.outstanding >= queue,
-      // Tried again once: it takes two losses, or a request that brings them about.
-      'card-lost': () => request.deadly === true || lost >= (request.pinned ? 1 : 2),
+      // Tried again once: it takes two losses, a request that brings them about, or one that leaves no card to try it again.
+      'card-lost': () =>
+        request.deadly === true ||
+        lost >= (request.pinned ? 1 : 2) ||
+        (lost > 0 && server.info.cards.some(({ state }) => state === 'quarantined' || state === 'failed')),
       'card-unavailable': () => lost > 0 || server.info.cards.some(({ state }) => state !== 'ready'),
       'session-lost': () => losses > 0,
       closed: () => closing,

@@ -103,12 +103,15 @@ export function createExecutor(options: ExecutorOptions): Executor {
     on.card.submit(command, prepared.finish)
   }
 
-  function unavailable({ cards, step }: Prepared): GlowplugError {
+  function unavailable({ run: { avoid }, cards, step }: Prepared): GlowplugError {
     const why = cards.find(({ error }) => error)?.error
     // What the loader says of its files is the best that can be said.
     if (why && /^(bundle|target)-|^out-of-memory$/.test(why.code)) return why
     const states = cards.map(({ card }) => `'${card.name}' is ${card.state}`).join(', ')
-    return new GlowplugError('card-unavailable', about(`has no card for part ${step.program.part}: ${states}`), why)
+    const none = `has no${avoid ? ' other' : ''} card for part ${step.program.part}: ${states}`
+    return avoid
+      ? new GlowplugError('card-lost', about(`lost card '${avoid.card.name}' under a request, and ${none}`), why)
+      : new GlowplugError('card-unavailable', about(none), why)
   }
 
   function ended(prepared: Prepared, fault: number, error?: GlowplugError): void {
