@@ -5,6 +5,7 @@ import type { Loaded } from '../../model.ts'
 import { native } from '../../native.ts'
 import { engine } from '../../source.ts'
 import { threads } from '../../threads.ts'
+import { checkWeights } from '../checkWeights.ts'
 import type { Setup, SetupProgram } from './frames.ts'
 import { type Layout, layOut } from './layout.ts'
 import { mapWindows, privateWindows, type RegionBytes } from './regions.ts'
@@ -31,27 +32,16 @@ export interface LoadedPart {
 /** Bytes of weights that are checked between two words to the host. */
 const checkedBytes = 2 ** 28
 
-/** Weights by their checksum, which takes a fifth of the time of their digest, or by that with `full`. */
-function checkWeights({ place, bytes, weights }: Loaded, addon: Addon, full: boolean, progress: () => void): void {
-  const { offset, bytes: length, digest, checksum } = weights
-  if (full) {
-    engine().readInto(new Uint8Array(length), place, bytes, offset, digest)
-    return
-  }
-  const state = new ArrayBuffer(64)
-  const buffer = new Uint8Array(Math.min(length, 2 ** 20))
-  for (let done = 0; done < length; done += buffer.length) {
-    const slice = buffer.subarray(0, length - done)
-    engine().readInto(slice, place, bytes, offset + done, false)
-    addon.addToChecksum(state, slice)
-    if (done % checkedBytes === 0) progress()
-  }
-  if (Buffer.from(state).toString('hex') !== checksum) throw { code: 'digest' }
+/** Weights by their checksum, or by their digest with `full`. */
+function verifyWeights(loaded: Loaded, addon: Addon, full: boolean, progress: () => void): void {
+  const { place, bytes, weights } = loaded
+  if (full) engine().readInto(new Uint8Array(weights.bytes), place, bytes, weights.offset, weights.digest)
+  else for (const done of checkWeights(loaded, addon)) if (done % checkedBytes === 0) progress()
 }
 
 function loadNative(loaded: Loaded, threads: number, { verify }: Setup, progress: () => void): LoadedPart {
   const addon = loaded.code as Addon
-  if (verify !== 'code') checkWeights(loaded, addon, verify === 'full', progress)
+  if (verify !== 'code') verifyWeights(loaded, addon, verify === 'full', progress)
   const { place, bytes, weights, activations } = loaded
   const handle = addon.open(place as string, bytes, weights.offset, weights.bytes, activations, threads)
   return {

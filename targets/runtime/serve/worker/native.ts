@@ -4,6 +4,7 @@ import { builtin } from '../../plan.ts'
 import { engine } from '../../source.ts'
 import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardPart, CardState, Command, Finish } from '../card.ts'
+import { checkWeights } from '../checkWeights.ts'
 import { createSharedThreads, type SharedThreads } from './threads.ts'
 import { createWatchdog } from './watchdog.ts'
 
@@ -27,22 +28,12 @@ function sharedThreads(): SharedThreads {
 
 const checks = new WeakMap<object, Promise<void>>()
 
-/** Compares weights with their checksum, in slices between which the event loop goes on; once for all cards. */
-function checkWeights({ loaded }: CardPart, full: boolean): Promise<void> {
+/** Compares weights with their checksum, in slices between which the event loop goes on, or with their digest; once for all cards. */
+function verifyWeights({ loaded }: CardPart, full: boolean): Promise<void> {
   const { place, bytes, weights } = loaded
-  const addon = loaded.code as Addon
-  const { offset, bytes: length, digest, checksum } = weights
   async function check() {
-    if (full) return engine().readInto(new Uint8Array(length), place, bytes, offset, digest)
-    const state = new ArrayBuffer(64)
-    const buffer = new Uint8Array(Math.min(length, 2 ** 20))
-    for (let done = 0; done < length; done += buffer.length) {
-      const slice = buffer.subarray(0, length - done)
-      engine().readInto(slice, place, bytes, offset + done, false)
-      addon.addToChecksum(state, slice)
-      await new Promise(setImmediate)
-    }
-    if (Buffer.from(state).toString('hex') !== checksum) throw { code: 'digest' }
+    if (full) return engine().readInto(new Uint8Array(weights.bytes), place, bytes, weights.offset, weights.digest)
+    for (const _ of checkWeights(loaded, loaded.code as Addon)) await new Promise(setImmediate)
   }
   const known = checks.get(loaded)
   if (known) return known
@@ -174,7 +165,7 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
           throw explain(error, loaded)
         }
       }
-      const checking = verify === 'code' ? undefined : Promise.all(parts.map((part) => checkWeights(part, verify === 'full')))
+      const checking = verify === 'code' ? undefined : Promise.all(parts.map((part) => verifyWeights(part, verify === 'full')))
       checking?.catch(() => {})
       // On zeros: what becomes of them nobody sees.
       for (const { id } of programs) await run({ program: id, slot: 0, copies: [] })
