@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import type { PlacementMap } from './map.ts'
-import { type Method, type ModelPlan, methods } from './plan.ts'
+import {
+  type Method,
+  type ModelPlan,
+  methods,
+  type Plan,
+  type PlannedPart,
+  type PlannedTable,
+  type PlannedTransfer,
+} from './plan.ts'
 
 /** Everything that is wrong with a file that says where a model is, one line each. */
 export class PlanError extends Error {
@@ -22,6 +30,9 @@ const count = z.int().min(0)
 const card = z.int().min(0).max(65535)
 const cores = z.int().min(1).max(4096)
 
+/** One schema for each key of what is written, so that none can be forgotten. */
+type Shape<T> = { readonly [K in keyof Required<T>]: z.ZodType }
+
 const table = z
   .strictObject({
     table: text,
@@ -32,7 +43,7 @@ const table = z
     bytes: amount,
     lookups: amount,
     seconds: amount,
-  })
+  } satisfies Shape<PlannedTable>)
   .readonly()
 
 const part = z
@@ -46,12 +57,13 @@ const part = z
     weights: amount,
     exchanged: amount,
     seconds: amount,
+    crowdedSeconds: amount.exactOptional(),
     tables: z.array(table).readonly().exactOptional(),
-  })
+  } satisfies Shape<PlannedPart>)
   .readonly()
 
 const method = z.enum([...methods, 'map'])
-const transfer = z.strictObject({ from: text, to: text, value: text, bytes: amount }).readonly()
+const transfer = z.strictObject({ from: text, to: text, value: text, bytes: amount } satisfies Shape<PlannedTransfer>).readonly()
 const plan = z
   .strictObject({
     format: z.literal(1),
@@ -65,7 +77,7 @@ const plan = z
     cards: z.array(z.strictObject({ card: text, bytes: amount, capacity: amount, seconds: amount }).readonly()).readonly(),
     requestSeconds: amount,
     requestsPerSecond: amount,
-  })
+  } satisfies Shape<Plan>)
   .readonly()
 
 const planSchema = z

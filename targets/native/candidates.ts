@@ -25,8 +25,13 @@ export function findExecutable(name: string, environment: NodeJS.ProcessEnv = pr
   const places = name.includes('/') ? [resolve(name)] : (environment.PATH ?? '').split(':').map((folder) => `${folder}/${name}`)
   return places.find((path) => {
     if (!isAbsolute(path)) return false
-    const found = statSync(path, { throwIfNoEntry: false, bigint: false })
-    return found?.isFile() && (found.mode & 0o111) !== 0
+    try {
+      const found = statSync(path, { throwIfNoEntry: false })
+      return found?.isFile() && (found.mode & 0o111) !== 0
+    } catch {
+      // A folder that may not be looked into has none, as for a shell.
+      return false
+    }
   })
 }
 

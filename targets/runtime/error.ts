@@ -31,7 +31,7 @@
  * | --- | --- |
  * | `placement-malformed` | the placement file is damaged, or does not fit its bundles |
  * | `placement-missing` | the model has a part for a card that is not there |
- * | `request-refused` | as many requests wait as may |
+ * | `request-refused` | as many requests wait as may, or as many sessions are open |
  * | `deadline-exceeded` | the request was not answered in time |
  * | `card-lost` | a card died or hung with the request on it, and so did the one that tried it again, or there was none |
  * | `card-unavailable` | no card stands on which the request could run |

@@ -189,6 +189,11 @@ test('variables are split as a shell would, and commands are files that may be e
   const find = (name: string) => findExecutable(name, { PATH: `relative:${path}` })
   assert.is(find('tool'), join(path, 'tool'))
   for (const name of ['data', 'folder', 'missing']) assert.is(find(name), undefined)
+  assert.is(
+    findExecutable('tool', { PATH: `/${'x'.repeat(300)}:${path}` }),
+    join(path, 'tool'),
+    'behind a folder that cannot be looked into',
+  )
   assert.is(candidatesFor(platform, { PATH: path, CC: '  ' })[0]!.from, 'cc')
 })
 

@@ -168,6 +168,7 @@ test('any plan reads back to itself: tables, copies, stages, cards that refuse, 
     [layers(3), six, { contexts: 4 }],
     [layers(6), cards(4, 3500), {}],
     [layers(4), cards(2, 1e9, { refuses: ['tanh'] }), {}],
+    [layers(4), { ...six, sharing: { arithmetic: 0.9, memory: 0.6 } }, {}],
     [layers(4), six, { map: { parts: { a: { on: [0, 1], nodes: ['w0'], cores: 3, threads: 2 }, b: { on: 'host' } } } }],
   ]
   for (const [graph, platform, options] of settings) {

@@ -403,19 +403,32 @@ for (const kind of kinds)
     })
 
 test('options are checked when they are given', () => {
-  const options: ServeOptions[] = [
-    { cards: 0 },
-    { active: 0 },
-    { queue: -1 },
-    { threads: 1.5 },
-    { timeout: 0 },
-    { sanitize: 2 },
-    { device: 'gpu' as never },
+  const options: readonly (readonly [options: unknown, message: RegExp])[] = [
+    [{ cards: 0 }, /^cards is 0, expected a whole number from 1 to 4096$/],
+    [{ cards: 1e9 }, /^cards is 1000000000, expected/],
+    [{ active: 0 }, /^active is 0, expected/],
+    [{ active: 1e9 }, /^active is/],
+    [{ queue: -1 }, /^queue is -1, expected/],
+    [{ threads: 1.5 }, /^threads is 1.5, expected/],
+    [{ timeout: 0 }, /^timeout is 0, expected/],
+    // Timers would take it for one millisecond.
+    [{ timeout: 3e9 }, /^timeout is 3000000000, expected a whole number from 1 to 2147483647$/],
+    [{ sanitize: 2 }, /^sanitize is 2, expected a share, 0 to 1$/],
+    [{ device: 'gpu' }, /^device is 'gpu', expected one of "worker", "process"$/],
+    [{ peerToPeer: 'yes' }, /^peerToPeer is 'yes', expected/],
+    [{ verify: 'x' }, /^verify is 'x', expected/],
+    [{ bogus: 1 }, /^there is no option 'bogus'; options are cards, device, /],
+    [{ batching: true }, /^batching is true, expected an object$/],
+    [{ batching: { foo: 1 } }, /^there is no option 'batching\.foo'; options are delay, /],
+    [{ batching: { delay: -1 } }, /^batching\.delay is -1, expected milliseconds, 0 or more/],
+    [{ batching: { budget: 0 } }, /^batching\.budget is 0, expected milliseconds, more than 0/],
+    [5, /^the options of serve\(\) are 5, expected an object$/],
+    [null, /^the options of serve\(\) are null, expected an object$/],
   ]
-  for (const each of options)
+  for (const [each, message] of options)
     assert.throws(
-      () => serve('nowhere', each),
-      (error: any) => error.code === 'bad-option',
+      () => serve('nowhere', each as ServeOptions),
+      (error: any) => error.code === 'bad-option' && message.test(error.message),
       JSON.stringify(each),
     )
 })

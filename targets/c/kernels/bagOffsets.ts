@@ -25,9 +25,8 @@ export const bagOffsets: Template = {
       // Lengths that are not wrong are too short for their sum to wrap.
       ...loop('i', 0, count, 1, ['const u64 length = (u64)(i64)x0[i];', `wrong |= length > ${limit};`, 'total += length;']),
       `if (wrong || total > ${limit}) return 1;`,
-      'i32 end = 0;',
       'out[0] = 0;',
-      ...loop('k', 0, count, 1, ['end += (i32)x0[k];', 'out[k + 1] = end;']),
+      ...loop('k', 0, count, 1, ['out[k + 1] = out[k] + (i32)x0[k];']),
       'return 0;',
     ]
   },

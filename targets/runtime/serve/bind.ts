@@ -66,7 +66,8 @@ export function bindModel(
   const recorded = record(placement, parts)
   checkNames(
     options.statics,
-    recorded.flows.flatMap(({ inputs }) => inputs),
+    // An entry of several sizes is several flows.
+    [...new Map(recorded.flows.flatMap(({ inputs }) => inputs.map((tensor) => [tensor.name, tensor]))).values()],
     'input',
   )
   const fixed = recorded.flows.map(({ inputs }) => fixedOf(inputs, options.statics))

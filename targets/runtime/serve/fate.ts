@@ -1,8 +1,6 @@
 import { fail, GlowplugError } from '../error.ts'
 import type { RequestOptions } from './api.ts'
-
-/** Timers take no longer than this: a deadline beyond it, of weeks, is none. */
-const longestTimer = 2 ** 31 - 1
+import { longestTimer } from './options.ts'
 
 const abortedError = (model: string, signal: AbortSignal) =>
   new GlowplugError('run-aborted', `model '${model}' aborted a run`, signal.reason)

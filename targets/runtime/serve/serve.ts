@@ -226,6 +226,8 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
       }
     },
     async ready() {
+      // How entries share runs is told before anything is answered.
+      getEntries()
       await Promise.all(opened().cards.map((card) => card.start()))
     },
     async drain() {
@@ -253,7 +255,7 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
       const executor = started?.executor
       return (executor?.waiting ?? 0) + (executor?.active ?? 0) + (sessions?.sessions.size ?? 0) > 0 || batching?.isBusy === true
     },
-    session: (options) => getSessions().open(options),
+    session: (options) => getSessions().open(Object(options)),
     sessionsClosed: async () => sessions?.sessions.zero(),
     statistics: () => statisticsOf(metricsOf(server)),
   }

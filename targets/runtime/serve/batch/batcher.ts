@@ -98,9 +98,6 @@ interface Piece extends Waiting {
 export function createBatcher(setting: BatcherSetting): Batcher {
   const { model, name: callers, entry, run, queue, capacity, nextId, admit, observe } = setting
   const { delay = 0, most = Infinity, budget = Infinity } = setting.options
-  if (!(delay >= 0 && delay < 2 ** 31)) fail('bad-option', `batching.delay is ${delay}, expected milliseconds, 0 or more`)
-  if (!(most >= 1)) fail('bad-option', `batching.most is ${most}, expected rows, 1 or more`)
-  if (!(budget > 0)) fail('bad-option', `batching.budget is ${budget}, expected milliseconds, more than 0`)
   const now = () => performance.now()
 
   const expected = createExpected()
@@ -229,7 +226,7 @@ export function createBatcher(setting: BatcherSetting): Batcher {
           : cover(staged.rows, entry.sizes, (size) => expected.milliseconds(staged.entryFor(entry.sizes[0]!), size))
       if (waiting.length + parts.length > queue && waiting.length > 0) {
         observe()?.({ kind: 'refused', code: 'request-refused', entry: callers, time: arrived })
-        fail('request-refused', `model '${model}' has ${waiting.length} requests waiting; try again later`)
+        fail('request-refused', `model '${model}' has ${waiting.length} parts of requests waiting; try again later`)
       }
       const id = nextId()
       const { bytes } = staged

@@ -5,6 +5,7 @@ import type { RequestOptions, ServeOptions, Server } from '../api.ts'
 import type { ServerParts } from '../bind.ts'
 import { type CardLoad, createLoad } from '../choose.ts'
 import { createGate } from '../gate.ts'
+import { checkOptions } from '../options.ts'
 import type { ServeSource } from '../readPlacement.ts'
 import { hostCard } from '../record.ts'
 import { type OpenServer, openServer } from '../serve.ts'
@@ -100,10 +101,7 @@ function needsOf(
 /** Does nothing yet but check its options. */
 export function createHost(options: HostOptions = {}): ServeHost {
   const { cards: count = defaults.cards, active = defaults.active, memory, ...common } = options
-  const whole = (name: string, value: number) =>
-    (Number.isInteger(value) && value >= 1) || fail('bad-option', `${name} must be a whole number of at least 1, got ${value}`)
-  whole('cards', count)
-  whole('active', active)
+  checkOptions({ ...common, cards: count, active })
   if (memory !== undefined && !(memory > 0)) fail('bad-option', `memory must be bytes, more than 0, got ${memory}`)
   const each = Math.floor(memory ?? builtin('os').totalmem() / count)
   const cards: readonly Card[] = Array.from({ length: count }, (_, n) =>

@@ -1,4 +1,5 @@
 import { fail, GlowplugError } from '../../error.ts'
+import type { BucketedTensor } from '../../manifest.ts'
 import type { Observe, ServedEntry, ServeOptions, Server } from '../api.ts'
 import type { Placement } from '../placement.ts'
 import type { ServeSource } from '../readPlacement.ts'
@@ -26,8 +27,13 @@ interface Watcher {
 
 /** What callers see of entries: names, element types and shapes, where several sizes are one. */
 function signaturesOf({ entries, buckets = [] }: Placement): Map<string, string> {
-  const text = (tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly unknown[] }[]) =>
-    tensors.map(({ name, dtype, shape }) => `${name}: ${dtype}${JSON.stringify(shape)}`).join(', ')
+  const text = (tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: BucketedTensor['shape'] }[]) =>
+    tensors
+      .map(
+        ({ name, dtype, shape }) =>
+          `${name}: ${dtype}[${shape.map((size) => (typeof size === 'object' ? size.dim : size)).join(', ')}]`,
+      )
+      .join(', ')
   const shown = ({ inputs, outputs }: { inputs: Parameters<typeof text>[0]; outputs: Parameters<typeof text>[0] }) =>
     `(${text(inputs)}) → (${text(outputs)})`
   return new Map([
