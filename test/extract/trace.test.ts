@@ -11,11 +11,11 @@ import { extractModule } from '../../plugin/extract/index.ts'
 const root = process.env.GLOWPLUG_ROOT!
 const folder = join(root, 'dist', `trace-${process.pid}`)
 
-/** Models of the zoo have weights only once these were written; test/zoo reads them. */
+/** Models of the zoo and of the cards have weights only once these were written; test/zoo and test/serve read them. */
 const fixtures = readdirSync(join(root, 'fixtures'), { withFileTypes: true, recursive: true })
   .filter((entry) => entry.name.endsWith('.model.ts'))
   .map((entry) => join(entry.parentPath, entry.name))
-  .filter((file) => !/[/\\](diagnostics|node_modules|zoo)[/\\]/.test(relative(root, file)))
+  .filter((file) => !/[/\\](cards|diagnostics|node_modules|zoo)[/\\]/.test(relative(root, file)))
   .sort()
 
 /** Runs a model file, with the DSL of this repository, and traces the models it exports. */

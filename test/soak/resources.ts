@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { childrenOf } from '../serve/support.ts'
 
 export interface Resources {
-  /** MiB, of this process. */
+  /** MiB that this process holds when its garbage is collected: how much of that there is follows the load. */
   readonly memory: number
   readonly descriptors: number
   readonly processes: number
@@ -18,11 +18,14 @@ const count = (folder: string) => {
   }
 }
 
-export const resourcesNow = (): Resources => ({
-  memory: process.memoryUsage.rss() / 2 ** 20,
-  descriptors: count('/proc/self/fd'),
-  processes: process.platform === 'linux' ? childrenOf().length : 0,
-})
+export function resourcesNow(): Resources {
+  globalThis.gc?.()
+  return {
+    memory: process.memoryUsage.rss() / 2 ** 20,
+    descriptors: count('/proc/self/fd'),
+    processes: process.platform === 'linux' ? childrenOf().length : 0,
+  }
+}
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 

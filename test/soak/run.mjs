@@ -15,9 +15,13 @@ await build({
   outdir: folder,
   sourcemap: 'inline',
 })
-const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'main.js'), ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: { ...process.env, GLOWPLUG_ROOT: root },
-})
+const child = spawn(
+  process.execPath,
+  ['--enable-source-maps', '--expose-gc', join(folder, 'main.js'), ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, GLOWPLUG_ROOT: root },
+  },
+)
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 child.on('close', (status, signal) => process.exit(signal ? 1 : status))
