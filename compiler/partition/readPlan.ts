@@ -64,13 +64,17 @@ const part = z
 
 const method = z.enum([...methods, 'map'])
 const transfer = z.strictObject({ from: text, to: text, value: text, bytes: amount } satisfies Shape<PlannedTransfer>).readonly()
+/** What a plan of a model, and that of each of its entries, begin with. */
+const head = {
+  format: z.literal(1),
+  model: text,
+  platform: text,
+  method,
+  contexts: z.int().min(1),
+}
 const plan = z
   .strictObject({
-    format: z.literal(1),
-    model: text,
-    platform: text,
-    method,
-    contexts: z.int().min(1),
+    ...head,
     ops: z.string().regex(/^(?:\w+(?:×\d{1,9})?(?: \w+(?:×\d{1,9})?)*)?$/, "expected 'linear×2 relu'"),
     parts: z.array(part).readonly(),
     transfers: z.array(transfer).readonly(),
@@ -82,11 +86,7 @@ const plan = z
 
 const planSchema = z
   .strictObject({
-    format: z.literal(1),
-    model: text,
-    platform: text,
-    method,
-    contexts: z.int().min(1),
+    ...head,
     join: z.boolean(),
     cards: z.array(z.strictObject({ card: text, bytes: amount, capacity: amount }).readonly()).readonly(),
     entries: z

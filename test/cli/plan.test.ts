@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { presets } from '../../targets/platform/index.ts'
+import { clickModel, smallCards } from '../support/clickModel.ts'
 import { execute, glowplug } from './support.ts'
 
 const repository = process.env.GLOWPLUG_ROOT!
@@ -16,29 +16,8 @@ test.after(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-writeFileSync(
-  'click.model.ts',
-  `import { concat, constant, embedding, linear, model, sigmoid, slice, squeeze, sum, tensor } from 'glowplug'
-const rows = 1500
-const table = (seed: number) => constant('f32', [rows, 16], Array.from({ length: rows * 16 }, (_, i) => ((i * seed) % 17) / 17))
-const top = constant('f32', [1, 48], Array.from({ length: 48 }, (_, i) => i / 48))
-export default model({
-  name: 'click',
-  inputs: { ids: tensor('i32', [3, 8, 4]) },
-  forward({ ids }) {
-    const bags = [3, 5, 7].map((seed, t) => {
-      const own = squeeze(slice(ids, { axis: 0, start: t, stop: t + 1 }), { axes: 0 })
-      return sum(embedding(own, table(seed)), { axes: 1 })
-    })
-    return { clicks: sigmoid(linear(concat(bags, { axis: 1 }), top)) }
-  },
-})
-`,
-)
-const small = structuredClone(presets['six-cards']) as any
-small.name = 'three small cards'
-small.cards[0].count = 3
-small.types['M.2 card'].memory = [{ name: 'DRAM', bytes: 150_000, bytesPerSecond: 1e9 }]
+writeFileSync('click.model.ts', clickModel)
+const small = { ...smallCards(150_000), name: 'three small cards' }
 writeFileSync('small.json', JSON.stringify(small))
 
 test('plan prints where tables are, and how requests would fare (HW-05, HW-06)', async () => {

@@ -3,34 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { presets } from '../../targets/platform/index.ts'
+import { clickModel, smallCards } from '../support/clickModel.ts'
 import { bundle, cleanUp, createProject, emptyFolder, runAlone } from './support.ts'
 
 test.after(cleanUp)
 
-/** Three tables of three cards' size, and what is behind them. */
-export const tables = `import { concat, constant, embedding, linear, model, sigmoid, slice, squeeze, sum, tensor } from 'glowplug'
-const rows = 1500
-const table = (seed: number) => constant('f32', [rows, 16], Array.from({ length: rows * 16 }, (_, i) => ((i * seed) % 17) / 17))
-const top = constant('f32', [1, 48], Array.from({ length: 48 }, (_, i) => i / 48))
-export default model({
-  name: 'click',
-  inputs: { ids: tensor('i32', [3, 8, 4]) },
-  forward({ ids }) {
-    const bags = [3, 5, 7].map((seed, t) => {
-      const own = squeeze(slice(ids, { axis: 0, start: t, stop: t + 1 }), { axes: 0 })
-      return sum(embedding(own, table(seed)), { axes: 1 })
-    })
-    return { clicks: sigmoid(linear(concat(bags, { axis: 1 }), top)) }
-  },
-})
-`
-const platform = (bytes: number) => {
-  const described = structuredClone(presets['six-cards']) as any
-  described.cards[0].count = 3
-  described.types['M.2 card'].memory = [{ name: 'DRAM', bytes, bytesPerSecond: 1e9 }]
-  return JSON.stringify(described)
-}
+const platform = (bytes: number) => JSON.stringify(smallCards(bytes))
 const app = `import click from './click.model.ts'
 const { clicks } = await click.run({ ids: Int32Array.from({ length: 96 }, (_, i) => (i * 37) % 1500) })
 const cards = (click as any).info.cards?.map(({ parts }: any) => parts)
@@ -42,7 +20,7 @@ await click.close()
 
 test('with a platform, an import is a server over its cards; without, serve makes one of it (FB-01)', async () => {
   const project = createProject({
-    'click.model.ts': tables,
+    'click.model.ts': clickModel,
     'cards.json': platform(150_000),
     'app.ts': app,
     'serving.ts': `import { serve } from 'glowplug/serve'
@@ -91,7 +69,7 @@ await click.close()
 })
 
 test('a model without a place, and a platform that is none, fail the build (PA-09)', async () => {
-  const project = createProject({ 'click.model.ts': tables, 'cards.json': platform(10_000), 'app.ts': app })
+  const project = createProject({ 'click.model.ts': clickModel, 'cards.json': platform(10_000), 'app.ts': app })
   const failing = async (given: unknown) => {
     try {
       await bundle(project, { entryPoints: [join(project, 'app.ts')] }, { targets: ['interpreter'], platform: given as never })
