@@ -20,6 +20,7 @@ import shared from './addon/shared.c?text'
 import sharedHeader from './addon/shared.h?text'
 import sync from './addon/sync.h?text'
 import system from './addon/system.h?text'
+import ticks from './addon/ticks.h?text'
 
 /** What generated code says about itself; stands at its end. */
 export const codeHeader = code
@@ -47,6 +48,7 @@ export const addonSources: Readonly<Record<string, string>> = {
   'sync.h': sync,
   'system.h': system,
   'team.h': teamHeader,
+  'ticks.h': ticks,
 }
 
 /** Everything that an addon may ask of whoever loads it is declared in these. */

@@ -1,4 +1,4 @@
-/* Exercises the thread pool alone. `stress`, `order`, `fork`, or `processors ROOT`; says nothing and returns 0 when all is right. */
+/* Exercises the thread pool alone. `stress`, `closely`, `order`, `fork`, or `processors ROOT`; says nothing and returns 0 when all is right. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +67,24 @@ static int stress(void) {
   return 0;
 }
 
+/* Each job a moment after the one before has ended: while a thread looks for it, as it stops looking, or when it sleeps. */
+static int closely(void) {
+  for (int i = 0; i < JOBS; i++) {
+    tasks[0][i].job.work = count;
+    if (glowplug_shared_pool()->submit(&tasks[0][i].job) != 0) abort();
+    for (long turns = 0; __atomic_load_n(&finished, __ATOMIC_ACQUIRE) <= i; turns++)
+      if (turns > 1000) usleep(10);
+    for (volatile int wait = 0; wait < i % 50 * 1000; wait += 1) {
+    }
+  }
+  for (int i = 0; i < JOBS; i++)
+    if (tasks[0][i].runs != 1) {
+      fprintf(stderr, "job %d ran %d times\n", i, tasks[0][i].runs);
+      return 1;
+    }
+  return 0;
+}
+
 static void in_order(struct glowplug_job *job) {
   struct task *task = (struct task *)job;
   if (task->number != finished) {
@@ -108,6 +126,7 @@ static int after_fork(void) {
 int main(int count_of_arguments, char **arguments) {
   const char *mode = count_of_arguments > 1 ? arguments[1] : "";
   if (strcmp(mode, "stress") == 0) return stress();
+  if (strcmp(mode, "closely") == 0) return closely();
   if (strcmp(mode, "order") == 0) return order();
   if (strcmp(mode, "fork") == 0) return after_fork();
   if (strcmp(mode, "processors") == 0 && count_of_arguments > 2) return printf("%u\n", glowplug_processors(arguments[2])) < 0;

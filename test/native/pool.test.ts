@@ -93,6 +93,10 @@ else {
       assert.equal(run(program, 'stress'), right)
       if (findExecutable('taskset')) assert.equal(run('taskset', '-c', '0', program, 'stress'), right)
     })
+
+    test(`jobs that follow each other closely each run once (${name}, TO-18)`, async () => {
+      assert.equal(run(await build(compiler, name, flags), 'closely'), right)
+    })
   }
 
   test('jobs start in the order of their submission', () => {

@@ -4,6 +4,7 @@
 #include "sync.h"
 #include "system.h"
 #include "team.h"
+#include "ticks.h"
 
 enum {
   /* Of cache lines, two of which processors may fetch at once. */
@@ -75,36 +76,6 @@ struct crew {
   /* Parts that have left the run, and whether the caller sleeps until the last does. */
   int left __attribute__((aligned(APART))), caller_sleeps;
 };
-
-/* Ticks of a clock that all threads read in a few nanoseconds. */
-static inline unsigned long ticks(void) {
-#if defined(__x86_64__)
-  return __builtin_ia32_rdtsc();
-#else
-  unsigned long now;
-  __asm__ volatile("mrs %0, cntvct_el0" : "=r"(now));
-  return now;
-#endif
-}
-
-static inline unsigned long ticks_in(unsigned long nanoseconds) {
-#if defined(__x86_64__)
-  /* The rate is not told to programs: processors count two to four in a nanosecond. */
-  return nanoseconds * 3;
-#else
-  unsigned long rate;
-  __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(rate));
-  return nanoseconds * (rate / 1000) / 1000000;
-#endif
-}
-
-static inline void pause_briefly(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#else
-  __asm__ volatile("isb" ::: "memory");
-#endif
-}
 
 /*
  * How long a thread spins before it sleeps. To fall asleep and be woken takes 20 to 50 microseconds: to wait in vain for as long costs at

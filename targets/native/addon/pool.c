@@ -1,11 +1,22 @@
-/* Threads that sleep until there is a job. They start one by one, when a job finds no other at rest, and end with the process. */
+/*
+ * Threads that sleep until there is a job. They start one by one, when a job finds no other at rest, and end with the process. Where jobs
+ * follow each other closely, one of them looks for the next for a moment before it sleeps.
+ */
 #include "pool.h"
 #include "processors.h"
 #include "sync.h"
 #include "system.h"
+#include "ticks.h"
 
-/* Kernels keep what is large in their activations. */
-enum { STACK_BYTES = 1 << 20 };
+enum {
+  /* Kernels keep what is large in their activations. */
+  STACK_BYTES = 1 << 20,
+  /*
+   * For how long a thread looks for a job before it sleeps. To be woken takes 20 to 50 microseconds, more than small kernels do: to look in
+   * vain for as long costs at most as much again.
+   */
+  LOOK_NANOSECONDS = 60000,
+};
 
 static struct {
   /* Guards all members but `wakes`. */
@@ -13,6 +24,11 @@ static struct {
   struct glowplug_job *first, **end;
   /* At most, 0 before the first job; running; and of these, at rest and not yet called upon. */
   unsigned limit, threads, resting;
+  /* Of those running, the one that looks for a job, 0 or 1; and jobs in the queue, which it sees without the lock. */
+  unsigned looking, queued;
+  /* When a thread last found nothing to do, and whether a job came soon after. */
+  unsigned long idle_since;
+  int closely;
   /* Calls that threads at rest have not yet heeded. They sleep on this. */
   int wakes;
   /* Whose threads these are: a fork has none of them. */
@@ -30,15 +46,55 @@ static void rest(void) {
   }
 }
 
+/* Under the lock. */
+static struct glowplug_job *take(void) {
+  struct glowplug_job *const job = pool.first;
+  if (!job) return 0;
+  if (!(pool.first = job->next)) pool.end = &pool.first;
+  __atomic_store_n(&pool.queued, pool.queued - 1, __ATOMIC_RELAXED);
+  return job;
+}
+
+/* Until there is a job or the time is over, or somebody else needs the processor. */
+static void look(void) {
+  const unsigned long start = ticks(), limit = ticks_in(LOOK_NANOSECONDS);
+  for (unsigned i = 0; __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) == 0; i++) {
+    if (i % 16 == 0 && (ticks() - start > limit || __atomic_load_n(&pool.busy, __ATOMIC_RELAXED) >= (int)pool.limit)) return;
+    pause_briefly();
+  }
+}
+
+/* Whether it pays to look: there is a processor for who looks, one for whoever submits, and one for each thread that has a job. */
+static int may_look(void) {
+  const unsigned others = pool.threads - pool.resting - 1;
+  return pool.closely && !pool.looking && others + 2 <= pool.limit;
+}
+
+/* The next job, or none after having looked for one; whoever gets none is at rest. */
+static struct glowplug_job *next(void) {
+  lock(&pool.lock);
+  struct glowplug_job *job = take();
+  if (!job) {
+    pool.idle_since = ticks();
+    if (may_look()) {
+      pool.looking = 1;
+      unlock(&pool.lock);
+      look();
+      lock(&pool.lock);
+      pool.looking = 0;
+      job = take();
+    }
+  }
+  if (!job) pool.resting++;
+  unlock(&pool.lock);
+  return job;
+}
+
 static void *attend(void *unused) {
   (void)unused;
   syscall(CALL_PRCTL, (long)PROCESS_SET_NAME, "glowplug", 0L, 0L, 0L);
   for (;;) {
-    lock(&pool.lock);
-    struct glowplug_job *const job = pool.first;
-    if (!job) pool.resting++;
-    else if (!(pool.first = job->next)) pool.end = &pool.first;
-    unlock(&pool.lock);
+    struct glowplug_job *const job = next();
     if (job) job->work(job);
     else rest();
   }
@@ -73,7 +129,8 @@ static void begin(void) {
     pool.lock = pool.wakes = pool.busy = 0;
     pool.first = 0;
     pool.end = &pool.first;
-    pool.threads = pool.resting = 0;
+    pool.threads = pool.resting = pool.looking = pool.queued = 0;
+    pool.closely = 0;
     pool.limit = glowplug_processors("");
     __atomic_store_n(&pool.process, process, __ATOMIC_RELEASE);
   }
@@ -84,7 +141,10 @@ static int submit(struct glowplug_job *job) {
   int error = 0, call = 0;
   begin();
   lock(&pool.lock);
-  if (pool.resting > 0) {
+  pool.closely = ticks() - pool.idle_since < ticks_in(LOOK_NANOSECONDS);
+  if (pool.looking > pool.queued) {
+    /* It sees the job, or finds it when it stops looking. */
+  } else if (pool.resting > 0) {
     pool.resting--;
     call = 1;
   } else if (pool.threads < pool.limit) {
@@ -97,6 +157,7 @@ static int submit(struct glowplug_job *job) {
     job->next = 0;
     *pool.end = job;
     pool.end = &job->next;
+    __atomic_store_n(&pool.queued, pool.queued + 1, __ATOMIC_RELAXED);
   }
   unlock(&pool.lock);
   if (call) {
@@ -110,10 +171,11 @@ static int withdraw(struct glowplug_job *job) {
   int found = 0;
   begin();
   lock(&pool.lock);
-  for (struct glowplug_job **place = &pool.first; *place && !found; place = &(*place)->next)
+  for (struct glowplug_job **place = &pool.first; *place; place = &(*place)->next)
     if (*place == job) {
       *place = job->next;
       if (!*place) pool.end = place;
+      __atomic_store_n(&pool.queued, pool.queued - 1, __ATOMIC_RELAXED);
       found = 1;
       break;
     }

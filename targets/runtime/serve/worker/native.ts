@@ -5,6 +5,7 @@ import { engine } from '../../source.ts'
 import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardPart, CardState, Command, Finish } from '../card.ts'
 import { checkWeights } from '../checkWeights.ts'
+import { createPatience, type Patience } from './patience.ts'
 import { createSharedThreads, type SharedThreads } from './threads.ts'
 import { createWatchdog } from './watchdog.ts'
 
@@ -20,9 +21,10 @@ interface Region {
 export type FindCard = (index: number) => Card | undefined
 
 /** All addons of a process run on the same threads, as many as there are processors. */
-let shared: SharedThreads | undefined
-function sharedThreads(): SharedThreads {
-  shared ??= createSharedThreads(builtin('os').availableParallelism())
+let shared: { readonly threads: SharedThreads; readonly patience: Patience } | undefined
+function sharedByCards(): NonNullable<typeof shared> {
+  const processors = builtin('os').availableParallelism()
+  shared ??= { threads: createSharedThreads(processors), patience: createPatience(processors) }
   return shared
 }
 
@@ -65,11 +67,15 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
   const commands: { readonly command: Command; readonly finish: Finish }[] = []
   /** The pool has a command, whether or not somebody waits for its end. */
   let busy = false
+  /** When it was given to the pool, and how many milliseconds the last of each program took there. */
+  let given = 0
+  const took = new Map<number, number>()
   const watchdog = createWatchdog(timeout, () => {
     turn.hang()
     leaveAlone(`has not answered in ${timeout} ms and cannot be ended`)
   })
-  const turn = sharedThreads().turn({
+  const { threads: sharedThreads, patience } = sharedByCards()
+  const turn = sharedThreads.turn({
     begun: () => watchdog.begin(),
     starved: () => leaveAlone('has no thread: those that there are do not answer'),
   })
@@ -113,25 +119,32 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
     const { part, entry } = programOf.get(command.program)!
     const { memory, start } = regionOf(command.program, command.slot)
     busy = true
+    given = performance.now()
+    patience.begin(took.get(command.program) ?? Number.POSITIVE_INFINITY)
     turn.enter()
     try {
       const addon = partOf.get(part)!.loaded.code as Addon
       addon.start(handles.get(part)!, entry, memory, start, done)
     } catch (error) {
       setImmediate(() => {
-        busy = false
-        watchdog.end()
-        turn.leave()
+        end()
         commands.shift()?.finish(0, crash(about, error as Error))
         if (commands.length > 0) begin()
       })
     }
   }
 
-  function done(fault: number): void {
+  /** The pool has it no longer. */
+  function end(): void {
     busy = false
     watchdog.end()
+    patience.end()
     turn.leave()
+  }
+
+  function done(fault: number): void {
+    end()
+    if (commands[0]) took.set(commands[0].command.program, performance.now() - given)
     if (state === 'quarantined') {
       change(stood ? 'ready' : 'failed')
       return

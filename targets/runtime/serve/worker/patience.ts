@@ -1,0 +1,36 @@
+/** Milliseconds. To fall asleep and be woken takes some 50 µs: to wait in vain for as long twice costs little where runs are longer. */
+const short = 0.1
+
+/** Keeps the event loop turning, with all that it has to do, where an answer is due sooner than waking it would take. */
+export interface Patience {
+  /** A command is given to the threads; those like it took so many milliseconds. */
+  begin(usual: number): void
+  /** It has ended, or nobody waits for it any more. */
+  end(): void
+}
+
+/** For all commands on the threads of this process, as many as there are processors: one of these is the event loop's while it turns. */
+export function createPatience(processors: number): Patience {
+  let commands = 0
+  let until = 0
+  let turning = false
+
+  function turn(): void {
+    turning = commands > 0 && commands < processors && performance.now() < until
+    if (turning) setImmediate(turn)
+  }
+
+  return {
+    begin(usual) {
+      commands++
+      if (usual > short || commands >= processors) return
+      until = performance.now() + short
+      if (turning) return
+      turning = true
+      setImmediate(turn)
+    },
+    end() {
+      commands--
+    },
+  }
+}
