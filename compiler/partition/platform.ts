@@ -34,6 +34,8 @@ export interface Utilisation {
 export interface Sharing {
   readonly arithmetic: number
   readonly memory: number
+  /** Processors that cards and host run on together, where cards have none of their own: who copies takes time from who computes. */
+  readonly processors?: number
 }
 
 /** What computes: a card, or the host itself. */

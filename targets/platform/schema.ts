@@ -64,7 +64,7 @@ export const platformFileSchema = z
     network: link,
     uplink: link,
     peerToPeer: z.boolean(),
-    sharing: z.strictObject({ arithmetic: part, memory: part }).readonly().exactOptional(),
+    sharing: z.strictObject({ arithmetic: part, memory: part, processors: count.exactOptional() }).readonly().exactOptional(),
     types: z.record(name, cardType).readonly(),
     cards: z
       .array(z.strictObject({ type: name, count: figure(z.int().min(1).max(1024)) }).readonly())

@@ -45,7 +45,7 @@ test('what was measured becomes a platform that plans are made for, each figure 
   const [card] = platform.cards
   assert.equal(card!.operationsPerSecond, { int8: 8e11, f16: 2e11, f32: 2e11 })
   assert.equal(card!.utilisation, { arithmetic: 0.9, lookups: 0.5, kinds: { linear: 0.9, 'conv 3x3': 2 } })
-  assert.equal(platform.sharing, { arithmetic: 0.97, memory: 0.6 })
+  assert.equal(platform.sharing, { arithmetic: 0.97, memory: 0.6, processors: probed.processors })
   assert.is(card!.launchSeconds, 2e-5)
   const kind = provenance.get('types.worker.utilisation.kinds.conv 3x3')!
   assert.is(kind.certainty, 'measured')

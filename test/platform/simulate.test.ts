@@ -107,6 +107,26 @@ test('the fullest of links and cards bounds the rate; requests flow through like
   )
 })
 
+test('cards on the processors of the host leave it what it needs to copy and to give commands', () => {
+  const even = { rate: 1e5, requests: 2000, even: true }
+  const link = { bytesPerSecond: 1e9, latencySeconds: 0 }
+  const own = { ...platform(2, { cores: 1 }), uplink: link, sharing: { arithmetic: 1, memory: 1 } }
+  // A quarter of a part's time is the host's: two of 1 ms fill 2.5 processors.
+  const plan = planOf(
+    [part('whole', [0, 1], 1e-3)],
+    [
+      ['host', 'whole', 0.25e6],
+      ['whole', 'host', 0],
+    ],
+  )
+  const throughput = (processors?: number) =>
+    simulate(plan, processors === undefined ? own : { ...own, sharing: { ...own.sharing, processors } }, even).throughput
+  nearly(throughput(), 2000, 0.01)
+  nearly(throughput(3), 2000, 0.01)
+  nearly(throughput(2), 1600, 0.01)
+  nearly(throughput(1), 800, 0.01)
+})
+
 test('waiting for one card is that of a queue with random arrivals and equal work: ρ · s / 2(1 − ρ) (Pollaczek and Khinchine)', () => {
   const seconds = 1e-3
   const plan = planOf(

@@ -111,6 +111,7 @@ export function describeMachine({ machine, kinds, lookups, serving, ...probed }:
       sharing: {
         arithmetic: measured(together.arithmetic, `${cards} threads at once`),
         memory: measured(together.memory, `${cards} threads at once`),
+        processors: measured(processors, 'what the system says'),
       },
     }),
     types: {

@@ -166,6 +166,21 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
     )
   let taken = 0
 
+  /** Seconds that the host has to do with a run of a part: it copies what goes in and comes out, and gives the command. */
+  function attendance({ name }: PlannedPart, batch: number): number {
+    const copied = plan.transfers.filter(({ from, to }) => (from === host && to === name) || (from === name && to === host))
+    const bytes = copied.reduce((sum, transfer) => sum + transfer.bytes, 0)
+    return (bytes * batch) / platform.uplink.bytesPerSecond + platform.host.launchSeconds
+  }
+
+  /** How much longer a part takes where cards run on the processors of the host, and all together want more than there are. */
+  function crowding(part: PlannedPart, { cores }: Processor, batch: number, others: number, alone: number): number {
+    const processors = platform.sharing?.processors
+    if (processors === undefined) return 1
+    const attended = attendance(part, batch) / Math.max(alone, Number.MIN_VALUE)
+    return Math.max(1, ((others + 1) * (cores + attended)) / processors)
+  }
+
   /** Seconds of a part on a card, as many others computing beside it, or on the host. */
   function workOf(part: PlannedPart, at: 'host' | number, batch: number, others: number): number {
     const processor = at === host ? platform.host : platform.cards[at]!
@@ -173,7 +188,8 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
     // What sharing costs is known of the roofline; of other seconds it is as large a part.
     const crowded = at === host ? 1 : (part.crowdedSeconds ?? part.seconds) / Math.max(part.seconds, Number.MIN_VALUE)
     const share = platform.cards.length > 1 ? others / (platform.cards.length - 1) : 0
-    return processor.launchSeconds + alone * (1 + (Math.max(1, crowded) - 1) * share)
+    const beside = alone * (1 + (Math.max(1, crowded) - 1) * share)
+    return processor.launchSeconds + beside * (at === host ? 1 : crowding(part, processor, batch, others, beside))
   }
 
   /** Where a part runs; of several cards the one with least left to do. Undefined where none stands. */
