@@ -5,7 +5,7 @@ import { engine } from '../../source.ts'
 import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardPart, CardState, Command, Finish } from '../card.ts'
 import { checkWeights } from '../checkWeights.ts'
-import { createPatience, type Patience } from './patience.ts'
+import { sharedPatience } from './patience.ts'
 import { createSharedThreads, type SharedThreads } from './threads.ts'
 import { createWatchdog } from './watchdog.ts'
 
@@ -21,10 +21,9 @@ interface Region {
 export type FindCard = (index: number) => Card | undefined
 
 /** All addons of a process run on the same threads, as many as there are processors. */
-let shared: { readonly threads: SharedThreads; readonly patience: Patience } | undefined
-function sharedByCards(): NonNullable<typeof shared> {
-  const processors = builtin('os').availableParallelism()
-  shared ??= { threads: createSharedThreads(processors), patience: createPatience(processors) }
+let shared: SharedThreads | undefined
+function sharedThreads(): SharedThreads {
+  shared ??= createSharedThreads(builtin('os').availableParallelism())
   return shared
 }
 
@@ -74,8 +73,8 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
     turn.hang()
     leaveAlone(`has not answered in ${timeout} ms and cannot be ended`)
   })
-  const { threads: sharedThreads, patience } = sharedByCards()
-  const turn = sharedThreads.turn({
+  const patience = sharedPatience()
+  const turn = sharedThreads().turn({
     begun: () => watchdog.begin(),
     starved: () => leaveAlone('has no thread: those that there are do not answer'),
   })

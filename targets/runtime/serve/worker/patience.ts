@@ -1,5 +1,7 @@
+import { builtin } from '../../plan.ts'
+
 /** Milliseconds. To fall asleep and be woken takes some 50 µs: to wait in vain for as long twice costs little where runs are longer. */
-const short = 0.1
+export const shortWait = 0.1
 
 /** Keeps the event loop turning, with all that it has to do, where an answer is due sooner than waking it would take. */
 export interface Patience {
@@ -9,8 +11,8 @@ export interface Patience {
   end(): void
 }
 
-/** For all commands on the threads of this process, as many as there are processors: one of these is the event loop's while it turns. */
-export function createPatience(processors: number): Patience {
+/** Of how many processors one is the event loop's while it turns; the others are for commands. */
+function createPatience(processors: number): Patience {
   let commands = 0
   let until = 0
   let turning = false
@@ -23,8 +25,8 @@ export function createPatience(processors: number): Patience {
   return {
     begin(usual) {
       commands++
-      if (usual > short || commands >= processors) return
-      until = performance.now() + short
+      if (usual > shortWait || commands >= processors) return
+      until = performance.now() + shortWait
       if (turning) return
       turning = true
       setImmediate(turn)
@@ -33,4 +35,12 @@ export function createPatience(processors: number): Patience {
       commands--
     },
   }
+}
+
+let shared: Patience | undefined
+
+/** That of all cards whose commands run on threads of this process. */
+export function sharedPatience(): Patience {
+  shared ??= createPatience(builtin('os').availableParallelism())
+  return shared
 }

@@ -5,6 +5,7 @@ import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardState, Finish } from '../card.ts'
 import { type Layout, layOut } from '../process/layout.ts'
 import { createRestart } from '../restart.ts'
+import { sharedPatience, shortWait } from './patience.ts'
 import type { ThreadCard, ThreadData } from './thread.ts'
 import program from './thread.ts?source'
 import { createWatchdog } from './watchdog.ts'
@@ -32,10 +33,10 @@ function regionsOf(options: CardOptions): SharedRegions {
  */
 export function createPortableCards(all: readonly CardOptions[], peerToPeer: boolean): readonly Card[] {
   const regions = all.map(regionsOf)
-  return regions.map((own) => createCard(own, peerToPeer ? regions.filter((other) => other !== own) : []))
+  return regions.map((own) => createCard(own, peerToPeer ? regions.filter((other) => other !== own) : [], all.length))
 }
 
-function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
+function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: number): Card {
   const { options, layout } = own
   const { index, name, programs, parts, slots, timeout, verify, watcher } = options
   const about = (text: string) => `card '${name}' ${text}`
@@ -44,6 +45,9 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
   const places = new Map(programs.map(({ id }, place) => [id, place]))
   const views: ({ readonly inputs: readonly TensorArray[]; readonly outputs: readonly TensorArray[] } | undefined)[] = []
   const restart = createRestart()
+  const patience = sharedPatience()
+  /** Milliseconds that the last command of each program took which waited for no other. */
+  const took = new Map<number, number>()
   const watchdog = createWatchdog(timeout, () => {
     lose(new GlowplugError('card-lost', about(`did not answer in ${timeout} ms`)))
   })
@@ -51,8 +55,8 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
   let state: CardState = 'starting'
   let restarts = 0
   let worker: Worker | undefined
-  /** Of commands under way, in their order. */
-  let pending: Finish[] = []
+  /** Commands under way, in their order. */
+  let pending: { readonly program: number; readonly since: number | undefined; readonly finish: Finish }[] = []
   /** Whoever waits for the first start. */
   let starting: { readonly promise: Promise<void>; resolve(): void; reject(error: unknown): void } | undefined
   /** Workers before have ended. */
@@ -74,7 +78,10 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
     change(to, error)
     starting?.reject(error)
     starting = undefined
-    for (const finish of failed) finish(0, reason)
+    for (const { finish } of failed) {
+      patience.end()
+      finish(0, reason)
+    }
   }
 
   /** The worker is gone, or is to go. Another is started, unless this one never stood or could only meet the same files. */
@@ -107,6 +114,8 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
       cards: [own, ...peers].map(cardOf),
       slots,
       verify: verify !== 'code',
+      // A processor for each card, and one for the event loop.
+      patience: count < builtin('os').availableParallelism() ? shortWait : 0,
     }
     let begun: Worker
     try {
@@ -124,7 +133,9 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
       if (answer === undefined) stands()
       else if (typeof answer === 'object') lose(explain(answer, parts.find((part) => part.index === answer.part)!.loaded))
       else {
-        const finish = pending.shift()!
+        const { program, since, finish } = pending.shift()!
+        patience.end()
+        if (since !== undefined) took.set(program, performance.now() - since)
         if (pending.length > 0) watchdog.begin()
         else {
           watchdog.end()
@@ -198,7 +209,8 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[]): Card {
         watchdog.begin()
         worker!.ref()
       }
-      pending.push(finish)
+      patience.begin(took.get(program) ?? Number.POSITIVE_INFINITY)
+      pending.push({ program, since: pending.length === 0 ? performance.now() : undefined, finish })
       worker!.postMessage(command)
     },
     async close() {

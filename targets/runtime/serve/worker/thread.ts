@@ -20,6 +20,8 @@ export interface ThreadData {
   readonly slots: number
   /** Check the digests of the weights. */
   readonly verify: boolean
+  /** Milliseconds for which the thread stays awake after a command that came as soon after the one before. */
+  readonly patience: number
 }
 
 /** Numbers of a command: program, slot, and for each copy the input, the card, the program and the output. */
@@ -35,7 +37,7 @@ interface Runner {
 /** The part that is being loaded: whose files an error is about. */
 let loading = 0
 
-function start({ parts, cards, slots, verify }: ThreadData): void {
+function start({ parts, cards, slots, verify, patience }: ThreadData): void {
   const port = parentPort!
   const runners: Runner[] = []
   const own = cards[0]!
@@ -72,12 +74,24 @@ function start({ parts, cards, slots, verify }: ThreadData): void {
     )
     seen[index + 1] = (program, slot) => bytesOf(layout.regionOf(program, slot))
   }
+  let idleSince = Number.NEGATIVE_INFINITY
+  let until = 0
+  function stayAwake(): void {
+    if (performance.now() < until) setImmediate(stayAwake)
+    else until = 0
+  }
   port.on('message', (command: ThreadCommand) => {
+    const closely = performance.now() - idleSince < patience
     const slot = command[1]!
     const region = seen[own.index + 1]!(command[0]!, slot)
     for (let at = 2; at < command.length; at += 4)
       region.inputs[command[at]!]!.set(seen[command[at + 1]! + 1]!(command[at + 2]!, slot).outputs[command[at + 3]!]!)
     port.postMessage(runners[command[0]!]!.run(region))
+    idleSince = performance.now()
+    if (!closely) return
+    const isAwake = until > 0
+    until = idleSince + patience
+    if (!isAwake) setImmediate(stayAwake)
   })
   port.postMessage(undefined)
 }
