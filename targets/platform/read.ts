@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ops } from '../../compiler/graph/ops/index.ts'
-import type { Card, Platform, Processor, Utilisation } from '../../compiler/partition/platform.ts'
+import type { Card, Platform, Processor, Sharing, Utilisation } from '../../compiler/partition/platform.ts'
 import { type Figure, type Provenance, valueOf } from './figure.ts'
 import { platformFileSchema } from './schema.ts'
 
@@ -60,6 +60,10 @@ const numbers = <Key extends string>(record: Readonly<Record<Key, Figure>>): Rec
 
 function utilisationOf({ kinds, ...rest }: NonNullable<ProcessorOutput['utilisation']>): Utilisation {
   return { ...numbers(rest), ...(kinds && { kinds: numbers(kinds) }) }
+}
+
+function sharingOf({ processors, ...rest }: NonNullable<FileOutput['sharing']>): Sharing {
+  return { ...numbers(rest), ...(processors !== undefined && { processors: valueOf(processors) }) }
 }
 
 function processorOf(name: string, type: string, stated: ProcessorOutput): Processor {
@@ -137,7 +141,7 @@ export function describePlatform(value: unknown, source = 'the value'): Describe
       network: link(file.network),
       uplink: link(file.uplink),
       peerToPeer: file.peerToPeer,
-      ...(file.sharing && { sharing: numbers(file.sharing) }),
+      ...(file.sharing && { sharing: sharingOf(file.sharing) }),
       cards,
     },
     provenance: new Map(provenanceIn(file, [])),
