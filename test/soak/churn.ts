@@ -1,5 +1,6 @@
 // Servers that come and go: closed in every way, and with files that are damaged while they run.
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, linkSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Server, serve } from '../../targets/runtime/serve/index.ts'
 import { modes, sums, unruly, unrulyInputs, until } from '../serve/support.ts'
@@ -7,6 +8,29 @@ import { createBook } from './books.ts'
 import type { Random } from './random.ts'
 
 const ways = ['close', 'drain', 'close under way', 'damaged before', 'damaged before a restart'] as const
+
+/** A copy of the addon for each folder to link to; it goes with the process. */
+let addon: string | undefined
+
+/**
+ * A process keeps every addon file that it has loaded, for Node cannot unload one: some 30 KB for each server here, were its file not the same. A version that is
+ * swapped in costs that much, a server that comes and goes does not.
+ */
+function shareAddon(folder: string): void {
+  const name = readdirSync(folder).find((file) => file.endsWith('.node'))
+  if (!name) return
+  const file = join(folder, name)
+  if (addon) {
+    rmSync(file)
+    linkSync(addon, file)
+    return
+  }
+  const own = mkdtempSync(join(tmpdir(), 'glowplug-soak-'))
+  process.on('exit', () => rmSync(own, { recursive: true, force: true }))
+  addon = join(own, name)
+  copyFileSync(file, addon)
+  shareAddon(folder)
+}
 
 /** Other contents under the same name; what is mapped stays what it was. */
 function damage(folder: string): void {
@@ -25,6 +49,7 @@ export async function churn(kinds: readonly ('native' | 'wasm')[], random: Rando
   const device = random.pick(['worker', 'process'] as const)
   const way = random.pick(device === 'process' ? ways : ways.slice(0, 4))
   const folder = await unruly(kind)
+  shareAddon(folder)
   const server = serve(folder, { cards: 2, device, timeout: 5000 })
   const book = createBook(`${device} ${kind}, ${way}`, server, 100)
   const ask = () => book.ask({ expected: { y: sums } }, () => server.entries.main!.run(unrulyInputs(modes.sum)))
