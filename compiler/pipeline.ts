@@ -1,6 +1,17 @@
 // The way of a graph to a program. Stages are plain values with a text form; each border has a verifier, which always runs.
-import { fuseGraph, type KernelGraph, printKernels, printKernelsDot, verifyKernels } from './fuse/index.ts'
-import { type CompositeName, type Graph, type Node, printGraph, printGraphDot, takeOrigin, verifyGraph } from './graph/index.ts'
+import { workOfGraph } from './cost/index.ts'
+import { type Body, fuseGraph, type KernelGraph, printKernels, printKernelsDot, verifyKernels } from './fuse/index.ts'
+import {
+  type CompositeName,
+  type Graph,
+  inputName,
+  type ModelState,
+  type Node,
+  printGraph,
+  printGraphDot,
+  takeOrigin,
+  verifyGraph,
+} from './graph/index.ts'
 import {
   elideCopies,
   type InstructionList,
@@ -12,13 +23,19 @@ import {
 import { assignLayouts, rewriteLayouts, verifyLayouts } from './layout/index.ts'
 import { lowerGraph } from './lower/index.ts'
 import { roundWeights } from './lower/roundWeights.ts'
-import { allocateMemory, type Program, printProgram, verifyProgram } from './memory/index.ts'
+import { allocateMemory, carriedName, type Program, printProgram, verifyProgram } from './memory/index.ts'
 import type { PassList } from './pipeline/passList.ts'
 import { phases } from './pipeline/phases.ts'
 import { CompileError, failureOf } from './pipeline/reproducer.ts'
 import { type PassChange, type PassRecord, runPasses } from './pipeline/runPasses.ts'
 import { requireSupport } from './pipeline/support.ts'
-import { type RecomputeReport, type ScheduleReport, scheduleKernels, scheduleWithin } from './schedule/index.ts'
+import {
+  type RecomputeReport,
+  readBeforeRenewing,
+  type ScheduleReport,
+  scheduleKernels,
+  scheduleWithin,
+} from './schedule/index.ts'
 import { type ChooseOptions, chooseCuts, splitGraph } from './split/index.ts'
 import type { Evaluate, Target } from './target.ts'
 
@@ -82,6 +99,8 @@ export interface PipelineOptions {
   readonly maximumApplications?: number
   /** Computes large nodes of the lowered graph in parts; see `chooseCuts`. Default: every node as a whole. */
   readonly split?: ChooseOptions
+  /** States of the model: inputs and outputs of these names become what a session carries. Default: none. */
+  readonly states?: readonly ModelState[]
   /** Replaces the passes of a phase. */
   readonly passes?: Partial<Record<keyof typeof phases, PassList>>
 }
@@ -184,6 +203,7 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     recomputeAbove,
     maximumApplications = Number.POSITIVE_INFINITY,
     split,
+    states = [],
   } = options
   let optimised: Journey | undefined
   const lowered: Lowered[] = []
@@ -295,20 +315,24 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
   function generate(journey: Journey, target: Target, stopAfter: string | undefined): void {
     const graph = layOut(journey, target, stopAfter)
     requireSupport(graph, target)
+    const bodies = compileBodies(graph, target, { ...options, maximumApplications: journey.budget.applications })
+    const bodyOf = (body: Graph) => bodies.get(body)
     const kernels = enter(journey, ['kernels', 'kernels'], stopAfter, () => {
-      const fuse = (options: { readonly together?: boolean }) => verified(fuseGraph(graph, target, options), verifyKernels)
+      const fuse = (options: { readonly together?: boolean }) =>
+        verified(fuseGraph(graph, target, { ...options, bodyOf }), verifyKernels)
       const { kernels, ...report } =
         recomputeAbove === undefined ? scheduleKernels(fuse({}), target) : scheduleWithin(recomputeAbove, target, fuse)
       journey.schedule = report
-      return verified(kernels, verifyKernels)
+      const renewing = states.length > 0 && recomputeAbove === undefined
+      return verified(renewing ? readBeforeRenewing(kernels, target, states) : kernels, verifyKernels)
     })
     const instructions = enter(journey, ['instructions', 'instructions'], stopAfter, () => {
-      const selected = verified(selectInstructions(kernels, target), verifyInstructions)
+      const selected = verified(selectInstructions(kernels, target, states), verifyInstructions)
       const elided = verified(elideCopies(selected, target), verifyInstructions)
       return verified(shareInPlace(elided, target), verifyInstructions)
     })
     enter(journey, ['memory', 'program'], stopAfter, () =>
-      verified(allocateMemory(instructions, target.alignment), verifyProgram),
+      verified(allocateMemory(instructions, target.alignment, states), verifyProgram),
     )
   }
 
@@ -336,6 +360,29 @@ function prepare(graph: Graph, options: PipelineOptions): CompileUntil {
     }
     return { ...journey.stages, log: journey.log, times: journey.times, ...(journey.schedule && { schedule: journey.schedule }) }
   }
+}
+
+/**
+ * What becomes of the graphs that the nodes of a graph run: programs of their own, by the same way. What a loop carries is to its body what a
+ * session carries is to a model, so that it stays where it is from turn to turn.
+ */
+function compileBodies(graph: Graph, target: Target, options: PipelineOptions): ReadonlyMap<Graph, Body> {
+  const { observe, split, states, recomputeAbove, ...inside } = options
+  const compiled = new Map<Graph, Body>()
+  for (const node of graph.nodes) {
+    for (const body of node.bodies ?? []) {
+      const count = (node.attributes.carried as number | undefined) ?? 0
+      const carried = body.outputs.slice(1, 1 + count).map(({ name, value: { type } }, i) => ({
+        name: carriedName(i),
+        input: inputName(body.inputs[1 + i]!),
+        output: name,
+        type,
+      }))
+      const { program, lowered } = createCompilation(body, { ...inside, states: carried })(target)
+      compiled.set(body, { program, work: workOfGraph(lowered) })
+    }
+  }
+  return compiled
 }
 
 /** The text form of a stage, of kernels with the reasons for them if asked for; undefined when the compilation did not get there. */

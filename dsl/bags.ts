@@ -1,4 +1,5 @@
 import { reject } from '../compiler/graph/index.ts'
+import { rowFormatNames } from '../compiler/graph/ops/rowFormat.ts'
 import { readBoolean, readChoice, readNumber, readOptions } from './check.ts'
 import { constant } from './constant.ts'
 import { cast } from './elementwise.ts'
@@ -7,14 +8,25 @@ import type { Tensor } from './tensor.ts'
 import { call, nodeOf } from './tracer.ts'
 import type { Sub } from './types/arithmetic.ts'
 
+/**
+ * How rows of bytes stand for numbers: what stands in a row in its order. `u8f32`: integers of 8 bits, then scale and offset as f32, each number being
+ * scale · q + offset; `u4f16`: integers of 4 bits, two to a byte, the first in its low half, then scale and offset as f16. Glow and Caffe2 write the
+ * first five, FBGEMM the last three.
+ */
+export type RowFormat = 'u8f32' | 'u8f16' | 'u4f32' | 'u4f16' | 'u2f16' | 'f16u8' | 'f16u4' | 'f16u2'
+
 type Index = 'i32' | 'i64' | 'u8' | 'i8' | 'i16' | 'u16' | 'u32'
 type Any = Tensor<any, any>
 
 export interface BagOptions {
   /** Indices of a bag, about: what tables are placed on cards by. Changes no result. Default: as if all indices were in bags. */
   readonly averageLength?: number
+  /** How rows of bytes stand for numbers. The result, and weights, are f32 then. Default: the table holds numbers. */
+  readonly rows?: RowFormat
 }
 
+type Summed<W extends Tensor> = W['dtype'] extends 'u8' ? 'f32' : W['dtype']
+type Columns<W extends Tensor> = [W['dtype']] extends ['u8'] ? any : W['shape']
 type Bags<L, W> = L extends readonly [infer B] ? (W extends readonly [any, infer C] ? [B, C] : [B, any]) : any
 
 /** The number of indices of an op that looks up, whose bags do not say it themselves. */
@@ -24,12 +36,14 @@ function indexCount(op: string, indices: unknown): number {
   return shape[0]!
 }
 
-function readAverage(op: string, given: unknown): { readonly averageLength?: number } {
-  if (given === undefined) return {}
-  const averageLength = readNumber(op, 'averageLength', given, 0)
+/** Attributes that all look-ups share. */
+function readBags(op: string, given: Readonly<Record<string, unknown>>) {
+  const rows = given.rows === undefined ? {} : { rows: readChoice(op, 'rows', given.rows, rowFormatNames, 'u8f32') }
+  if (given.averageLength === undefined) return rows
+  const averageLength = readNumber(op, 'averageLength', given.averageLength, 0)
   if (!(averageLength > 0 && averageLength < Number.POSITIVE_INFINITY))
     reject('bad-attribute', `${op}: averageLength must be a number above 0, got ${averageLength}`)
-  return { averageLength }
+  return { ...rows, averageLength }
 }
 
 /**
@@ -40,11 +54,11 @@ function readAverage(op: string, given: unknown): { readonly averageLength?: num
  * of the indices; a bag without any gives zeros. A negative index counts from the end; an index outside, a negative length and lengths that
  * add up to more than there are indices are errors of the request that brings them.
  *
- * @param table `[rows, width]`, floats
+ * @param table `[rows, width]`, floats; `[rows, bytes]`, u8, with the option `rows`
  * @param indices `[indices]`, integers: those of the first bag, then those of the second
  * @param lengths `[bags]`, integers: how many indices each bag has
- * @param weights `[indices]`, the element type of table: what each row is multiplied by
- * @param options `averageLength`: indices of a bag, about, by which tables are placed on cards
+ * @param weights `[indices]`, the element type of the result: what each row is multiplied by
+ * @param options `averageLength`: indices of a bag, about, by which tables are placed on cards; `rows`: format of rows of bytes, such as `'u8f32'`
  */
 export function sparseLengthsSum<W extends Tensor, L extends Tensor<Index>>(
   table: W,
@@ -52,10 +66,9 @@ export function sparseLengthsSum<W extends Tensor, L extends Tensor<Index>>(
   lengths: L,
   weights?: Tensor,
   options?: BagOptions,
-): Tensor<W['dtype'], Bags<L['shape'], W['shape']>> {
+): Tensor<Summed<W>, Bags<L['shape'], Columns<W>>> {
   const op = 'sparseLengthsSum'
-  const { averageLength } = readOptions(op, options, ['averageLength'])
-  const attributes = readAverage(op, averageLength)
+  const attributes = readBags(op, readOptions(op, options, ['averageLength', 'rows']))
   const offsets = call('bagOffsets', { lengths }, { limit: indexCount(op, indices) }, op)
   return call('raggedEmbeddingBag', { indices, table, offsets, scale: weights }, attributes, op)
 }
@@ -77,24 +90,24 @@ type Begun<O, L> = [L] extends [true] ? (O extends readonly [infer N] ? [Sub<N, 
  * the order of the indices; a bag without any gives zeros. A negative index counts from the end; an index outside, and offsets that do not
  * begin at 0, that fall or that lie behind the indices are errors of the request that brings them.
  *
- * @param table `[rows, width]`, floats
+ * @param table `[rows, width]`, floats; `[rows, bytes]`, u8, with the option `rows`
  * @param indices `[indices]`, integers: those of the first bag, then those of the second
  * @param offsets `[bags]`, integers: where each bag begins; `[bags + 1]` with `includeLastOffset`
  * @param options `mode`, 'sum' or 'mean', default 'sum'; `perSampleWeights`; `includeLastOffset`, default false; `averageLength`: indices of
- *   a bag, about, by which tables are placed on cards
+ *   a bag, about, by which tables are placed on cards; `rows`: format of rows of bytes, such as `'u8f32'`
  */
 export function embeddingBag<W extends Tensor, O extends Tensor<Index>, const L extends boolean = false>(
   table: W,
   indices: Tensor<Index>,
   offsets: O,
   options?: EmbeddingBagOptions & { readonly includeLastOffset?: L },
-): Tensor<W['dtype'], Bags<Begun<O['shape'], L>, W['shape']>> {
+): Tensor<Summed<W>, Bags<Begun<O['shape'], L>, Columns<W>>> {
   const op = 'embeddingBag'
-  const given = readOptions(op, options, ['mode', 'perSampleWeights', 'includeLastOffset', 'averageLength'])
+  const given = readOptions(op, options, ['mode', 'perSampleWeights', 'includeLastOffset', 'averageLength', 'rows'])
   const mean = readChoice(op, 'mode', given.mode, ['sum', 'mean'], 'sum') === 'mean'
   if (mean && given.perSampleWeights !== undefined)
     reject('bad-attribute', `${op}: perSampleWeights go with mode 'sum' alone; divide the weights by the lengths of their bags`)
-  const attributes = { mean, ...readAverage(op, given.averageLength) }
+  const attributes = { mean, ...readBags(op, given) }
   const count = indexCount(op, indices)
   const includesLast = readBoolean(op, 'includeLastOffset', given.includeLastOffset, false)
   const lengths = includesLast ? offsets : withLast(op, offsets, count)

@@ -4,7 +4,7 @@ import { less } from './comparison.ts'
 import { constant } from './constant.ts'
 import { Dimension, plainNumber } from './dimension.ts'
 import type { Tensor } from './tensor.ts'
-import { currentTracer, describe, tensorOf } from './tracer.ts'
+import { describe, rootTracer, tensorOf, withTracer } from './tracer.ts'
 
 /** A dimension with a name. It passes for a number; the editor takes it for an unknown dimension in shapes. */
 export type Dim<Name extends string = string, Size extends number = number> = number & {
@@ -55,9 +55,10 @@ export function validLength(dim: Dim | number): Tensor<'i32', []> {
   const given: unknown = dim
   if (!(given instanceof Dimension))
     return constant('i32', [], [readInteger('validLength', 'dim', given, 0)]) as Tensor<'i32', []>
-  const { builder, location } = currentTracer('validLength')
+  const root = rootTracer('validLength')
   given.valueOf()
-  return tensorOf(builder.input(sizeInput(given.dim), { dtype: 'i32', shape: [] }, location())) as Tensor<'i32', []>
+  const input = root.builder.input(sizeInput(given.dim), { dtype: 'i32', shape: [] }, root.location())
+  return withTracer(root, () => tensorOf(input)) as Tensor<'i32', []>
 }
 
 /**

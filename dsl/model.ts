@@ -4,6 +4,8 @@ import { readDType, readShape } from './check.ts'
 import { Dimension } from './dimension.ts'
 import type { Runners } from './interpreted.ts'
 import { type QuantizationOptions, quantizedType } from './quantization.ts'
+import { createInterpretedSession, fail } from './session.ts'
+import type { State } from './state.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
 import { describedInput } from './tracer.ts'
 
@@ -105,6 +107,46 @@ export interface Model<I extends NamedTensors = NamedTensors, O extends NamedTen
   readonly entries: { readonly main: Entry<I, O> }
 }
 
+/** An entry as a session has it: what it carries is the session's. */
+export type SessionEntry<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> = Omit<Entry<I, O>, 'bind'>
+
+/** What sessions of all models have. */
+interface OpenSession {
+  /** Behind the runs that were called before, the state is the initial one again. */
+  reset(): void
+  /** Gives the state's memory back. Runs without an answer, and all later ones, fail with `session-closed`. */
+  close(): void
+}
+
+/**
+ * Runs that share state: each begins with what the one before left. Runs of a session are done in the order of their calls; other sessions know nothing
+ * of them. A run that fails after it may have written to the state has all later ones fail with `session-lost`, until `reset`.
+ */
+export interface Session<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> extends OpenSession {
+  readonly entries: { readonly main: SessionEntry<I, O> }
+  /** Runs off the calling thread where the model is compiled. Inputs are copied before it returns; the caller owns the outputs. */
+  run(inputs: InputsOf<I>, options?: RunOptions<O>): Promise<OutputsOf<O>>
+  /** Runs on the calling thread, which waits. Fails with `session-busy` while runs are under way. With `into` it allocates nothing. */
+  runSync(inputs: InputsOf<I>, options?: Pick<RunOptions<O>, 'into'>): OutputsOf<O>
+}
+
+/** A session of a network with several entries, which share its states. */
+export interface EntriesSession<
+  I extends InputsByEntry = InputsByEntry,
+  O extends { readonly [K in keyof I]: NamedTensors } = OutputsByEntry<I>,
+> extends OpenSession {
+  readonly entries: { readonly [K in keyof I]: SessionEntry<I[K], O[K]> }
+}
+
+/** A network that remembers: it is called in sessions. */
+export interface StatefulModel<I extends NamedTensors = NamedTensors, O extends NamedTensors = NamedTensors> extends Opened {
+  readonly name: string
+  readonly info: ModelInfo
+  readonly entries: { readonly main: Pick<Entry<I, O>, 'name' | 'info'> }
+  /** A new session, which begins with the initial state. Any number of them may be open. */
+  session(): Session<I, O>
+}
+
 type InputsByEntry = Record<string, NamedTensors>
 type OutputsByEntry<I> = { readonly [K in keyof I]: NamedTensors }
 
@@ -117,16 +159,37 @@ export interface EntriesModel<I extends InputsByEntry = InputsByEntry, O extends
   readonly entries: { readonly [K in keyof I]: Entry<I[K], O[K]> }
 }
 
-export interface EntrySpec<I extends NamedTensors, O extends NamedTensors> {
-  /** Names, element types and shapes of what callers pass. */
-  readonly inputs: I
-  /** Builds the network. Read at build, never run in production. */
-  forward(inputs: I): O
+/** A network that remembers, with several entries, which share its states. */
+export interface StatefulEntriesModel<
+  I extends InputsByEntry = InputsByEntry,
+  O extends { readonly [K in keyof I]: NamedTensors } = OutputsByEntry<I>,
+> extends Opened {
+  readonly name: string
+  readonly info: EntriesInfo
+  readonly entries: { readonly [K in keyof I]: Pick<Entry<I[K], O[K]>, 'name' | 'info'> }
+  /** A new session, which begins with the initial states. Any number of them may be open. */
+  session(): EntriesSession<I, O>
 }
 
-export interface ModelSpec<I extends NamedTensors, O extends NamedTensors> extends EntrySpec<I, O> {
+export type NamedStates = Record<string, State>
+/** The states of a model as `forward` gets them. */
+export type StatesOf<S extends NamedStates> = { [K in keyof S]: Tensor<S[K]['dtype'], S[K]['shape']> }
+/** Without a `state`, S is inferred as nothing or as anything. */
+type Stateless<S> = string extends keyof S ? true : [keyof S] extends [never] ? true : false
+
+export interface EntrySpec<I extends NamedTensors, O extends NamedTensors, S extends NamedStates = Record<never, never>> {
+  /** Names, element types and shapes of what callers pass. */
+  readonly inputs: I
+  /** Builds the network. Read at build, never run in production. What it returns under the name of a state renews that. */
+  forward(inputs: I, state: StatesOf<S>): O & Partial<StatesOf<S>>
+}
+
+export interface ModelSpec<I extends NamedTensors, O extends NamedTensors, S extends NamedStates = Record<never, never>>
+  extends EntrySpec<I, O, S> {
   /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
   readonly name: string
+  /** What each session carries from one run to the next. Names differ from those of inputs. */
+  readonly state?: S
   readonly entries?: never
 }
 
@@ -134,15 +197,17 @@ export interface ModelSpec<I extends NamedTensors, O extends NamedTensors> exten
  * Inputs are inferred from the first half, entry by entry, and stand in the parameter of `forward` while it is checked; outputs from the
  * second. `never` takes no part in what that parameter is.
  */
-type EntrySpecs<I extends InputsByEntry, O extends OutputsByEntry<I>> = {
-  readonly [K in keyof I]: EntrySpec<I[K], NamedTensors>
-} & { readonly [K in keyof O]: { forward(inputs: never): O[K] } }
+type EntrySpecs<I extends InputsByEntry, O extends OutputsByEntry<I>, S extends NamedStates> = {
+  readonly [K in keyof I]: EntrySpec<I[K], NamedTensors, S>
+} & { readonly [K in keyof O]: { forward(inputs: never, state: never): O[K] } }
 
-export interface EntriesSpec<I extends InputsByEntry, O extends OutputsByEntry<I>> {
+export interface EntriesSpec<I extends InputsByEntry, O extends OutputsByEntry<I>, S extends NamedStates = Record<never, never>> {
   /** Letters, digits and `_`, at most 64; names the model in reports and bundles. */
   readonly name: string
+  /** What each session carries from one run to the next, of whichever entry. An entry reads and renews what it wants. */
+  readonly state?: S
   /** Inputs and `forward` of each way to call the network. Their names are identifiers like those of tensors. */
-  readonly entries: EntrySpecs<I, O>
+  readonly entries: EntrySpecs<I, O, S>
   readonly inputs?: never
   readonly forward?: never
 }
@@ -179,11 +244,23 @@ export const specOf = (value: unknown): unknown =>
  * with the same types and errors, with results equal within rounding, and with one process warning `GLOWPLUG_INTERPRETED`. Mistakes in
  * `spec` and in `forward` are reported by the build, or by the first run.
  */
-export function model<I extends NamedTensors, O extends NamedTensors, EI extends InputsByEntry, EO extends OutputsByEntry<EI>>(
-  spec: ModelSpec<I, O> | EntriesSpec<EI, EO>,
-): string extends keyof EI ? Model<I, O> : EntriesModel<EI, EO>
+export function model<
+  I extends NamedTensors,
+  O extends NamedTensors,
+  EI extends InputsByEntry,
+  EO extends OutputsByEntry<EI>,
+  S extends NamedStates = Record<never, never>,
+>(
+  spec: ModelSpec<I, O, S> | EntriesSpec<EI, EO, S>,
+): string extends keyof EI
+  ? Stateless<S> extends true
+    ? Model<I, O>
+    : StatefulModel<I, { [K in keyof O as K extends keyof S ? never : K]: O[K] }>
+  : Stateless<S> extends true
+    ? EntriesModel<EI, EO>
+    : StatefulEntriesModel<EI, { [E in keyof EO]: { [K in keyof EO[E] as K extends keyof S ? never : K]: EO[E][K] } }>
 // One signature for both forms: the errors of overloads would stand at the call and not at the mistake.
-export function model(spec: { readonly name: string; readonly entries?: object }): unknown {
+export function model(spec: { readonly name: string; readonly entries?: object; readonly state?: object }): unknown {
   let loading: Promise<Runners> | undefined
   let loaded: Runners | undefined
   let closed = false
@@ -230,6 +307,11 @@ export function model(spec: { readonly name: string; readonly entries?: object }
     },
     entries,
     ...(main && { run: main.run, runSync: main.runSync, bind: main.bind }),
+    session: () =>
+      createInterpretedSession({
+        ...{ name: spec.name, names, load, runners, isClosed: () => closed, copy: snapshot },
+        keepsState: Object.keys(Object(spec?.state)).length > 0,
+      }),
     ready: async () => void (await load()),
     async close() {
       closed = true
@@ -237,17 +319,11 @@ export function model(spec: { readonly name: string; readonly entries?: object }
   })
 }
 
-function notReady(name: string): never {
-  throw Object.assign(
-    new Error(
-      `model '${name}' is not compiled and its interpreter is loaded asynchronously: await ready() before runSync(), bind() and info`,
-    ),
-    {
-      name: 'GlowplugError',
-      code: 'not-ready',
-    },
+const notReady = (name: string): never =>
+  fail(
+    'not-ready',
+    `model '${name}' is not compiled and its interpreter is loaded asynchronously: await ready() before runSync(), bind() and info`,
   )
-}
 
 /** Inputs as they are now: the caller may write to its arrays as soon as `run` has returned. Checked later; odd values pass through. */
 function snapshot(inputs: unknown): unknown {

@@ -77,17 +77,36 @@ export function topK<X extends Tensor, const K extends number, const A extends n
   return { values: call('gatherElements', { input, indices }, { axis }, 'topK'), indices }
 }
 
+export interface RunningOptions {
+  /** Negative ones count from the end. Default −1, the last. */
+  readonly axis?: number
+  /** Whether an element is left out of its own total. Default false. */
+  readonly exclusive?: boolean
+  /** Whether the axis is walked from its end. Default false. */
+  readonly reverse?: boolean
+}
+
+function running(op: 'cumSum' | 'cumProd', input: unknown, options: unknown): any {
+  const given = readOptions(op, options, ['axis', 'exclusive', 'reverse'])
+  const axis = readAxis(op, given.axis ?? -1, shapeOf(input, op).length)
+  const exclusive = readBoolean(op, 'exclusive', given.exclusive, false)
+  return call(op, { input }, { axis, exclusive, reverse: readBoolean(op, 'reverse', given.reverse, false) })
+}
+
 /**
  * Running sum along an axis.
  * @param input at least one dimension, any number type; integers wrap
  * @param options `axis`, default −1; `exclusive` of the element itself, default false; `reverse`, from the end, default false
  */
-export function cumSum<X extends Tensor>(
-  input: X,
-  options?: { readonly axis?: number; readonly exclusive?: boolean; readonly reverse?: boolean },
-): X {
-  const given = readOptions('cumSum', options, ['axis', 'exclusive', 'reverse'])
-  const axis = readAxis('cumSum', given.axis ?? -1, shapeOf(input, 'cumSum').length)
-  const exclusive = readBoolean('cumSum', 'exclusive', given.exclusive, false)
-  return call('cumSum', { input }, { axis, exclusive, reverse: readBoolean('cumSum', 'reverse', given.reverse, false) })
+export function cumSum<X extends Tensor>(input: X, options?: RunningOptions): X {
+  return running('cumSum', input, options)
+}
+
+/**
+ * Running product along an axis.
+ * @param input at least one dimension, any number type; integers wrap
+ * @param options `axis`, default −1; `exclusive` of the element itself, default false; `reverse`, from the end, default false
+ */
+export function cumProd<X extends Tensor>(input: X, options?: RunningOptions): X {
+  return running('cumProd', input, options)
 }

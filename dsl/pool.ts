@@ -202,6 +202,13 @@ type Grid2dShape<X, Z> = [Open1<Side<Z, 0>>, Open1<Side<Z, 1>>] extends [infer A
       ? [N, C, A, B]
       : [any, any, A, B]
   : never
+type Grid3dShape<X, Z> = [Open1<Side<Z, 0>>, Open1<Side<Z, 1>>, Open1<Side<Z, 2>>] extends [infer A, infer B, infer D]
+  ? any[] extends X
+    ? [any, any, A, B, D]
+    : X extends readonly [infer N, infer C, any, any, any]
+      ? [N, C, A, B, D]
+      : [any, any, A, B, D]
+  : never
 type Open1<N> = number extends N ? any : N
 
 /**
@@ -229,8 +236,44 @@ export function adaptiveAvgPool2d<X extends Tensor, const Z extends PerAxis<2>>(
 }
 
 /**
+ * Mean of each cell of a grid laid over three dimensions; cell i of n over an extent e covers floor(i·e/n) up to ceil((i+1)·e/n).
+ * @param input `[batch, channels, depth, height, width]`, float
+ * @param size cells of the result along each axis, or one number for all
+ */
+export function adaptiveAvgPool3d<X extends Tensor, const Z extends PerAxis<3>>(
+  input: Guard<RankProblem<'adaptiveAvgPool3d', 3, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid3dShape<X['shape'], Z>> {
+  return grid('adaptiveAvgPool3d', 'adaptiveAvgPool', 3, input, size)
+}
+
+/**
+ * Largest value of each cell of a grid laid over one dimension, with the cells of adaptiveAvgPool1d.
+ * @param input `[batch, channels, length]`, any number type
+ * @param size cells of the result
+ */
+export function adaptiveMaxPool1d<X extends Tensor, const Z extends PerAxis<1>>(
+  input: Guard<RankProblem<'adaptiveMaxPool1d', 1, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid1dShape<X['shape'], Z>> {
+  return grid('adaptiveMaxPool1d', 'adaptiveMaxPool', 1, input, size)
+}
+
+/**
+ * Largest value of each cell of a grid laid over three dimensions, with the cells of adaptiveAvgPool3d.
+ * @param input `[batch, channels, depth, height, width]`, any number type
+ * @param size cells of the result along each axis, or one number for all
+ */
+export function adaptiveMaxPool3d<X extends Tensor, const Z extends PerAxis<3>>(
+  input: Guard<RankProblem<'adaptiveMaxPool3d', 3, X['shape']>, X>,
+  size: Z,
+): Tensor<X['dtype'], Grid3dShape<X['shape'], Z>> {
+  return grid('adaptiveMaxPool3d', 'adaptiveMaxPool', 3, input, size)
+}
+
+/**
  * Largest value of each cell of a grid laid over two dimensions, with the cells of adaptiveAvgPool2d.
- * @param input `[batch, channels, height, width]`, float
+ * @param input `[batch, channels, height, width]`, any number type
  * @param size rows and columns of the result, or one number for both
  */
 export function adaptiveMaxPool2d<X extends Tensor, const Z extends PerAxis<2>>(

@@ -85,3 +85,23 @@ export function spaceToDepth<X extends Tensor, const B extends number>(
   const moved = transpose(cut as Any, mode === 'DCR' ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4])
   return reshape(moved as Any, [batch, channels * size * size, rows, columns]) as never
 }
+
+/**
+ * Channels dealt out anew: the first of each group, then the second of each, and so on.
+ *
+ * ShuffleNet's shuffle, torch.nn.ChannelShuffle; Glow ChannelShuffle with axis 1.
+ * @param input `[batch, channels, …]`, any element type
+ * @param groups into which the channels divide evenly
+ */
+export function channelShuffle<X extends Tensor>(input: X, groups: number): X {
+  const op = 'channelShuffle'
+  const shape = shapeOf(input, op)
+  const [batch, channels, ...rest] = shape
+  if (batch === undefined || channels === undefined)
+    return reject('rank-mismatch', `${op}: input must be [batch, channels, …], got [${shape.join(', ')}]`)
+  const count = readInteger(op, 'groups', groups, 1)
+  if (channels % count !== 0) reject('shape-mismatch', `${op}: ${channels} channels do not divide into ${count} groups`)
+  const inner = rest.reduce((a, b) => a * b, 1)
+  const apart = reshape(input as Any, [batch, count, channels / count, inner])
+  return reshape(transpose(apart as Any, [0, 2, 1, 3]) as Any, [...shape]) as never
+}

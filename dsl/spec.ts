@@ -1,8 +1,9 @@
 import { type Location, ModelProblem, mainEntry, type ProblemCode } from '../compiler/graph/index.ts'
 import { isPlainObject } from './check.ts'
-import { describe } from './tracer.ts'
+import { describe, isDescribedInput, stateDescription } from './tracer.ts'
 
 type Path = readonly string[]
+type StateDescription = NonNullable<ReturnType<typeof stateDescription>>
 
 /** Something wrong with the object given to `model()`, and where in it: `['entries', 'step', 'inputs', 'token']`. */
 export interface SpecProblem {
@@ -62,7 +63,7 @@ export function readSpec(spec: unknown, problems: Problems): readonly EntrySpec[
     return []
   }
   if (!('entries' in spec)) {
-    checkKeys(spec, ['name', 'inputs', 'forward'], 'model()', [], problems)
+    checkKeys(spec, ['name', 'inputs', 'forward', 'state'], 'model()', [], problems)
     checkName(spec.name, 'name of the model', problems, 'name')
     return [{ name: mainEntry, path: [], where: 'model()', owner: spec }]
   }
@@ -71,7 +72,7 @@ export function readSpec(spec: unknown, problems: Problems): readonly EntrySpec[
       problems.add('bad-model', `model(): ${key} stands beside entries; a model with entries has it in each of them`, key)
   }
   const { inputs, forward, ...others } = spec
-  checkKeys(others, ['name', 'entries'], 'model()', [], problems)
+  checkKeys(others, ['name', 'entries', 'state'], 'model()', [], problems)
   checkName(spec.name, 'name of the model', problems, 'name')
   if (!isPlainObject(spec.entries)) {
     problems.add(
@@ -95,9 +96,37 @@ export function readSpec(spec: unknown, problems: Problems): readonly EntrySpec[
       problems.add('bad-model', `${where} must be an object with inputs and forward, got ${describe(owner)}`, ...path)
       return []
     }
-    checkKeys(owner, ['inputs', 'forward'], where, path, problems)
+    if ('state' in owner)
+      problems.add('bad-model', `${where} has a state of its own; write it beside entries, which share it`, ...path, 'state')
+    const { state: _, ...rest } = owner
+    checkKeys(rest, ['inputs', 'forward'], where, path, problems)
     return [{ name, path, where, owner }]
   })
+}
+
+/** A session's worth of values; nobody writes more by hand, and an imported model has two for each of its layers. */
+const maximumStates = 1024
+
+/** The states of what `model()` was given, by name; undefined where it declares none. */
+export function readStates(spec: unknown, problems: Problems): ReadonlyMap<string, StateDescription> | undefined {
+  if (!isPlainObject(spec) || !('state' in spec)) return undefined
+  if (!isPlainObject(spec.state)) {
+    problems.add('bad-model', `model(): state must be an object of state() descriptions, got ${describe(spec.state)}`, 'state')
+    return undefined
+  }
+  const entries = Object.entries(spec.state)
+  if (entries.length > maximumStates)
+    problems.add('bad-model', `model(): state may have ${maximumStates} names at most, got ${entries.length}`, 'state')
+  return new Map(
+    entries.slice(0, maximumStates).flatMap(([name, value]) => {
+      checkName(name, 'name of a state', problems, 'state', name)
+      const description = stateDescription(value)
+      if (description) return [[name, description] as const]
+      const got = isDescribedInput(value) ? 'what tensor() describes, an input' : describe(value)
+      problems.add('bad-model', `model(): state '${name}' must be described by state(dtype, shape), got ${got}`, 'state', name)
+      return []
+    }),
+  )
 }
 
 function checkKeys(object: object, known: readonly string[], what: string, path: Path, problems: Problems): void {

@@ -24,6 +24,9 @@ export interface Tracer {
   location(): Location
   /** What dimensions of several sizes are in the graph being built, by name. */
   readonly sizes?: ReadonlyMap<string, number>
+  /** What is being traced around a body, and how a value of it becomes one of the body: see `control.ts`. */
+  readonly outer?: Tracer
+  readonly capture?: (node: Node) => Node
 }
 
 let current: Tracer | undefined
@@ -47,13 +50,14 @@ export function currentTracer(op: string): Tracer {
 
 /**
  * What a tensor of the DSL stands for: a node of one builder; a constant or literal that becomes a node where it is used, so
- * that weights may be read outside `forward`; or the description of an input, which is no value at all.
+ * that weights may be read outside `forward`; or the description of an input or of a state, which is no value at all.
  */
 type Meaning =
   | { readonly kind: 'node'; readonly node: Node; readonly builder: Builder | undefined }
   | { readonly kind: 'constant'; readonly data: ConstantData }
   | { readonly kind: 'literal'; readonly bytes: Uint8Array }
   | { readonly kind: 'input'; readonly quantization: Quantization | undefined; readonly dims: InputDims }
+  | { readonly kind: 'state'; readonly initial: ConstantData | undefined }
 
 /** Dimensions of an input that have several sizes, each at its axis. */
 export type InputDims = readonly (Dimension | undefined)[]
@@ -84,6 +88,20 @@ export const literalOf = (type: TensorType, bytes: Uint8Array): Tensor => traced
  */
 export const describedInput = (type: TensorType, dims: InputDims): Tensor =>
   traced(type, { kind: 'input', quantization: type.quantization, dims })
+
+/** The value of `state()`: replaced by a real tensor as an input is. */
+export const describedState = (type: TensorType, initial: ConstantData | undefined): Tensor =>
+  traced(type, { kind: 'state', initial })
+
+/** What `state()` described: its type, and what a session begins with; undefined for anything else. */
+export function stateDescription(
+  value: unknown,
+): { readonly type: TensorType; readonly initial: ConstantData | undefined } | undefined {
+  const meaning = value instanceof TracedTensor ? value[meaningKey] : undefined
+  if (meaning?.kind !== 'state') return undefined
+  const { dtype, shape } = value as TracedTensor
+  return { type: { dtype, shape }, initial: meaning.initial }
+}
 
 export const isTensor = (value: unknown): value is Tensor => value instanceof TracedTensor
 export const isDescribedInput = (value: unknown): value is Tensor =>
@@ -117,6 +135,16 @@ export function constantElements(value: unknown, op: string, operand: string): E
   )
 }
 
+/** The type and the payload of a tensor that is known at build; undefined for anything else. */
+export function constantData(value: unknown): { readonly type: TensorType; readonly data: ConstantData } | undefined {
+  if (!(value instanceof TracedTensor)) return undefined
+  const { dtype, shape, [meaningKey]: meaning } = value
+  const type = { dtype, shape }
+  if (meaning.kind === 'literal') return { type, data: { label: 'constant', read: () => meaning.bytes } }
+  const data = meaning.kind === 'constant' ? meaning.data : meaning.kind === 'node' ? meaning.node.data : undefined
+  return data && { type, data }
+}
+
 /** The node behind an operand of `op`, in the graph being built. */
 export function nodeOf(value: unknown, op: string, operand: string): Node {
   if (!(value instanceof TracedTensor)) return reject('bad-operand', `${op}: ${operand} must be a tensor, got ${describe(value)}`)
@@ -132,10 +160,29 @@ export function nodeOf(value: unknown, op: string, operand: string): Node {
         'bad-operand',
         `${op}: ${operand} is the description of an input; use the tensor of that name that forward() receives`,
       )
+    case 'state':
+      return reject(
+        'bad-operand',
+        `${op}: ${operand} is the description of a state; use the tensor of that name that forward() receives as its second argument`,
+      )
     case 'node':
-      if (meaning.builder && meaning.builder !== builder) reject('bad-operand', `${op}: ${operand} belongs to another forward()`)
-      return meaning.node
+      if (!meaning.builder || meaning.builder === builder) return meaning.node
+      return captureFrom(current, meaning) ?? reject('bad-operand', `${op}: ${operand} belongs to another forward()`)
   }
+}
+
+/** The value of a graph around the one being traced, handed inwards from body to body. */
+function captureFrom(tracer: Tracer | undefined, value: Extract<Meaning, { kind: 'node' }>): Node | undefined {
+  if (tracer?.builder === value.builder) return value.node
+  const outer = tracer?.capture && captureFrom(tracer.outer, value)
+  return outer && tracer?.capture?.(outer)
+}
+
+/** What a whole graph is traced by, behind all bodies. */
+export function rootTracer(op: string): Tracer {
+  let tracer = currentTracer(op)
+  while (tracer.outer) tracer = tracer.outer
+  return tracer
 }
 
 export const shapeOf = (value: unknown, op: string): Shape => nodeOf(value, op, 'input').type.shape

@@ -1,4 +1,13 @@
-import { byteSize, dtypeFacts, elementCount, hasTrait, type Node, type OpName, type TensorType } from '../graph/index.ts'
+import {
+  byteSize,
+  dtypeFacts,
+  elementCount,
+  type Graph,
+  hasTrait,
+  type Node,
+  type OpName,
+  type TensorType,
+} from '../graph/index.ts'
 
 /** What a node does when it runs by itself: each operand is read once, the result written once. */
 export interface Work {
@@ -9,7 +18,11 @@ export interface Work {
 }
 
 /** Just enough of a node to say what it does; kernels have this of ops whose nodes are gone. */
-export type Worker = Pick<Node, 'op' | 'attributes' | 'type'> & { readonly operands: readonly { readonly type: TensorType }[] }
+export type Worker = Pick<Node, 'op' | 'attributes' | 'type'> & {
+  readonly operands: readonly { readonly type: TensorType }[]
+  /** The graphs that it runs, or what each of these does in one run. */
+  readonly bodies?: readonly (Graph | { readonly work: Work })[]
+}
 
 type Count = (worker: Worker) => number
 
@@ -59,11 +72,16 @@ function rowsOfBags(worker: Worker): number {
 /** Elements of all rows that indices pick. */
 const lookedUp: Count = (worker) => rowsOfBags(worker) * (worker.type.shape.at(-1) ?? 1)
 
+/** Four elements for each of the samples of a cell; where regions say how many there are, two along each axis. */
+const sampled: Count = (worker) => results(worker) * 8 * ((worker.attributes.samples as number) || 2) ** 2
+
 /** Ops that are neither one operation for each result element nor, as reductions are, one for each operand element. */
 const counts: Partial<Record<OpName, Count>> = {
   matmul: productOf(innermost),
   matmulInteger: productOf(innermost),
   linear: productOf(innermost),
+  blockLinear: (worker) => productOf(innermost)(worker) + 3 * innermost(worker) * (worker.type.shape.at(-1) ?? 1),
+  dequantizeBlocks: (worker) => 4 * results(worker),
   conv: productOf(perOutput),
   convInteger: productOf(perOutput),
   blockedConv: productOf(perOutput),
@@ -77,6 +95,8 @@ const counts: Partial<Record<OpName, Count>> = {
   raggedEmbeddingBag: lookedUp,
   bagOffsets: perInput(1),
   rotaryEmbedding: perInput(3),
+  regionPool: sampled,
+  gridSample: (worker) => results(worker) * { nearest: 2, linear: 12, cubic: 60 }[worker.attributes.mode as 'linear'],
   lstm: stepped(2, 1),
   gru: stepped(2, 1),
   rnn: stepped(2, 1),
@@ -88,8 +108,11 @@ const counts: Partial<Record<OpName, Count>> = {
   groupNorm: perInput(8),
   batchNorm: perInput(2),
   cumSum: perInput(1),
+  cumProd: perInput(1),
   argMax: perInput(1),
   argMin: perInput(1),
+  truePositions: perInput(1),
+  suppressedBoxes: (worker) => 10 * results(worker) * Math.log2(2 + operand(worker, 1)) + operand(worker, 1),
   topKIndices: (worker) => operand(worker, 0) * Math.log2(2 + (worker.operands[0]!.type.shape.at(-1) ?? 1)),
 }
 
@@ -162,8 +185,10 @@ function operationsOf(worker: Worker): number {
  */
 export function workOf(worker: Worker): Work {
   const node = worker as Node
-  if (hasTrait(node, 'storage') || hasTrait(node, 'view')) return { operations: 0, bytesRead: 0, bytesWritten: 0 }
+  if (hasTrait(node, 'storage') || hasTrait(node, 'view') || hasTrait(node, 'bits'))
+    return { operations: 0, bytesRead: 0, bytesWritten: 0 }
   const bytesRead = operandBytes(worker).reduce((sum, bytes) => sum + bytes, 0)
+  if (worker.bodies) return addWork(workOfBodies(worker), { operations: 0, bytesRead, bytesWritten: byteSize(worker.type) })
   return { operations: operationsOf(worker), bytesRead, bytesWritten: byteSize(worker.type) }
 }
 
@@ -177,6 +202,26 @@ export function operandBytes(worker: Worker): readonly number[] {
     return picks ? Math.min(bytes, picked * dtypeFacts[type.dtype].bytes) : bytes
   })
 }
+
+/** Turns of a loop that says nothing of how many it takes. */
+const unknownTurns = 8
+
+/** The bodies as often as they are run: a loop as many turns as it takes at most, of a branch either side half the time. */
+function workOfBodies({ op, attributes, bodies = [] }: Worker): Work {
+  const limit = attributes.limit as number | undefined
+  const times = op === 'loop' ? limit || unknownTurns : 1 / bodies.length
+  return bodies.reduce((sum, body) => {
+    const { operations, bytesRead, bytesWritten } = 'work' in body ? body.work : workOfGraph(body)
+    return addWork(sum, {
+      operations: operations * times,
+      bytesRead: bytesRead * times,
+      bytesWritten: bytesWritten * times,
+    })
+  }, noWork)
+}
+
+/** All nodes of a graph, one after the other. */
+export const workOfGraph = (graph: Graph): Work => graph.nodes.reduce((sum, node) => addWork(sum, workOf(node)), noWork)
 
 /** Two pieces of work done one after the other. */
 export const addWork = (a: Work, b: Work): Work => ({

@@ -99,6 +99,14 @@ export const catalogue = {
 
   // ---------------------------------------------------------------- models
   'input-unused': warning('An input does not influence any output', 'use it in forward(), or remove it from inputs'),
+  'state-unused': warning(
+    'A state is never read, or never renewed',
+    'read it from the second argument of forward() and return its next value under its name, or remove it from state',
+  ),
+  'state-mismatch': error(
+    'A state would become something of another type',
+    'return a tensor of the element type and shape that state() describes, or leave the name out, which keeps the state as it is',
+  ),
   'duplicate-name': error('Two models of one file have the same name', 'give each model a name of its own'),
   'bad-name': error('A name cannot be used in generated code', 'use letters, digits and _'),
   'bad-model': error(

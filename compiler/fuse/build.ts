@@ -113,6 +113,7 @@ export function buildKernel(
     function value(node: Node, position: Position): number {
       if (isLeaf(node)) return leaf(node, position.flat)
       const role = roleOf(node)
+      if (role === 'bits') return giveUp(node)
       const operand = node.operands[0]!
       if (role === 'view') return value(operand, withoutIndex(position))
       if (role === 'access') {

@@ -4,7 +4,7 @@ import { type BuiltKernel, buildKernel } from './build.ts'
 import type { Decision } from './decision.ts'
 import { operandsOfStep } from './graph.ts'
 import { chooseStored, narrowerCuts } from './group.ts'
-import type { KernelGraph, KernelStep } from './kernel.ts'
+import type { Body, KernelGraph, KernelStep } from './kernel.ts'
 import { mergeKernels } from './merge.ts'
 import { joinAxis, roleOf, viewOffset } from './movement.ts'
 import { kernelNames } from './names.ts'
@@ -12,17 +12,22 @@ import { storeNarrow } from './stored.ts'
 import { isView, type Unit } from './unit.ts'
 import { keepWhole } from './whole.ts'
 
+export interface FuseOptions {
+  /** Default: true. */
+  readonly fuse?: boolean
+  /** Default: as `fuse`. */
+  readonly together?: boolean
+  /** What became of the graphs that nodes run. */
+  readonly bodyOf?: (body: Graph) => Body | undefined
+}
+
 /**
  * Turns a graph of primitives (and of composites that the target keeps) into kernels: chooses which values get storage, builds for each
  * the kernel that computes it from stored ones, and lets kernels over the same positions become one where that pays. With `together: false`
  * none become one, so that what they make need not be there at one time; with `fuse: false` every value gets storage and a kernel of its
  * own. The results are the same.
  */
-export function fuseGraph(
-  graph: Graph,
-  target: Target,
-  { fuse = true, together = fuse }: { readonly fuse?: boolean; readonly together?: boolean } = {},
-): KernelGraph {
+export function fuseGraph(graph: Graph, target: Target, { fuse = true, together = fuse, bodyOf }: FuseOptions = {}): KernelGraph {
   const apart = new Set<Node>(fuse ? [] : graph.nodes)
   const narrow = new Set<Node>()
   const built = new Map<Node, BuiltKernel>()
@@ -46,11 +51,24 @@ export function fuseGraph(
       ...assemble(
         graph,
         stored,
-        merged.units.map((unit) => knowingInputs(unit, target)),
+        merged.units.map((unit) => knowingInputs(withBodies(unit, bodyOf), target)),
       ),
       decisions: reasons.sort((a, b) => a.value.id - b.value.id),
     }
   }
+}
+
+/** The kernel of a node that runs graphs of its own has what these became. */
+function withBodies(unit: Unit, bodyOf: FuseOptions['bodyOf']): Unit {
+  const node = unit.roots.find(({ bodies }) => bodies)
+  const { kernel } = unit.built
+  if (!node?.bodies || !kernel.anchor) return unit
+  const bodies = node.bodies.map((body) => {
+    const compiled = bodyOf?.(body)
+    assertInvariant(compiled, `the body '${body.name}' of a ${node.op} was not compiled`)
+    return compiled
+  })
+  return { ...unit, built: { ...unit.built, kernel: { ...kernel, anchor: { ...kernel.anchor, bodies } } } }
 }
 
 /** What inputs hold is known here alone. */
@@ -91,7 +109,7 @@ function buildAll(graph: Graph, chosen: ReadonlySet<Node>, apart: Set<Node>, bui
 /** Storage and joins need none; movements that are contiguous parts of a stored value are views of it. */
 function needsKernel(node: Node, stored: ReadonlySet<Node>): boolean {
   const role = roleOf(node)
-  if (role === 'view' || role === 'access') return !isView(node, stored)
+  if (role === 'view' || role === 'bits' || role === 'access') return !isView(node, stored)
   return role === 'elementwise' || role === 'anchor'
 }
 

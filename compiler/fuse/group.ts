@@ -89,7 +89,8 @@ export function chooseStored(
         }
       } else if (role === 'view' || readsInPlace(node)) force(node.operands[0]!, `a ${node.op} of it is a view`)
       else readers.get(node.operands[0]!)!.add(openSite(node))
-    } else if (role === 'join') {
+    } else if (role === 'bits') force(node.operands[0]!, `a ${node.op} of it is a view`)
+    else if (role === 'join') {
       for (const part of node.operands) force(part, 'part of a join')
     } else if (role === 'elementwise') {
       for (const reader of keep ? [openSite(node)] : sites) {
@@ -113,6 +114,7 @@ export function chooseStored(
     const inside = (reason: string): Decision => ({ value: node, place: 'inside', reason })
     const reason = forced.get(node)
     if (reason !== undefined) return keep(reason)
+    if (node.bodies) return keep('it runs graphs of its own')
     if (apart.has(node)) return keep('its reader finds its elements at places that are not affine, or at two')
     if (narrow.has(node)) return keep('fewer bytes than what it is made from, which would be stored otherwise')
     if ((role === 'view' || role === 'access') && [...sites].some(({ group }) => group.movements >= maximumMovements))
@@ -123,6 +125,7 @@ export function chooseStored(
       return keep(`${sites.size} kernels would read against the grain`)
     }
     if (role === 'join') return keep('puts values side by side')
+    if (role === 'bits') return keep('other elements in the same bytes')
     const elements = elementCount(node.type.shape)
     const [site] = sites
     const single = sites.size === 1 && site!.elements <= elements

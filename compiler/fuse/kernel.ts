@@ -1,4 +1,6 @@
+import type { Work } from '../cost/index.ts'
 import type { Attributes, DType, Location, Node, Output, Shape, TensorType } from '../graph/index.ts'
+import type { Program } from '../memory/program.ts'
 import type { Decision } from './decision.ts'
 
 /**
@@ -49,6 +51,15 @@ export interface Anchor {
   readonly attributes: Attributes
   readonly operands: readonly TensorType[]
   readonly type: TensorType
+  /** What became of the graphs that the op runs; such a kernel has one result and no step but the anchor. Absent where it runs none. */
+  readonly bodies?: readonly Body[]
+}
+
+/** A compiled graph that a kernel runs. Its inputs and outputs are those of the graph, but for what a loop carries: these are states. */
+export interface Body {
+  readonly program: Program
+  /** Of one run. */
+  readonly work: Work
 }
 
 /** A step that is stored at every position of the domain. */

@@ -1,6 +1,6 @@
 // Kernels over the same positions become one: a value is stored by the kernel that reads it, siblings share their loads.
 import { costOf } from '../cost/index.ts'
-import { byteSize, elementCount, type Graph, type Node } from '../graph/index.ts'
+import { byteSize, definitionOf, elementCount, type Graph, type Node } from '../graph/index.ts'
 import type { Target } from '../target.ts'
 import { type BuiltKernel, buildKernel } from './build.ts'
 import type { Decision } from './decision.ts'
@@ -189,7 +189,7 @@ function fit(kernels: readonly Kernel[], target: Target, related: boolean): bool
   return (
     kernels.every((kernel) => elementCount(kernel.domain) === count && (kernel.anchor || appliedSteps(kernel) > 0)) &&
     anchors.length <= (related ? 1 : 0) &&
-    anchors.every((anchor) => target.fusesAfter(anchor)) &&
+    anchors.every((anchor) => definitionOf(anchor.op).kind !== 'control' && target.fusesAfter(anchor)) &&
     kernels.reduce((sum, kernel) => sum + kernel.steps.length + (kernel.prologue?.length ?? 0), 0) <= target.maximumSteps
   )
 }

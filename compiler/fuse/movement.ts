@@ -3,6 +3,7 @@ import {
   attributesOf,
   definitionOf,
   denseStrides,
+  dtypeFacts,
   elementCount,
   hasTrait,
   type Node,
@@ -31,12 +32,13 @@ const rules: ReadonlyMap<string, Rule<OpName>> = new Map(
 )
 
 /** What becomes of a node in fusion. */
-export type Role = 'storage' | 'elementwise' | 'anchor' | 'view' | 'access' | 'join'
+export type Role = 'storage' | 'elementwise' | 'anchor' | 'view' | 'bits' | 'access' | 'join'
 
 export function roleOf(node: Node): Role {
   if (hasTrait(node, 'storage')) return 'storage'
   if (hasTrait(node, 'elementwise')) return 'elementwise'
   if (hasTrait(node, 'view')) return 'view'
+  if (hasTrait(node, 'bits')) return 'bits'
   if (rules.has(node.op)) return 'access'
   // Of the other movements, one with several operands puts them side by side; one with a single operand writes what no operand has.
   const takesMany = Object.values(definitionOf(node.op).operands).some((operand) => operand.count === 'many')
@@ -62,7 +64,8 @@ function accessOf(node: Node): Access {
 
 /** The element of the operand at which the node begins when it is a contiguous part of it: reshapes, row ranges, transposes of ones. */
 export function viewOffset(node: Node): number | undefined {
-  const { shape } = node.type
+  const { shape, dtype } = node.type
+  if (roleOf(node) === 'bits') return attributesOf<'resultOf'>(node).offset / dtypeFacts[dtype].bytes
   if (roleOf(node) === 'view' || elementCount(shape) === 0) return 0
   const { offset, strides } = accessOf(node)
   const dense = denseStrides(shape)

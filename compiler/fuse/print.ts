@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
 import { type Attributes, type Node, printAttributes, printType } from '../graph/index.ts'
+import { printProgram } from '../memory/print.ts'
+import type { Program } from '../memory/program.ts'
 import type { Decision } from './decision.ts'
 import { resultsOfStep } from './graph.ts'
 import type { Kernel, KernelGraph, KernelResult, KernelStep, Step } from './kernel.ts'
@@ -31,6 +34,21 @@ function printResult({ step, type, rows }: KernelResult, steps: number): string 
   return `result${where} ${printType(type)}${rows ? `, rows of ${rows.length}, ${rows.stride} apart` : ''}`
 }
 
+/** A body, and what its constants hold: programs that differ in nothing else are different. */
+function printBody(program: Program): string[] {
+  const constants = [...program.buffers.values()].flatMap((buffer) =>
+    buffer.kind === 'constant' ? [`  %${buffer.id} sha256 ${createHash('sha256').update(buffer.data.read()).digest('hex')}`] : [],
+  )
+  return [
+    'body',
+    ...printProgram(program)
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
+    ...constants,
+  ]
+}
+
 /** All there is to know about a kernel, on lines; equal kernels print alike. */
 export function printKernel(kernel: Kernel): string {
   const { anchor, inputs, domain, prologue, steps, results } = kernel
@@ -43,6 +61,7 @@ export function printKernel(kernel: Kernel): string {
     ...(anchor
       ? [
           `anchor ${anchor.op}${printOptional(anchor.attributes)} (${anchor.operands.map(printType).join(', ')}): ${printType(anchor.type)}`,
+          ...(anchor.bodies ?? []).flatMap(({ program }) => printBody(program)),
         ]
       : []),
     ...printSteps(`over [${domain.join(', ')}]`, steps),

@@ -12,7 +12,7 @@ export interface Unit {
 /** Is a stored movement a contiguous part of a stored value? */
 export function isView(node: Node, stored: ReadonlySet<Node>): boolean {
   const role = roleOf(node)
-  if (role !== 'view' && role !== 'access') return false
+  if (role !== 'view' && role !== 'bits' && role !== 'access') return false
   const operand = node.operands[0]!
   return (stored.has(operand) || roleOf(operand) === 'storage') && viewOffset(node) !== undefined
 }

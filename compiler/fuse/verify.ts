@@ -1,7 +1,9 @@
 import {
   byteSize,
   definitionOf,
+  dtypeFacts,
   elementCount,
+  hasTrait,
   InvariantError,
   type Node,
   printType,
@@ -67,6 +69,9 @@ function verifyCall(call: Extract<KernelStep, { kind: 'call' }>): void {
 function verifyKernel(kernel: Kernel, name: string): void {
   const { anchor, prologue } = kernel
   verifyResults(kernel, name)
+  if ((anchor?.bodies?.length ?? 0) !== (anchor ? (definitionOf(anchor.op).bodies ?? 0) : 0)) fail(`${name}: bodies are missing`)
+  if (anchor?.bodies && (kernel.steps.length > 1 || kernel.results.length > 1 || kernel.inputs.length > anchor.operands.length))
+    fail(`${name}: nothing may follow ${anchor.op}`)
   if (anchor) {
     const { traits } = definitionOf(anchor.op)
     if (traits.includes('elementwise')) fail(`${name}: ${anchor.op} is no anchor`)
@@ -131,8 +136,9 @@ function verifySteps(steps: readonly Step[], kernel: Kernel, domain: Shape, name
 }
 
 function verifyView({ of, offset, result }: Extract<KernelStep, { kind: 'view' }>): void {
-  const inside = offset >= 0 && offset + elementCount(result.type.shape) <= elementCount(of.type.shape)
-  if (of.type.dtype !== result.type.dtype || !inside)
+  const { bytes } = dtypeFacts[result.type.dtype]
+  const inside = offset >= 0 && offset * bytes + byteSize(result.type) <= byteSize(of.type)
+  if ((of.type.dtype !== result.type.dtype && !hasTrait(result, 'bits')) || !inside)
     fail(`view of ${printType(of.type)} + ${offset} as ${printType(result.type)}`)
 }
 

@@ -24,7 +24,13 @@ export interface Builder {
     location?: Location,
   ): Node
   /** The same, for code that handles all ops alike: operands in order, attributes complete. */
-  addFlat(op: string, operands: readonly Node[], attributes: Readonly<Record<string, unknown>>, location?: Location): Node
+  addFlat(
+    op: string,
+    operands: readonly Node[],
+    attributes: Readonly<Record<string, unknown>>,
+    location?: Location,
+    bodies?: readonly Graph[],
+  ): Node
   /** A node that some builder made, over operands of this builder. What it was checked for is checked again only where operand types differ. */
   copy(node: Node, operands: readonly Node[]): Node
   /** Unions the locations of nodes that were replaced into their replacement. */
@@ -37,6 +43,7 @@ export interface Builder {
 export function createBuilder(): Builder {
   const shared = new Map<string, Node>()
   const dataIds = new Map<ConstantData, number>()
+  const bodyIds = new Map<Graph, number>()
   const interned = new Map<string, ConstantData>()
   /** Sets: a constant that a helper uses may come from thousands of places. */
   const locations = new Map<Node, Set<Location>>()
@@ -91,20 +98,39 @@ export function createBuilder(): Builder {
     operands: readonly Node[],
     given: Readonly<Record<string, unknown>>,
     location: Location = unknownLocation,
+    bodies: readonly Graph[] = [],
   ): Node {
     const attributes = readAttributes(op, given)
-    return makeOp(op, operands, attributes, inferType(op, operands, attributes), location)
+    return makeOp(op, operands, attributes, inferType(op, operands, attributes, bodies), location, bodies)
   }
 
-  function makeOp(op: string, operands: readonly Node[], attributes: Attributes, type: TensorType, location: Location): Node {
-    const key = `${op} ${operands.map((o) => o.id).join(' ')} ${attributesKey(attributes)}`
+  function makeOp(
+    op: string,
+    operands: readonly Node[],
+    attributes: Attributes,
+    type: TensorType,
+    location: Location,
+    bodies: readonly Graph[] = [],
+  ): Node {
+    const own = bodies.map((body) => ` body ${bodyId(body)}`).join('')
+    const key = `${op} ${operands.map((o) => o.id).join(' ')} ${attributesKey(attributes)}${own}`
     const pure = definitionOf(op).traits.includes('pure')
-    return make(pure ? key : `${key} #${nextId}`, { op, operands, attributes, type }, location)
+    const node = { op, operands, attributes, type, ...(bodies.length > 0 && { bodies }) }
+    return make(pure ? key : `${key} #${nextId}`, node, location)
   }
 
-  function copy({ op, operands: before, attributes, type }: Node, operands: readonly Node[]): Node {
+  /** Bodies are shared where they are one object: comparing what they hold is not worth its time. */
+  function bodyId(body: Graph): number {
+    const known = bodyIds.get(body) ?? bodyIds.size
+    bodyIds.set(body, known)
+    return known
+  }
+
+  function copy({ op, operands: before, attributes, type, bodies }: Node, operands: readonly Node[]): Node {
     const alike = operands.length === before.length && operands.every((operand, i) => sameType(operand.type, before[i]!.type))
-    return alike ? makeOp(op, operands, attributes, type, unknownLocation) : addFlat(op, operands, attributes)
+    return alike
+      ? makeOp(op, operands, attributes, type, unknownLocation, bodies)
+      : addFlat(op, operands, attributes, unknownLocation, bodies)
   }
 
   return {
@@ -145,8 +171,15 @@ function readAttributes(op: string, given: Readonly<Record<string, unknown>>): A
 }
 
 /** The result type of an op over operands; throws ModelProblem. Shared with the verifier. */
-export function inferType(op: string, operands: readonly Node[], attributes: Attributes): TensorType {
+export function inferType(
+  op: string,
+  operands: readonly Node[],
+  attributes: Attributes,
+  bodies: readonly Graph[] = [],
+): TensorType {
   const definition = definitionOf(op)
+  if (bodies.length !== (definition.bodies ?? 0))
+    reject('bad-operand', `${op}: takes ${definition.bodies ?? 0} bodies, got ${bodies.length}`)
   const specs = Object.entries(definition.operands)
   const many = specs[0]?.[1].count === 'many'
   if (!many) {
@@ -173,6 +206,7 @@ export function inferType(op: string, operands: readonly Node[], attributes: Att
       operands.map((operand) => operand.type),
     ),
     attributes,
+    bodies,
   )
 }
 
@@ -190,6 +224,12 @@ export function reachableNodes(roots: readonly Node[]): Node[] {
     pending.push(...node.operands)
   }
   return [...seen].sort((a, b) => a.id - b.id)
+}
+
+/** A graph and the graphs that its nodes run, and those that theirs run: each before those in it. */
+export function* graphsWithin(graph: Graph): Generator<Graph> {
+  yield graph
+  for (const { bodies } of graph.nodes) for (const body of bodies ?? []) yield* graphsWithin(body)
 }
 
 export function printAttribute(value: AttributeValue): string {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { DType } from './dtype.ts'
+import type { Graph } from './node.ts'
 import type { TensorType } from './type.ts'
 
 /** `pure` ops may be removed, merged and folded; `elementwise` ops compute result i from operands at i after broadcasting. */
@@ -22,6 +23,8 @@ export type Trait =
   | 'checked'
   /** writes out what its operand holds in fewer bytes; over a constant it is not folded before it was tried to do without it */
   | 'decoding'
+  /** the result is a part of the operand's bytes, read as other elements */
+  | 'bits'
   /** has no operands and stands for storage: inputs and constants */
   | 'storage'
 
@@ -57,10 +60,13 @@ export interface OpDefinition<
   readonly operands: O
   readonly attributes: A
   readonly traits: readonly Trait[]
-  readonly kind: 'primitive' | 'composite'
+  /** `control`: runs graphs of its own, which every target does between its kernels. */
+  readonly kind: 'primitive' | 'composite' | 'control'
   readonly memory: Memory
-  /** The result's type; throws ModelProblem when operands and attributes do not fit. */
-  readonly infer: (operands: any, attributes: any) => TensorType
+  /** How many graphs a node has of its own. Default: none. */
+  readonly bodies?: number
+  /** The result's type; throws ModelProblem when operands, attributes and bodies do not fit. */
+  readonly infer: (operands: any, attributes: any, bodies: readonly Graph[]) => TensorType
   /** What it means when a `checked` op fails while running, with the limits in it. */
   readonly fault?: (operands: any, attributes: any) => string
 }
@@ -71,7 +77,8 @@ interface Spec<Name extends string, O extends Readonly<Record<string, Operand>>,
   readonly operands: O
   readonly attributes: A
   readonly traits: readonly Trait[]
-  readonly infer: (operands: OperandTypes<O>, attributes: z.output<A>) => TensorType
+  readonly infer: (operands: OperandTypes<O>, attributes: z.output<A>, bodies: readonly Graph[]) => TensorType
+  readonly bodies?: number
   readonly memory?: Memory
   readonly fault?: (operands: OperandTypes<O>, attributes: z.output<A>) => string
 }
@@ -87,3 +94,9 @@ export const composite = <const Name extends string, O extends Readonly<Record<s
   spec: Spec<Name, O, A>,
 ): OpDefinition<Name, O, A> & { readonly kind: 'composite' } =>
   Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'composite' as const })
+
+/** An op that runs graphs of its own: its bodies. */
+export const control = <const Name extends string, O extends Readonly<Record<string, Operand>>, A extends z.ZodObject>(
+  spec: Spec<Name, O, A> & { readonly bodies: number },
+): OpDefinition<Name, O, A> & { readonly kind: 'control' } =>
+  Object.freeze({ memory: { inPlace: [] }, ...spec, kind: 'control' as const })

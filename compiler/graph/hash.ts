@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { graphsWithin } from './builder.ts'
 import type { ConstantData, Graph } from './node.ts'
 import { printGraph } from './print.ts'
 
@@ -15,7 +16,8 @@ export function hashGraph(graph: Graph, { payloads = false }: HashOptions = {}):
   const hash = createHash('sha256').update(printGraph(graph))
   if (payloads) {
     const read = new Set<ConstantData>()
-    for (const { data } of graph.nodes) {
+    const nodes = [...graphsWithin(graph)].flatMap((each) => each.nodes)
+    for (const { data } of nodes) {
       if (!data || read.has(data)) continue
       read.add(data)
       hash.update(createHash('sha256').update(data.read()).digest())

@@ -26,6 +26,8 @@ export interface Node {
   readonly type: TensorType
   /** Present on `constant` alone. */
   readonly data?: ConstantData
+  /** Graphs that the node runs, as many as its op says; they read nothing but their inputs and constants. Absent where there are none. */
+  readonly bodies?: readonly Graph[]
 }
 
 export interface Output {
@@ -51,6 +53,22 @@ export interface ModelGraph {
   readonly entries: readonly { readonly name: string; readonly graph: Graph }[]
   /** Present where several of the entries stand for one that callers see, each for other sizes of its dimensions. */
   readonly buckets?: readonly BucketedEntry[]
+  /** What sessions carry from one run to the next, in the order of declaration; absent where nothing is carried. */
+  readonly states?: readonly ModelState[]
+}
+
+/**
+ * A value that a session carries from one run to the next. Graphs know nothing of it: to them it is an input and an output, and what they compute
+ * depends on their inputs alone. Callers see neither.
+ */
+export interface ModelState {
+  readonly name: string
+  /** The input that is its value before a run, the output that is its value from then on. An entry has both, either or none; without the output it stays as it was. */
+  readonly input: string
+  readonly output: string
+  readonly type: TensorType
+  /** What a session begins with, dense; zeros where absent. */
+  readonly initial?: ConstantData
 }
 
 /** How much of a dimension a request fills, where it gives dimension `dim` the size n: ⌊(n · times + plus) / over⌋. */
@@ -85,3 +103,6 @@ export const inputName = (node: Node): string => node.attributes.name as string
 
 /** The input of a graph through which it learns what size a request gives a dimension. Callers do not see it; no name of theirs has a dot. */
 export const sizeInput = (dim: string): string => `${dim}.size`
+
+/** The output of a graph that says how much of an axis of another is filled: one integer. Callers see the other alone, cut to it. */
+export const countOutput = (output: string, axis: number): string => `${output}.count${axis}`

@@ -22,50 +22,85 @@ export class GraphTextError extends Error {
  * Throws GraphTextError.
  */
 export function parseGraph(text: string, constants: ReadonlyMap<string, ConstantData> = new Map()): Graph {
-  const builder = createBuilder()
-  const nodes = new Map<string, Node>()
+  const lines = text.split('\n')
   const payloads = new Map<string, ConstantData>()
-  let header: { readonly line: number; readonly name: string; readonly inputs: readonly string[] } | undefined
-  let outputs: { readonly line: number; readonly entries: readonly (readonly [string, string])[] } | undefined
+  let at = 0
 
-  for (const [index, source] of text.split('\n').entries()) {
-    const line = createReader(source, index + 1)
-    if (line.done()) continue
-    if (!header) {
-      line.expect('graph')
-      header = { line: index + 1, name: line.string(), inputs: line.list('(', ')', line.reference) }
-    } else if (outputs) {
-      line.fail('the graph ended with its return line')
-    } else if (line.accept('return')) {
-      const entries: [string, string][] = []
-      while (entries.length === 0 || line.accept(',')) {
-        const name = line.string()
-        line.expect('=')
-        entries.push([name, line.reference()])
-      }
-      outputs = { line: index + 1, entries }
-    } else {
-      const name = line.reference()
-      if (nodes.has(name)) line.fail(`${name} is defined twice`)
-      nodes.set(name, readNode(line, builder, nodes, constants, payloads))
+  /** The next line that says something; undefined behind the last. */
+  function nextLine(): Reader | undefined {
+    while (at < lines.length) {
+      const line = createReader(lines[at]!, ++at)
+      if (!line.done()) return line
     }
+    return undefined
+  }
+
+  function end(line: Reader): void {
     if (!line.done()) line.fail(`unexpected ${line.next()}`)
   }
 
-  if (!header) throw new GraphTextError(1, 'expected `graph "name"(inputs)`')
-  if (!outputs) throw new GraphTextError(text.split('\n').length, 'the graph has no return line')
-  const find = (name: string, line: number) => {
-    const node = nodes.get(name)
-    if (!node) throw new GraphTextError(line, `${name} is not defined`)
-    return node
+  /** From the line that names the graph to its return line. */
+  function readGraph(first: Reader): Graph {
+    const builder = createBuilder()
+    const nodes = new Map<string, Node>()
+    const find = (name: string, line: Reader) => nodes.get(name) ?? line.fail(`${name} is not defined`)
+    first.expect('graph')
+    const name = first.string()
+    const inputs = first.list('(', ')', first.reference)
+    end(first)
+    for (let line = nextLine(); line; line = nextLine()) {
+      if (line.accept('return')) {
+        const outputs: Output[] = []
+        while (outputs.length === 0 || line.accept(',')) {
+          const output = line.string()
+          line.expect('=')
+          outputs.push({ name: output, value: find(line.reference(), line) })
+        }
+        end(line)
+        return builder.finish(
+          name,
+          inputs.map((input) => find(input, first)),
+          outputs,
+        )
+      }
+      const result = line.reference()
+      if (nodes.has(result)) line.fail(`${result} is defined twice`)
+      nodes.set(result, readNode(line, builder, nodes, constants, payloads, readBodies))
+      end(line)
+    }
+    throw new GraphTextError(lines.length, 'the graph has no return line')
   }
-  const { line } = outputs
-  return builder.finish(
-    header.name,
-    header.inputs.map((name) => find(name, header.line)),
-    outputs.entries.map(([name, value]): Output => ({ name, value: find(value, line) })),
-  )
+
+  let depth = 0
+  function readBodies(count: number): readonly Graph[] {
+    if (count === 0) return []
+    const open = nextLine()
+    if (!open) throw new GraphTextError(lines.length, 'expected {')
+    open.expect('{')
+    end(open)
+    if (++depth > maximumDepth) open.fail('bodies are nested too deeply')
+    const bodies = Array.from({ length: count }, () => {
+      const first = nextLine()
+      if (!first) throw new GraphTextError(lines.length, 'expected `graph "name"(inputs)`')
+      return readGraph(first)
+    })
+    depth--
+    const close = nextLine()
+    if (!close) throw new GraphTextError(lines.length, 'expected }')
+    close.expect('}')
+    end(close)
+    return bodies
+  }
+
+  const first = nextLine()
+  if (!first) throw new GraphTextError(1, 'expected `graph "name"(inputs)`')
+  const graph = readGraph(first)
+  nextLine()?.fail('the graph ended with its return line')
+  return graph
 }
+
+/** Bodies within bodies. */
+const maximumDepth = 32
 
 function readNode(
   line: Reader,
@@ -73,6 +108,7 @@ function readNode(
   nodes: ReadonlyMap<string, Node>,
   constants: ReadonlyMap<string, ConstantData>,
   payloads: Map<string, ConstantData>,
+  readBodies: (count: number) => readonly Graph[],
 ): Node {
   line.expect('=')
   const op = line.word()
@@ -93,8 +129,9 @@ function readNode(
     return builder.constant(type, data)
   }
   const resolved = operands.map((name) => nodes.get(name) ?? line.fail(`${name} is not defined above`))
+  const bodies = readBodies(definitionOf(op).bodies ?? 0)
   try {
-    const node = builder.addFlat(op, resolved, attributes)
+    const node = builder.addFlat(op, resolved, attributes, undefined, bodies)
     if (!sameType(node.type, type)) line.fail(`${op} gives ${printType(node.type)}, the text says ${printType(type)}`)
     return node
   } catch (error) {

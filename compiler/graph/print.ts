@@ -1,4 +1,4 @@
-import { printAttribute, printAttributes } from './builder.ts'
+import { graphsWithin, printAttribute, printAttributes } from './builder.ts'
 import { type DType, dtypeFacts } from './dtype.ts'
 import type { Location } from './location.ts'
 import { printSpan } from './location.ts'
@@ -26,22 +26,29 @@ export const inlineElements = 16
  *       %3 = linear(%0, %1) : f32[1, 64]
  *       %4 = softmax(%3) {axis: -1} : f32[1, 64]
  *       return "scores" = %4
+ *
+ * Bodies of a node follow its line between `{` and `}`, each such a text.
  */
 export function printGraph(graph: Graph, options: PrintOptions = {}): string {
+  return `${printLines(graph, options, constantLabels(graph)).join('\n')}\n`
+}
+
+/** Bodies stand behind the line of their node, each between braces. */
+function printLines(graph: Graph, options: PrintOptions, labels: ReadonlyMap<ConstantData, string>): string[] {
   const names = options.names ?? numberNodes(graph)
-  const labels = constantLabels(graph)
   const reference = (node: Node) => names.get(node) ?? `<outside the graph: ${node.op}>`
-  const lines = graph.nodes.map((node) => {
+  const lines = graph.nodes.flatMap((node) => {
     const places = options.locations ? printLocations(graph.locations.get(node) ?? []) : ''
-    return `  ${printNode(node, reference, labels)}${places}`
+    const bodies = (node.bodies ?? []).flatMap((body) => printLines(body, { ...options, names: numberNodes(body) }, labels))
+    const inside = bodies.length > 0 ? ['  {', ...bodies.map((line) => `    ${line}`), '  }'] : []
+    return [`  ${printNode(node, reference, labels)}${places}`, ...inside]
   })
   const outputs = graph.outputs.map(({ name, value }) => `${JSON.stringify(name)} = ${reference(value)}`)
   return [
     `graph ${JSON.stringify(graph.name)}(${graph.inputs.map(reference).join(', ')})`,
     ...lines,
     `  return ${outputs.join(', ')}`,
-    '',
-  ].join('\n')
+  ]
 }
 
 /** The names that nodes bear in the text of a graph: `%0` for the first. */
@@ -64,11 +71,11 @@ export function constantsOf(graph: Graph): Map<string, ConstantData> {
   return new Map([...constantLabels(graph)].map(([data, label]) => [label, data]))
 }
 
-/** Labels made unique by a suffix, in the order of the nodes. */
+/** Labels made unique by a suffix, in the order of the nodes, those of bodies behind their graph's. */
 function constantLabels(graph: Graph): Map<ConstantData, string> {
   const labels = new Map<ConstantData, string>()
   const taken = new Set<string>()
-  for (const { data } of graph.nodes) {
+  for (const { data } of [...graphsWithin(graph)].flatMap((each) => each.nodes)) {
     if (!data || labels.has(data)) continue
     let label = data.label
     for (let n = 2; taken.has(label); n++) label = `${data.label}.${n}`

@@ -12,6 +12,8 @@ export type ProblemCode =
   | 'weight-mismatch'
   | 'weight-unused'
   | 'input-unused'
+  | 'state-unused'
+  | 'state-mismatch'
   | 'duplicate-name'
   | 'bad-name'
   | 'bad-model'

@@ -25,6 +25,7 @@ export function verifyGraph(graph: Graph, options: VerifyOptions = {}): void {
     for (const operand of node.operands)
       assertInvariant(earlier.has(operand), say(`operand ${operand.op} #${operand.id} does not stand before it`))
     verifyNode(node, say)
+    for (const body of node.bodies ?? []) verifyGraph(body, options)
     if (node.data && options.payloads !== false) {
       assertInvariant(
         payloadSize(node.data) === byteSize(node.type),
@@ -61,7 +62,7 @@ function verifyNode(node: Node, say: (message: string) => string): void {
   assertInvariant(!node.data, say('has a payload'))
   let inferred: TensorType
   try {
-    inferred = inferType(node.op, node.operands, node.attributes)
+    inferred = inferType(node.op, node.operands, node.attributes, node.bodies)
   } catch (error) {
     assertInvariant(false, say(`does not fit its operands: ${(error as Error).message}`))
   }

@@ -2,6 +2,7 @@ import type { Target } from '../target.ts'
 import { removeDeadStores } from './deadStores.ts'
 import type { BufferId, Copy, InstructionList } from './instruction.ts'
 import { isPlain, overlap, type Place, writes } from './place.ts'
+import { renewInSteps, runsOver } from './renewInSteps.ts'
 import { storeRows } from './storeRows.ts'
 import { pitchOf } from './stripes.ts'
 import { openWorkspace, type Workspace, writtenPlace } from './workspace.ts'
@@ -15,6 +16,7 @@ export function elideCopies(list: InstructionList, target?: Target): Instruction
   for (let before = -1; work.mark() > before; ) {
     before = work.mark()
     produceInPlace(work, target)
+    if (target) renewInSteps(work, target)
     readFromSource(work)
     removeDeadStores(work)
   }
@@ -25,7 +27,8 @@ export function elideCopies(list: InstructionList, target?: Target): Instruction
  *     call f @out %1; …; copy @in %1, @out %2 + 64   ⟶   call f @out %2 + 64
  *
  * The whole of an activation is copied; nobody uses the place between its production and the copy, and nobody writes the place while
- * the activation is still read; rows of a place are stored by the kernel itself (`storeRows`). A longer life of the destination must not raise the peak; all copies into one destination are judged
+ * the activation is still read; rows of a place are stored by the kernel itself (`storeRows`). A state may be read by the call that renews it
+ * where that call may run in place. A longer life of the destination must not raise the peak; all copies into one destination are judged
  * together first, then singly from the last.
  */
 export function produceInPlace(work: Workspace, target?: Target): void {
@@ -77,7 +80,13 @@ function produceFor(work: Workspace, at: number, target: Target | undefined): vo
   if (own.some((access) => writes(access) && access.index > at)) return
   const clash = work
     .accessesBetween(to.origin, produced, lastRead)
-    .some((access) => access.index !== at && overlap(access, to) && (access.index < at || writes(access)))
+    .some(
+      (access) =>
+        access.index !== at &&
+        overlap(access, to) &&
+        (access.index < at || writes(access)) &&
+        !(work.buffer(to.origin).kind === 'state' && target && runsOver(work, access, own[0]!, to, target)),
+    )
   if (clash) return
   work.drop(at)
   work.moveInto(from.origin, to.origin, to.from)
@@ -86,7 +95,8 @@ function produceFor(work: Workspace, at: number, target: Target | undefined): vo
 /**
  *     copy @in %1, @out %2; call f @in %2   ⟶   call f @in %1
  *
- * The whole of an activation is written by one copy alone, and nobody writes the source while the copy is read.
+ * The whole of an activation is written by one copy alone, and nobody writes the source while the copy is read. What is kept of a state is
+ * kept because the state is about to change.
  */
 export function readFromSource(work: Workspace): void {
   for (let at = 0; at < work.count; at++) {
@@ -94,6 +104,7 @@ export function readFromSource(work: Workspace): void {
     if (copy?.kind !== 'copy' || !isPlain(copy)) continue
     const [from, to] = [work.uses(at)[0]!, writtenPlace(work, at)]
     const target = work.buffer(to.origin)
+    if (work.buffer(from.origin).kind === 'state') continue
     if (target.kind !== 'activation' || to.from !== 0 || to.to !== target.bytes || from.origin === to.origin) continue
     const own = work.accesses(to.origin)
     if (own.some((access) => writes(access) && access.index !== at)) continue

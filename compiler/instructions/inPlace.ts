@@ -11,6 +11,7 @@ export function mayShareStorage(kernel: Kernel, index: number, result: number): 
   const { anchor, inputs, prologue, steps, results, domain } = kernel
   const { type } = inputs[index]!
   const into = results[result]!
+  if (anchor?.bodies) return false
   // Rows that lie apart are written where other positions are read.
   if (into.rows || type.dtype !== into.type.dtype || elementCount(type.shape) !== elementCount(into.type.shape)) return false
   const loads = steps.flatMap((step, i) => (step.kind === 'load' && step.input === index ? [i] : []))

@@ -12,8 +12,10 @@ export interface Packing {
 }
 
 /**
- * Storage. `constant`, `input` and `output` exist for the whole run; `activation` between its alloc and dealloc; `scratch` belongs to
- * the one call that names it; a `view` is another buffer's storage from `offset` bytes on, under another type.
+ * Storage. `constant`, `input` and `output` exist for the whole run; `state` too, and keeps what it holds until the next run of a session;
+ * `activation` between its alloc and dealloc; `scratch` belongs to the one call that names it; a `view` is another buffer's storage from
+ * `offset` bytes on, under another type. Of a state, a view is `renewed` where it stands for the value that the run leaves there, and
+ * otherwise for the one that it found.
  */
 export type Buffer =
   | {
@@ -26,7 +28,7 @@ export type Buffer =
       readonly packing?: Packing
     }
   | {
-      readonly kind: 'input' | 'output'
+      readonly kind: 'input' | 'output' | 'state'
       readonly id: BufferId
       readonly name: string
       readonly type: TensorType
@@ -48,6 +50,7 @@ export type Buffer =
       readonly bytes: number
       readonly of: BufferId
       readonly offset: number
+      readonly renewed?: true
     }
 
 /** `in` is read, `out` wholly overwritten, `inout` both, `scratch` written before it is read and of no use afterwards. */
@@ -89,11 +92,19 @@ export type Instruction =
     }
   | Copy
 
+/** A state as an entry uses it: its storage, and whether a run leaves a new value there. */
+export interface StateBuffer {
+  readonly buffer: BufferId
+  readonly renews: boolean
+}
+
 /** Instructions before buffers have addresses. Not SSA: a buffer may be written again. */
 export interface InstructionList {
   readonly name: string
   readonly buffers: ReadonlyMap<BufferId, Buffer>
   readonly inputs: readonly BufferId[]
   readonly outputs: readonly BufferId[]
+  /** Those that the entry reads or renews, by name; absent where there is none. */
+  readonly states?: ReadonlyMap<string, StateBuffer>
   readonly instructions: readonly Instruction[]
 }

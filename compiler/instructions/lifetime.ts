@@ -33,9 +33,10 @@ function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else map.set(key, [value])
 }
 
-/** Inputs, outputs, what instructions name, and what that is a view of. */
+/** Inputs, outputs, states, what instructions name, and what that is a view of. */
 function usedBuffers(list: InstructionList): InstructionList['buffers'] {
-  const used = new Set<BufferId>([...list.inputs, ...list.outputs])
+  const states = [...(list.states?.values() ?? [])].map(({ buffer }) => buffer)
+  const used = new Set<BufferId>([...list.inputs, ...list.outputs, ...states])
   for (const instruction of list.instructions) for (const use of usesOf(instruction)) used.add(use.buffer)
   for (const id of used) {
     const buffer = bufferOf(list.buffers, id)

@@ -28,6 +28,13 @@ export function placeOf(buffers: Buffers, id: BufferId): Place {
   return { origin, from: offset, to: offset + bytes }
 }
 
+/** Does a buffer of a state's storage stand for the value that the run leaves there? */
+export function isRenewed(buffers: Buffers, id: BufferId): boolean {
+  let buffer = bufferOf(buffers, id)
+  while (buffer.kind === 'view' && !buffer.renewed) buffer = bufferOf(buffers, buffer.of)
+  return buffer.kind === 'view'
+}
+
 export const overlap = (a: Place, b: Place): boolean => a.origin === b.origin && a.from < b.to && b.from < a.to
 export const samePlace = (a: Place, b: Place): boolean => a.origin === b.origin && a.from === b.from && a.to === b.to
 

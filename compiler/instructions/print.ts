@@ -9,7 +9,7 @@ export function printBuffer(buffer: Buffer): string {
   const name = JSON.stringify(buffer.name)
   if (buffer.kind === 'scratch') return `${value(buffer.id)} = scratch ${name}: ${buffer.bytes} bytes`
   const packed = buffer.kind === 'constant' && buffer.packing ? ` packed ${buffer.packing.key}` : ''
-  const source = buffer.kind === 'view' ? ` of ${value(buffer.of)} + ${buffer.offset}` : ''
+  const source = buffer.kind === 'view' ? ` of ${value(buffer.of)} + ${buffer.offset}${buffer.renewed ? ', renewed' : ''}` : ''
   return `${value(buffer.id)} = ${buffer.kind} ${name}${packed}${source}: ${printType(buffer.type)}, ${buffer.bytes} bytes`
 }
 

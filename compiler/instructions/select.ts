@@ -7,20 +7,24 @@ import {
   elementCount,
   InvariantError,
   inputName,
+  type ModelState,
   type Node,
   type TensorType,
 } from '../graph/index.ts'
 import type { Target } from '../target.ts'
-import type { Buffer, BufferId, Instruction, InstructionList, Operand, Packing } from './instruction.ts'
+import type { Buffer, BufferId, Instruction, InstructionList, Operand, Packing, StateBuffer } from './instruction.ts'
+import { placeOf } from './place.ts'
+import { type Renewal, renewStates } from './renew.ts'
 
 type Unnumbered = Buffer extends infer B ? (B extends Buffer ? Omit<B, 'id'> : never) : never
 
 /**
  * One call per kernel step, on buffers of its own: each value is allocated right before it is made and freed right after its last
- * reader, parts are copied into joins and values into outputs. Nothing is clever here; `elideCopies` and `shareInPlace` follow.
- * Values without elements are neither made nor copied.
+ * reader, parts are copied into joins and values into outputs, and new values of states over the old ones when these were read for the last
+ * time. Nothing is clever here; `elideCopies` and `shareInPlace` follow. Values without elements are neither made nor copied. `states` are
+ * those of the model.
  */
-export function selectInstructions(kernels: KernelGraph, target: Target): InstructionList {
+export function selectInstructions(kernels: KernelGraph, target: Target, states: readonly ModelState[] = []): InstructionList {
   const buffers = new Map<BufferId, Buffer>()
   const instructions: Instruction[] = []
   const values = new Map<Node, BufferId>()
@@ -121,9 +125,9 @@ export function selectInstructions(kernels: KernelGraph, target: Target): Instru
   }
 
   function copyToOutputs(node: Node): void {
-    for (const [i, output] of kernels.outputs.entries()) {
+    for (const [i, value] of results.entries()) {
       const bytes = byteSize(node.type)
-      if (output.value !== node || bytes === 0) continue
+      if (value !== node || bytes === 0) continue
       instructions.push({
         kind: 'copy',
         from: valueBuffer(node),
@@ -136,13 +140,28 @@ export function selectInstructions(kernels: KernelGraph, target: Target): Instru
     }
   }
 
-  const inputs = kernels.inputs.map((node) => {
-    const id = declare({ kind: 'input', name: inputName(node), type: node.type, bytes: byteSize(node.type) })
-    values.set(node, id)
-    return id
-  })
+  /** What states are replaced by, and the outputs that callers see. */
+  const next = new Map(kernels.outputs.map(({ name, value }) => [name, value]))
+  const results = kernels.outputs.filter(({ name }) => !states.some(({ output }) => output === name)).map(({ value }) => value)
+  const used = new Map<string, StateBuffer>()
+  for (const { name, input, output, type } of states) {
+    const before = kernels.inputs.find((node) => inputName(node) === input)
+    const after = next.get(output)
+    if (!before && !after) continue
+    const buffer = declare({ kind: 'state', name, type, bytes: byteSize(type) })
+    if (before) values.set(before, buffer)
+    used.set(name, { buffer, renews: after !== undefined && after !== before })
+  }
+  const inputs = kernels.inputs
+    .filter((node) => !values.has(node))
+    .map((node) => {
+      const id = declare({ kind: 'input', name: inputName(node), type: node.type, bytes: byteSize(node.type) })
+      values.set(node, id)
+      return id
+    })
   for (const { name, value } of kernels.outputs)
-    outputs.push(declare({ kind: 'output', name, type: value.type, bytes: byteSize(value.type) }))
+    if (results.includes(value) && !states.some(({ output }) => output === name))
+      outputs.push(declare({ kind: 'output', name, type: value.type, bytes: byteSize(value.type) }))
 
   const lastReads = lastReadsOf(kernels)
   for (const node of [...kernels.inputs, ...kernels.constants]) copyToOutputs(node)
@@ -151,7 +170,17 @@ export function selectInstructions(kernels: KernelGraph, target: Target): Instru
     for (const node of resultsOfStep(step)) copyToOutputs(node)
     for (const node of lastReads[i]!) instructions.push({ kind: 'dealloc', buffer: values.get(node)! })
   }
-  return { name: kernels.name, buffers, inputs, outputs, instructions }
+  const list = { name: kernels.name, buffers, inputs, outputs, instructions }
+  if (used.size === 0) return list
+  const renewals = states.flatMap(({ name, output, type }): Renewal[] => {
+    const state = used.get(name)
+    if (!state?.renews) return []
+    const from = byteSize(type) === 0 ? state.buffer : valueBuffer(next.get(output)!)
+    // As it was found, if perhaps under another shape.
+    if (placeOf(buffers, from).origin === state.buffer) used.set(name, { ...state, renews: false })
+    return used.get(name)!.renews ? [{ from, state: state.buffer }] : []
+  })
+  return renewStates({ ...list, states: used }, renewals)
 }
 
 /** For each step, the stored values that nobody reads after it; views read what they are views of. */

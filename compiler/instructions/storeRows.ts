@@ -47,7 +47,7 @@ function storingRows(kernel: Kernel, index: number, copy: Copy): Kernel | undefi
   const result = kernel.results[index]!
   const { bytes } = dtypeFacts[result.type.dtype]
   const rows: Rows = { length: copy.rowBytes / bytes, stride: copy.toStride / bytes }
-  if (result.rows || !Number.isInteger(rows.length) || !Number.isInteger(rows.stride)) return undefined
+  if (kernel.anchor?.bodies || result.rows || !Number.isInteger(rows.length) || !Number.isInteger(rows.stride)) return undefined
   const split = cutDomain(kernel, rows.length)
   return (
     split && {

@@ -3,8 +3,8 @@ import { byteSize, InvariantError } from '../graph/index.ts'
 import { createCoverage } from './coverage.ts'
 import { mayShareStorage } from './inPlace.ts'
 import type { Buffer, BufferId, Copy, Instruction, InstructionList } from './instruction.ts'
-import { bufferOf, overlap, type Place, placeOf, samePlace } from './place.ts'
-import { pitchOf, type Stripes, storedBytes, stripesMeet } from './stripes.ts'
+import { bufferOf, isRenewed, overlap, type Place, placeOf, samePlace } from './place.ts'
+import { type Pitch, pitchOf, type Stripes, storedBytes, stripesMeet } from './stripes.ts'
 
 type Call = Extract<Instruction, { kind: 'call' }>
 
@@ -15,8 +15,8 @@ function fail(message: string): never {
 /**
  * Throws InvariantError unless buffers are declared once and views lie inside their storage; every use of an activation lies between its
  * one alloc and its one dealloc; operands have the qualifiers, dtypes and sizes of the kernel's inputs and result; constants and inputs
- * are never written; no byte is read before it is written; two operands of one call share storage only where the kernel may run in
- * place; and every output is wholly written.
+ * are never written; no byte is read before it is written, and none of what a state held before the run afterwards; two operands of one call share storage only where the kernel may run in
+ * place; and every output, and every state that is renewed, is wholly written.
  */
 export function verifyInstructions(list: InstructionList): void {
   verifyBuffers(list)
@@ -26,6 +26,8 @@ export function verifyInstructions(list: InstructionList): void {
   const usedScratch = new Set<BufferId>()
   const kernels = new Map<string, string>()
   const written = createCoverage()
+  /** Of states, what is no more as the run found it. */
+  const renewed: Stripes[] = []
 
   function useStorage(id: BufferId, at: number): Place {
     const place = placeOf(buffers, id)
@@ -34,10 +36,14 @@ export function verifyInstructions(list: InstructionList): void {
     return place
   }
 
-  function read(id: BufferId, at: number): Place {
+  function read(id: BufferId, at: number, pitch?: Pitch): Place {
     const place = useStorage(id, at)
     const { kind } = bufferOf(buffers, place.origin)
     if (kind === 'scratch') fail(`${at}: reads scratch ${id}`)
+    if (kind === 'state' && !isRenewed(buffers, id)) {
+      if (renewed.some((each) => stripesMeet(each, { ...place, pitch }))) fail(`${at}: reads state ${id} after it was renewed`)
+      return place
+    }
     if (kind !== 'constant' && kind !== 'input' && !written.covers(place))
       fail(`${at}: reads buffer ${id} before it is wholly written`)
     return place
@@ -46,8 +52,15 @@ export function verifyInstructions(list: InstructionList): void {
   function write(id: BufferId, at: number): Place {
     const place = useStorage(id, at)
     const { kind } = bufferOf(buffers, place.origin)
-    if (kind !== 'activation' && kind !== 'output') fail(`${at}: writes ${kind} ${id}`)
+    const may = kind === 'state' ? isRenewed(buffers, id) : kind === 'activation' || kind === 'output'
+    if (!may) fail(`${at}: writes ${kind} ${id}`)
     return place
+  }
+
+  function note(place: Place, pitch: Pitch | undefined): void {
+    if (bufferOf(buffers, place.origin).kind === 'state') renewed.push({ ...place, pitch })
+    if (pitch) written.addBlocks(place, pitch)
+    else written.add(place)
   }
 
   function verifyCall(call: Call, at: number): void {
@@ -89,25 +102,19 @@ export function verifyInstructions(list: InstructionList): void {
       if (usedScratch.has(scratch.buffer)) fail(`${at}: scratch ${scratch.buffer} belongs to another call`)
       usedScratch.add(scratch.buffer)
     }
-    for (const { pitch, ...target } of targets) {
-      if (pitch) written.addBlocks(target, pitch)
-      else written.add(target)
-    }
+    for (const { pitch, ...target } of targets) note(target, pitch)
   }
 
   function verifyCopy(copy: Copy, at: number): void {
     const { rows, rowBytes, fromStride, toStride } = copy
     if (rows < 1 || rowBytes < 1 || (rows > 1 && (fromStride < rowBytes || toStride < rowBytes)))
       fail(`${at}: copy of ${rows} rows of ${rowBytes} bytes, ${fromStride} and ${toStride} apart`)
-    const from = read(copy.from, at)
+    const from = read(copy.from, at, pitchOf(copy, 0))
     const to = write(copy.to, at)
     if (from.to - from.from < (rows - 1) * fromStride + rowBytes) fail(`${at}: copies more than buffer ${copy.from} holds`)
     if (to.to - to.from < (rows - 1) * toStride + rowBytes) fail(`${at}: copies more than buffer ${copy.to} holds`)
     if (overlap(from, to)) fail(`${at}: copies between places that overlap`)
-    const target = { ...to, to: to.from + (rows - 1) * toStride + rowBytes }
-    const pitch = pitchOf(copy, 1)
-    if (pitch) written.addBlocks(target, pitch)
-    else written.add(target)
+    note({ ...to, to: to.from + (rows - 1) * toStride + rowBytes }, pitchOf(copy, 1))
   }
 
   for (const [at, instruction] of list.instructions.entries()) {
@@ -128,9 +135,13 @@ export function verifyInstructions(list: InstructionList): void {
   for (const id of live) fail(`buffer ${id} is never freed`)
   for (const id of list.outputs)
     if (!written.covers(placeOf(buffers, id))) fail(`output ${bufferOf(buffers, id).name} is not wholly written`)
+  for (const [name, { buffer, renews }] of list.states ?? []) {
+    if (!renews && renewed.some((place) => place.origin === buffer)) fail(`state ${name} is renewed and should stay as it was`)
+    if (renews && !written.covers(placeOf(buffers, buffer))) fail(`state ${name} is not wholly renewed`)
+  }
 }
 
-function verifyBuffers({ buffers, inputs, outputs }: InstructionList): void {
+function verifyBuffers({ buffers, inputs, outputs, states }: InstructionList): void {
   const names = new Set<string>()
   for (const [id, buffer] of buffers) {
     if (buffer.id !== id) fail(`buffer ${buffer.id} is declared as ${id}`)
@@ -139,6 +150,9 @@ function verifyBuffers({ buffers, inputs, outputs }: InstructionList): void {
       if (kind === 'scratch' || buffer.offset < 0 || buffer.offset + buffer.bytes > bytes)
         fail(`view ${id} reaches beyond buffer ${buffer.of}`)
     }
+    if (buffer.kind === 'state' && states?.get(buffer.name)?.buffer !== id) fail(`state ${buffer.name} is not listed`)
+    if (buffer.kind === 'view' && buffer.renewed && bufferOf(buffers, placeOf(buffers, id).origin).kind !== 'state')
+      fail(`view ${id} is renewed and of no state`)
     if (buffer.kind === 'input' || buffer.kind === 'output') {
       const name = `${buffer.kind} ${buffer.name}`
       if (names.has(name)) fail(`two buffers are ${name}`)
@@ -147,6 +161,8 @@ function verifyBuffers({ buffers, inputs, outputs }: InstructionList): void {
     }
   }
   if (names.size !== inputs.length + outputs.length) fail('inputs and outputs are not the declared ones')
+  for (const [name, { buffer }] of states ?? [])
+    if (bufferOf(buffers, buffer).kind !== 'state') fail(`state ${name} has no storage of its own`)
 }
 
 function verifyInput({ kernel, name }: Call, index: number, buffer: Buffer, at: number): void {

@@ -120,14 +120,17 @@ export function openWorkspace(list: InstructionList): Workspace {
     })
   }
 
-  /** Where a buffer lies now. */
-  function placeNow(id: BufferId): Place {
+  /** Where a buffer lies now, and whether it became part of that storage or is a view of its renewed value. */
+  function placeNow(id: BufferId): Place & { readonly renewed: boolean } {
     const { bytes } = bufferOf(list.buffers, id)
-    let [origin, from] = [id, 0]
+    let [origin, from, renewed] = [id, 0, false]
     for (;;) {
       const buffer = bufferOf(list.buffers, origin)
-      const up = moved.get(origin) ?? (buffer.kind === 'view' ? buffer : undefined)
-      if (!up) return { origin, from, to: from + bytes }
+      const into = moved.get(origin)
+      const up = into ?? (buffer.kind === 'view' ? buffer : undefined)
+      if (!up) return { origin, from, to: from + bytes, renewed: renewed && buffer.kind === 'state' }
+      // Storage moves into a state when its value is what the state becomes, never to read what it was.
+      renewed ||= into !== undefined || (buffer.kind === 'view' && buffer.renewed === true)
       from += up.offset
       origin = up.of
     }
@@ -135,7 +138,10 @@ export function openWorkspace(list: InstructionList): Workspace {
 
   function accessesOf(instruction: Instruction | undefined, index: number): Access[] {
     if (!instruction) return []
-    return usesOf(instruction).map(({ buffer, qualifier }) => ({ index, qualifier, buffer, ...placeNow(buffer) }))
+    return usesOf(instruction).map(({ buffer, qualifier }) => {
+      const { renewed: _, ...place } = placeNow(buffer)
+      return { index, qualifier, buffer, ...place }
+    })
   }
 
   /** Puts an instruction, or none, in the place of one. */
@@ -167,9 +173,12 @@ export function openWorkspace(list: InstructionList): Workspace {
     const buffers = new Map<BufferId, Buffer>()
     for (const [id, buffer] of list.buffers) {
       // Views name their storage, not another view.
-      const { origin: of, from: offset } = placeNow(id)
+      const { origin: of, from: offset, renewed } = placeNow(id)
       if (of === id || buffer.kind === 'scratch') buffers.set(id, buffer)
-      else buffers.set(id, { kind: 'view', id, name: buffer.name, type: buffer.type, bytes: buffer.bytes, of, offset })
+      else {
+        const { name, type, bytes } = buffer
+        buffers.set(id, { kind: 'view', id, name, type, bytes, of, offset, ...(renewed && { renewed }) })
+      }
     }
     return tightenLifetimes({ ...list, buffers, instructions: left })
   }

@@ -19,6 +19,7 @@ import {
 import { activationRules } from './activation.ts'
 import { attentionRules } from './attention.ts'
 import { blockedRules } from './blocked.ts'
+import { blockRules } from './blocks.ts'
 import { embeddingBagRules } from './embeddingBag.ts'
 import { indexingRules } from './indexing.ts'
 import { movementRules } from './movement.ts'
@@ -29,6 +30,7 @@ import { recurrentRules } from './recurrent.ts'
 import { reduceRules } from './reduce.ts'
 import { resizeRules } from './resize.ts'
 import { rotaryEmbeddingRules } from './rotaryEmbedding.ts'
+import { samplingRules } from './sampling.ts'
 import { createScope, type LoweringRule, type Scope } from './scope.ts'
 import { transposedRules } from './transposed.ts'
 import { windowRules } from './window.ts'
@@ -38,6 +40,7 @@ export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } =
   ...activationRules,
   ...attentionRules,
   ...blockedRules,
+  ...blockRules,
   ...embeddingBagRules,
   ...indexingRules,
   ...movementRules,
@@ -48,6 +51,7 @@ export const loweringRules: { readonly [K in CompositeName]: LoweringRule<K> } =
   ...reduceRules,
   ...resizeRules,
   ...rotaryEmbeddingRules,
+  ...samplingRules,
   ...transposedRules,
   ...windowRules,
 }

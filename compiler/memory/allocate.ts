@@ -1,15 +1,16 @@
 import { type Interval, roundUp, solveMemory } from '../allocation/index.ts'
 import type { Kernel } from '../fuse/kernel.ts'
-import { InvariantError } from '../graph/index.ts'
+import { InvariantError, type ModelState } from '../graph/index.ts'
 import type { Buffer, BufferId, InstructionList } from '../instructions/instruction.ts'
 import { placeOf } from '../instructions/place.ts'
 import type { Program } from './program.ts'
+import { layOutStates } from './states.ts'
 
 /**
  * Gives every buffer a byte offset in its region: constants one after another, then inputs and outputs one after another, activations
- * and scratch where no other is live.
+ * and scratch where no other is live, states where all entries of the model have them.
  */
-export function allocateMemory(list: InstructionList, alignment: number): Program {
+export function allocateMemory(list: InstructionList, alignment: number, states: readonly ModelState[] = []): Program {
   const all = [...list.buffers.values()]
   const offsets = new Map<BufferId, number>()
   const constants = layOut(
@@ -23,6 +24,13 @@ export function allocateMemory(list: InstructionList, alignment: number): Progra
     offsets,
   )
 
+  const carried = layOutStates(states)
+  for (const [name, { buffer }] of list.states ?? []) {
+    const offset = carried.offsets.get(name)
+    if (offset === undefined) throw new InvariantError(`memory: '${name}' is no state of the model`)
+    offsets.set(buffer, offset)
+  }
+
   const lifetimes = lifetimesOf(list)
   const { offsets: solved, peak, bound } = solveMemory([...lifetimes.values()], alignment)
   for (const [i, id] of [...lifetimes.keys()].entries()) offsets.set(id, solved[i]!)
@@ -35,7 +43,7 @@ export function allocateMemory(list: InstructionList, alignment: number): Progra
   return {
     ...list,
     offsets,
-    regions: { constants, mutable, activations: peak },
+    regions: { constants, mutable, activations: peak, ...(carried.bytes > 0 && { state: carried.bytes }) },
     alignment,
     lowerBound: bound,
     unshared: [...lifetimes.values()].reduce((sum, { bytes }) => sum + roundUp(bytes, alignment), 0),

@@ -3,6 +3,7 @@ import { roundUp } from '../allocation/index.ts'
 import { type ConstantData, InvariantError } from '../graph/index.ts'
 import type { BufferId, Buffer as Storage } from '../instructions/instruction.ts'
 import { placeOf } from '../instructions/place.ts'
+import { mapBodies, programsWithin } from './control.ts'
 import type { Program } from './program.ts'
 
 export interface SharedConstants {
@@ -18,13 +19,13 @@ const constantsOf = ({ buffers }: Program): Constant[] =>
   [...buffers.values()].filter((buffer): buffer is Constant => buffer.kind === 'constant')
 
 /**
- * Lays the constants of all programs of a model into one region. Constants of equal bytes, however they came about and whoever reads
+ * Lays the constants of all programs of a model, and of the bodies in them, into one region. Constants of equal bytes, however they came about and whoever reads
  * them, lie there once; they stand in the order in which the programs first name them.
  */
 export function shareConstants(programs: readonly Program[]): SharedConstants {
   const alignment = Math.max(1, ...programs.map((program) => program.alignment))
   const contentOf = createPacker()
-  const all = programs.flatMap(constantsOf)
+  const all = programs.flatMap((program) => [...programsWithin(program)].flatMap(constantsOf))
   const firstOf = findEqual(all, contentOf)
 
   const places = new Map<Uint8Array, number>()
@@ -38,7 +39,7 @@ export function shareConstants(programs: readonly Program[]): SharedConstants {
   const bytes = new Uint8Array(end)
   for (const [content, offset] of places) bytes.set(content, offset)
 
-  const moved = programs.map((program): Program => {
+  function move(program: Program): Program {
     const offsets = new Map(program.offsets)
     for (const buffer of constantsOf(program)) offsets.set(buffer.id, places.get(firstOf(contentOf(buffer)))!)
     for (const { id, kind } of program.buffers.values()) {
@@ -46,9 +47,14 @@ export function shareConstants(programs: readonly Program[]): SharedConstants {
       const place = placeOf(program.buffers, id)
       if (program.buffers.get(place.origin)?.kind === 'constant') offsets.set(id, offsets.get(place.origin)! + place.from)
     }
-    return { ...program, offsets, regions: { ...program.regions, constants: end } }
-  })
-  verifyConstants(moved, bytes, contentOf)
+    return { ...mapBodies(program, move), offsets, regions: { ...program.regions, constants: end } }
+  }
+  const moved = programs.map(move)
+  verifyConstants(
+    moved.flatMap((program) => [...programsWithin(program)]),
+    bytes,
+    contentOf,
+  )
   return { programs: moved, bytes }
 }
 

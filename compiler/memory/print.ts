@@ -2,6 +2,7 @@ import type { Buffer, BufferId } from '../instructions/instruction.ts'
 import { printInstructions } from '../instructions/print.ts'
 import { lifetimesOf } from './allocate.ts'
 import type { Program } from './program.ts'
+import { describeRenewal } from './renewal.ts'
 
 const pad = (value: number, width: number): string => String(value).padStart(width)
 
@@ -25,7 +26,8 @@ export function printProgram(program: Program): string {
       .map((buffer) => {
         const lifetime = lifetimes.get(buffer.id)
         const live = lifetime ? `  live ${lifetime.start} to ${lifetime.end}` : ''
-        return `    ${pad(at(buffer.id), width)} ${pad(at(buffer.id) + buffer.bytes, width)}  %${buffer.id} ${buffer.kind} ${JSON.stringify(buffer.name)}${live}`
+        const renewal = buffer.kind === 'state' ? `  ${describeRenewal(program, buffer.id)}` : ''
+        return `    ${pad(at(buffer.id), width)} ${pad(at(buffer.id) + buffer.bytes, width)}  %${buffer.id} ${buffer.kind} ${JSON.stringify(buffer.name)}${live}${renewal}`
       })
     return [`  ${title}: ${bytes} bytes`, ...lines]
   }
@@ -34,6 +36,7 @@ export function printProgram(program: Program): string {
     `program ${JSON.stringify(program.name)}, aligned to ${alignment}`,
     ...region('constants', regions.constants, ['constant']),
     ...region('mutable', regions.mutable, ['input', 'output']),
+    ...(regions.state ? region('state', regions.state, ['state']) : []),
     ...region('activations', regions.activations, ['activation', 'scratch']),
     `    at least ${lowerBound} bytes are live at one time, ${efficiency.toFixed(1)} % of what is used; ${unshared} bytes if nothing were shared`,
     '',

@@ -1,7 +1,7 @@
 import type { Kernel } from '../fuse/kernel.ts'
 import type { BufferId, InstructionList } from '../instructions/instruction.ts'
 
-/** Bytes of the three regions of a program; the caller of the generated code owns all of them. */
+/** Bytes of the regions of a program; the caller of the generated code owns all of them. */
 export interface Regions {
   /** Weights and other constants, never written. */
   readonly constants: number
@@ -9,6 +9,8 @@ export interface Regions {
   readonly mutable: number
   /** Activations and scratch; needs no initialisation. */
   readonly activations: number
+  /** What a session carries from one run to the next; absent where the model has no state. The same for all entries of a model. */
+  readonly state?: number
 }
 
 /** The instruction list with an address for every buffer: what a target turns into code. Alloc and dealloc stay, as lifetimes. */

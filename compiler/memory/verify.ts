@@ -2,6 +2,7 @@ import { InvariantError } from '../graph/index.ts'
 import type { Buffer, BufferId } from '../instructions/instruction.ts'
 import { createRangeSet } from '../instructions/ranges.ts'
 import { verifyInstructions } from '../instructions/verify.ts'
+import { bodiesOf } from './control.ts'
 import type { Program } from './program.ts'
 
 function fail(message: string): never {
@@ -9,7 +10,13 @@ function fail(message: string): never {
 }
 
 const regionOf = (kind: Buffer['kind']): keyof Program['regions'] =>
-  kind === 'constant' ? 'constants' : kind === 'input' || kind === 'output' ? 'mutable' : 'activations'
+  kind === 'constant'
+    ? 'constants'
+    : kind === 'state'
+      ? 'state'
+      : kind === 'input' || kind === 'output'
+        ? 'mutable'
+        : 'activations'
 
 /**
  * Throws InvariantError unless every buffer has an aligned place inside its region, views lie where their
@@ -18,10 +25,11 @@ const regionOf = (kind: Buffer['kind']): keyof Program['regions'] =>
  */
 export function verifyProgram(program: Program): void {
   verifyInstructions(program)
+  for (const kernel of program.kernels.values()) for (const body of bodiesOf(kernel)) verifyProgram(body)
   const { offsets, regions, alignment } = program
   const offsetOf = (id: BufferId) => offsets.get(id) ?? fail(`buffer ${id} has no address`)
 
-  const always = { constants: createOccupied(offsetOf), mutable: createOccupied(offsetOf) }
+  const always = { constants: createOccupied(offsetOf), mutable: createOccupied(offsetOf), state: createOccupied(offsetOf) }
   for (const buffer of program.buffers.values()) {
     const at = offsetOf(buffer.id)
     if (buffer.kind === 'view') {
@@ -31,8 +39,8 @@ export function verifyProgram(program: Program): void {
     }
     const region = regionOf(buffer.kind)
     if (at < 0 || at % alignment !== 0) fail(`buffer ${buffer.id} is at ${at}, not a multiple of ${alignment}`)
-    if (at + buffer.bytes > regions[region])
-      fail(`buffer ${buffer.id} ends at ${at + buffer.bytes}, beyond the ${regions[region]} bytes of ${region}`)
+    const size = regions[region] ?? 0
+    if (at + buffer.bytes > size) fail(`buffer ${buffer.id} ends at ${at + buffer.bytes}, beyond the ${size} bytes of ${region}`)
     if (region !== 'activations') always[region].add(buffer)
   }
 

@@ -294,3 +294,49 @@ export const only =
       }),
     }
   }
+
+/** The extent that two operands have alike in a dimension; where requests fill different parts of it, they do not fit. */
+function sharedAxis({ nodes, operands, states, mixes }: Question, one: number, other: number): Axis | undefined {
+  const [left, right] = [states[one]!.axes[0], states[other]!.axes[0]]
+  if (!left && !right) return undefined
+  if (!left || !right || !sameExtent(left.extent, right.extent))
+    mixes(
+      `${opText(nodes[0]!)}: requests fill different parts of ${placeOf(operands[one]!, 0)} and ${placeOf(operands[other]!, 0)}`,
+      'bring both to the same size first, such as by slice()',
+    )
+  return { extent: (left ?? right)!.extent }
+}
+
+/** Whether dimensions from one on have one size in every request. */
+function requireWhole({ nodes, operands, states, mixes }: Question, which: number, from: number, to?: number): void {
+  for (const [at, axis] of states[which]!.axes.entries())
+    if (axis && at >= from && at < (to ?? states[which]!.axes.length))
+      mixes(
+        `${opText(nodes[0]!)}: ${placeOf(operands[which]!, at)} is '${axis.extent.dim}', and the result depends on where it ends`,
+        'sample images that have one size in every request',
+      )
+}
+
+const kept = (axis: Axis | undefined): Axis | undefined => axis && { extent: axis.extent }
+
+/** Images are looked at whole; each place of the grid by itself. */
+export const gridSample: Rule = (question) => {
+  const [input, grid] = question.states as readonly [State, State]
+  requireWhole(question, 0, 2)
+  requireWhole(question, 1, grid.axes.length - 1)
+  return { axes: [sharedAxis(question, 0, 1), kept(input.axes[1]), ...grid.axes.slice(1, -1).map(kept)] }
+}
+
+/** Images are looked at whole; each region by itself, those of the padding too: their images must be there. */
+export const regionPool: Rule = (question) => {
+  const [input] = question.states as readonly [State]
+  requireWhole(question, 0, 2)
+  requireWhole(question, 0, 0, 1)
+  requireWhole(question, 1, 1)
+  checkIndices(
+    question,
+    2,
+    question.operands[0]!.map(({ type }) => type.shape[0]!),
+  )
+  return { axes: [sharedAxis(question, 1, 2), kept(input.axes[1]), undefined, undefined] }
+}

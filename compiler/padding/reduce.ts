@@ -126,13 +126,16 @@ export const best: Rule = (question) => {
   return { axes, below: axis?.extent ?? operands[0]![0]!.type.shape[at] }
 }
 
-export const cumulative: Rule = (question) => {
-  const { nodes, states } = question
-  const state = states[0]!
-  const at = resolve(nodes[0]!.attributes.axis as number, state.axes.length)
-  if (nodes[0]!.attributes.reverse === true) demand(question, [at], 0)
-  return { axes: spoilt(state.axes) }
-}
+/** From the end, padding comes first: it must be what changes nothing. */
+export const cumulative =
+  (neutral: number): Rule =>
+  (question) => {
+    const { nodes, states } = question
+    const state = states[0]!
+    const at = resolve(nodes[0]!.attributes.axis as number, state.axes.length)
+    if (nodes[0]!.attributes.reverse === true) demand(question, [at], neutral)
+    return { axes: spoilt(state.axes) }
+  }
 
 /** Statistics of the last axes, or of whole spatial axes, which must have one size in every request. */
 export const normalised =

@@ -1,12 +1,13 @@
 // What each op does to padding. A new op does not compile before it has a row here.
-import type { OpName, StorageName } from '../graph/index.ts'
+import { type OpName, printGraph, type StorageName } from '../graph/index.ts'
 import * as bags from './bags.ts'
+import * as blocks from './blocks.ts'
 import { elementwise, unknownBehind } from './elementwise.ts'
 import * as movement from './movement.ts'
 import * as product from './product.ts'
 import * as recurrent from './recurrent.ts'
 import * as reduce from './reduce.ts'
-import { type Rule, resolve, spoilt } from './state.ts'
+import { plain, type Rule, resolve, spoilt } from './state.ts'
 
 interface Row {
   readonly rule: Rule
@@ -35,6 +36,22 @@ const fixed: Rule = ({ nodes, states, mixes }) => {
       'write it with gather(), where() and products, whose padding is understood',
     )
   return { axes: spoilt(states[0]!.axes) }
+}
+
+/** Positions among elements that a request does not have would be counted by another size than its own. */
+const picked: Rule = (question) => {
+  fixed(question)
+  return plain(1)
+}
+
+/** Ops with graphs of their own, which no padding is followed into. */
+const bodied: Rule = (question) => {
+  const { nodes, mixes } = question
+  const texts = nodes.map(({ bodies }) => bodies?.map((body) => printGraph(body)).join('\n'))
+  if (texts.some((text) => text !== texts[0]))
+    mixes(`${nodes[0]!.op}: its body follows the size of a dimension`, 'use it over tensors that have one size in every request')
+  fixed(question)
+  return plain(1)
 }
 
 export const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
@@ -115,6 +132,8 @@ export const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   dequantize: encoded,
   requantize: encoded,
   lookup: row(({ states: [input] }) => ({ axes: spoilt(input!.axes) })),
+  dequantizeBlocks: row(blocks.dequantizeBlocks, 'size'),
+  bitCast: row(blocks.bitCast),
   storageCast: row(({ states: [input] }) => input!),
 
   // ---------------------------------------------------------------- moving elements
@@ -156,18 +175,27 @@ export const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   argMax: row(reduce.best),
   argMin: row(reduce.best),
   topKIndices: row(reduce.best),
-  cumSum: row(reduce.cumulative),
+  cumSum: row(reduce.cumulative(0)),
+  cumProd: row(reduce.cumulative(1)),
+  truePositions: row(picked, 'limit'),
+  suppressedBoxes: row(fixed),
 
   // ---------------------------------------------------------------- products and windows
   matmul: row(product.matmul),
   linear: row(product.linear),
+  blockLinear: row(blocks.blockLinear),
   attention: row(product.attention),
   rotaryEmbedding: row(product.rotaryEmbedding),
+  gridSample: row(movement.gridSample),
+  regionPool: row(movement.regionPool),
   matmulInteger: row(product.matmulInteger),
   lstm: row(recurrent.layer),
   gru: row(recurrent.layer),
   rnn: row(recurrent.layer),
   recurrence: row(fixed),
+  loop: row(bodied),
+  branch: row(bodied),
+  resultOf: row(fixed, 'shape', 'offset'),
   conv: row(product.conv),
   convInteger: row(product.convInteger),
   convTranspose: row(product.convTranspose),

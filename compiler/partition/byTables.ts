@@ -38,8 +38,10 @@ function tablesOf({ entries, largest }: Setting): ModelTables {
   const uses = [found[largest]!, ...found].flatMap(({ tables }) => tables)
   const names = nameTables(uses)
   const tables = [...names].map(([data, name]): Table => {
-    const { table, picked } = uses.find((use) => use.table.data === data)!
-    const [rows, elements] = table.type.shape as [number, number]
+    const { table, picked, lookups } = uses.find((use) => use.table.data === data)!
+    const [rows, width] = table.type.shape as [number, number]
+    // Rows that hold their own scale and offset are of one piece.
+    const elements = lookups.some(({ attributes }) => attributes.rows !== undefined) ? 1 : width
     return { name, rows, elements, rowBytes: byteSize(table.type) / rows, lookups: picked }
   })
   return { found, names, tables }

@@ -1,4 +1,4 @@
-import { byteSize, type ConstantData, type Graph, type ModelGraph, mainEntry } from '../graph/index.ts'
+import { byteSize, type ConstantData, type Graph, graphsWithin, type ModelGraph, mainEntry } from '../graph/index.ts'
 import { decideGraph } from './byGraph.ts'
 import { decideStages } from './byStages.ts'
 import { decideTables, isRecommendation } from './byTables.ts'
@@ -81,7 +81,8 @@ function complete(setting: Setting, decision: Decision, join: boolean): ModelPar
     for (const part of parts.parts)
       for (const card of [places.get(part.name) ?? []].flat()) {
         if (card === 'host' || !weights[card]) continue
-        for (const { data, type } of part.graph.nodes) if (data) weights[card].set(data, byteSize(type))
+        for (const { nodes } of graphsWithin(part.graph))
+          for (const { data, type } of nodes) if (data) weights[card].set(data, byteSize(type))
         held[card]! += heldBytes(part.graph, contexts) - weightBytes(part.graph)
       }
     exchanged = exchanged.map((bytes, card) => Math.max(bytes, held[card]!))

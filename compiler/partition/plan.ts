@@ -1,4 +1,4 @@
-import { byteSize, type Graph, hasTrait, type Node } from '../graph/index.ts'
+import { byteSize, type Graph, graphsWithin, hasTrait, type Node } from '../graph/index.ts'
 import type { PartitionedGraph } from './cut.ts'
 import { capacityOf, type Link, type MemoryLevel, type Platform, type Processor, type Sharing } from './platform.ts'
 import { secondsOfNodes } from './roofline.ts'
@@ -120,7 +120,8 @@ const bytesOf = (values: Iterable<Node>): number => {
   return sum
 }
 
-export const weightBytes = (graph: Graph): number => bytesOf(graph.nodes.filter(({ data }) => data !== undefined))
+export const weightBytes = (graph: Graph): number =>
+  bytesOf([...graphsWithin(graph)].flatMap(({ nodes }) => nodes.filter(({ data }) => data !== undefined)))
 
 /** Inputs and outputs of a part. */
 const exchangedBytes = ({ inputs, outputs }: Graph): number =>

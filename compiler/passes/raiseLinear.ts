@@ -1,4 +1,4 @@
-import { elementCount, isFloat } from '../graph/index.ts'
+import { elementCount, isFloat, type Node } from '../graph/index.ts'
 import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
 import { rule, rulePass } from './rule.ts'
 
@@ -39,6 +39,32 @@ const bias = rule({
     builder.add('linear', { ...linear.operands, bias: reshapeTo(builder, other, withoutLeadingOnes(other.type.shape)) }),
 })
 
+/** The matrix of integers in blocks that a weight `[out, in]` is, or that a right operand `[in, out]` is when it is turned. */
+function blocksOf(weight: Node, turned: boolean) {
+  const transpose = turned ? asOp(weight, 'transpose') : undefined
+  if (turned && !transpose) return undefined
+  const decoded = asOp(transpose ? transpose.operands.input : weight, 'dequantizeBlocks')
+  return decoded?.node.type.shape.length === 2 ? { decoded, through: transpose ? [transpose.node] : [] } : undefined
+}
+
+/** Integers are decoded as they are multiplied. */
+const ofBlocks = rule({
+  name: 'linear-of-blocks',
+  note: 'linear(x, dequantizeBlocks(w, scale)) → blockLinear(x, w, scale), also as a product with the transposed weight',
+  root: ['linear', 'matmul'],
+  match: (node) => {
+    const linear = asOp(node, 'linear')
+    const found = linear ? blocksOf(linear.operands.weight, false) : blocksOf(node.operands[1]!, true)
+    return found && { ...found, through: [...found.through, found.decoded.node], bias: linear?.operands.bias }
+  },
+  apply: ({ decoded: { operands, attributes }, bias }, builder, node) => {
+    const { packed: weight, ...parameters } = operands
+    const { size: _, ...rest } = attributes
+    const product = builder.add('blockLinear', { input: node.operands[0]!, weight, ...parameters }, rest)
+    return bias ? builder.add('add', { left: product, right: bias }) : product
+  },
+})
+
 /**
  * A sequence of which a convolution sees all at once is a row of a product, whose vectors run along the outputs; a convolution's would run
  * along its one position. Convolutions over planes stay: they may stand between images in blocks of channels.
@@ -76,5 +102,5 @@ export const raiseLinear = rulePass({
   name: 'raise-linear',
   summary: 'Recognise linear layers in matmul and add, and in convolutions that see all of a sequence',
   level: 'composite',
-  rules: [matmul, bias, wholeSequence],
+  rules: [matmul, bias, ofBlocks, wholeSequence],
 })

@@ -1,3 +1,4 @@
+import type { Node } from '../graph/index.ts'
 import { asOp, constantElements, fromFront, reshapeTo } from './match.ts'
 import { rule, rulePass } from './rule.ts'
 
@@ -42,8 +43,34 @@ const regular = rule({
   },
 })
 
+/** Integers in blocks along the last dimension are picked before they are decoded. */
+const ofBlocks = rule({
+  name: 'gather-before-decoding',
+  note: 'gather(dequantizeBlocks(x, scale), i) → dequantizeBlocks(gather(x, i), gather(scale, i))',
+  root: ['gather', 'embedding'],
+  match: (node) => {
+    const [gather, embedding] = [asOp(node, 'gather'), asOp(node, 'embedding')]
+    const table = gather?.operands.input ?? embedding?.operands.table
+    const indices = gather?.operands.indices ?? embedding?.operands.indices
+    const decoded = asOp(table, 'dequantizeBlocks')
+    if (!decoded || !indices || gather?.attributes.joined) return undefined
+    const rank = decoded.node.type.shape.length
+    const axis = gather ? fromFront(gather.attributes.axis, rank) : 0
+    return axis < rank - 1 && { decoded, indices, axis, through: [decoded.node] }
+  },
+  apply: ({ decoded: { operands, attributes }, indices, axis }, builder) => {
+    const pick = (input: Node) => builder.add('gather', { input, indices }, { axis })
+    const { packed, scale, zeroPoint } = operands
+    return builder.add(
+      'dequantizeBlocks',
+      { packed: pick(packed), scale: pick(scale), zeroPoint: zeroPoint && pick(zeroPoint) },
+      attributes,
+    )
+  },
+})
+
 /**
- * A gather whose indices are known and regular is a slice.
+ * A gather whose indices are known and regular is a slice, and one of integers in blocks decodes what it picks.
  *
  *     %1 = constant @"1" [1]
  *     %2 = gather(%0, %1) {axis: 0}   →   %1 = slice(%0) {start: [1, 0], size: [1, 4], step: [1, 1]}
@@ -53,5 +80,5 @@ export const simplifyGather = rulePass({
   name: 'simplify-gather',
   summary: 'Turn gathers with regular constant indices into slices',
   level: 'any',
-  rules: [regular],
+  rules: [regular, ofBlocks],
 })

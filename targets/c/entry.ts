@@ -1,8 +1,7 @@
 import { assertInvariant } from '../../compiler/graph/problem.ts'
 import type { Buffer, BufferId, Copy, Instruction } from '../../compiler/instructions/instruction.ts'
-import { type TimedStep, timesRegion } from '../../compiler/memory/index.ts'
+import { faultCount, isControl, sharedBytes, type TimedStep, timesRegion } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
-import { isChecked } from './function.ts'
 import { storageType } from './scalar.ts'
 import { block, identifier, type Lines, locationText } from './text.ts'
 
@@ -11,11 +10,12 @@ const regionOf = {
   constant: 'constants',
   input: 'mutable',
   output: 'mutable',
+  state: 'state',
   activation: 'activations',
   scratch: 'activations',
 } as const
 
-/** What the body of an entry calls: the function of each of its kernels by the program's own name, and whether all threads of a team call it. */
+/** What the body of an entry calls, be it an entry of the model or a graph that one of its kernels runs: the function of each of its kernels by the program's own name, and whether all threads of a team call it. */
 export interface Called {
   readonly name: string
   readonly shared: boolean
@@ -26,12 +26,24 @@ export function aloneLines(program: Program, calledOf: (own: string) => Called, 
   let faults = 0
   const steps = stepsOf(program, calledOf, false)
   const times = timed ? timesText(program, steps) : undefined
-  const lines = steps.flatMap(({ call, checked }, i) => [
-    checked ? `if (${call}) return ${++faults};` : `${call};`,
-    ...(times ? [times.ended(i)] : []),
-  ])
+  const lines = steps.flatMap(({ call, ways }, i) => {
+    const line = returning(call, ways, faults)
+    faults += ways
+    return [line, ...(times ? [times.ended(i)] : [])]
+  })
   return times ? [times.begin, ...lines, times.end] : lines
 }
+
+/** A call that ends the function where it fails; `before` is how many ways to fail there were before it. */
+function returning(call: string, ways: number, before: number): string {
+  if (ways === 0) return `${call};`
+  if (ways === 1) return `if (${call}) return ${before + 1};`
+  return `{ const int failed = ${call}; if (failed) return ${before === 0 ? '' : `${before} + `}failed; }`
+}
+
+/** The code of a call that may fail, 0 where it does not. */
+const failing = (call: string, ways: number, before: number): string =>
+  ways === 1 ? `${call} ? ${before + 1} : 0` : `gp_fault(${call}, ${before})`
 
 /** The steps whose times are told, in their order. */
 export const timedSteps = (program: Program): readonly TimedStep[] =>
@@ -80,11 +92,11 @@ export function teamLines(program: Program, calledOf: (own: string) => Called, t
   for (const [i, step] of steps.entries()) {
     if (conflict(step.accesses, step.shared ? [...byAll, ...byFirst] : byAll)) meet(false)
     ;(step.shared ? byAll : byFirst).push(...step.accesses)
-    const fault = step.checked ? ++faults : 0
-    if (step.shared) group.push(step.checked ? `if (${step.call}) return ${fault};` : `${step.call};`)
-    else group.push(`if (team->part == 0) ${step.checked ? `fault = ${step.call} ? ${fault} : 0` : step.call};`)
+    if (step.shared) group.push(returning(step.call, step.ways, faults))
+    else group.push(`if (team->part == 0) ${step.ways > 0 ? `fault = ${failing(step.call, step.ways, faults)}` : step.call};`)
+    faults += step.ways
     if (times) group.push(byFirstPart(times.ended(i)))
-    if (step.checked && !step.shared) meet(true)
+    if (step.ways > 0 && !step.shared) meet(true)
   }
   if (group.length > 0) groups.push({ lines: group, checked: false })
   return [
@@ -97,6 +109,38 @@ export function teamLines(program: Program, calledOf: (own: string) => Called, t
     }),
     ...(times ? [byFirstPart(times.end)] : []),
   ]
+}
+
+/**
+ * The statements of a body that all parts of a team run, from its first step to its last: nobody joins meanwhile. What part 0 finds wrong it
+ * leaves in front of the region of inputs and outputs. Undefined where no step is divided.
+ */
+export function bodyLines(program: Program, calledOf: (own: string) => Called): Lines | undefined {
+  const steps = stepsOf(program, calledOf, true)
+  if (!steps.some(({ shared }) => shared)) return undefined
+  const word = `*(int *)(mutable - ${sharedBytes})`
+  let faults = 0
+  let byAll: Access[] = []
+  let byFirst: Access[] = []
+  const lines: string[] = []
+  const wait = () => {
+    lines.push('team->wait(team);')
+    byAll = []
+    byFirst = []
+  }
+  for (const { shared, accesses, call, ways } of steps) {
+    if (conflict(accesses, shared ? [...byAll, ...byFirst] : byAll)) wait()
+    ;(shared ? byAll : byFirst).push(...accesses)
+    if (shared) lines.push(returning(call, ways, faults))
+    else lines.push(`if (team->part == 0) ${ways > 0 ? `${word} = ${failing(call, ways, faults)}` : call};`)
+    faults += ways
+    if (ways === 0 || shared) continue
+    wait()
+    lines.push(`fault = ${word};`)
+    wait()
+    lines.push('if (fault) return fault;')
+  }
+  return [...(lines.some((line) => line.startsWith('fault = ')) ? ['int fault = 0;'] : []), ...lines]
 }
 
 /** Bytes of a region that a step reads or writes; constants are nobody's to write and left out. */
@@ -112,7 +156,8 @@ const conflict = (later: readonly Access[], earlier: readonly Access[]): boolean
 
 interface EntryStep extends TimedStep {
   readonly call: string
-  readonly checked: boolean
+  /** In how many ways the call can fail. */
+  readonly ways: number
   readonly shared: boolean
   readonly accesses: readonly Access[]
 }
@@ -128,7 +173,7 @@ function stepsOf(program: Program, calledOf: (own: string) => Called, teams: boo
         name,
         at: at === 'derived' ? '' : at,
         call: callText(program, instruction, name, shared),
-        checked: isChecked(instruction.kernel),
+        ways: faultCount(instruction.kernel),
         shared,
         accesses: instruction.operands.flatMap(({ buffer, qualifier }) => accessTo(program, buffer, qualifier !== 'in')),
       },
@@ -143,12 +188,14 @@ function callText(
   shared: boolean,
 ): string {
   const list = operands.map(({ buffer }, i) => {
+    if (isControl(kernel)) return addressText(program, buffer)
     const input = kernel.inputs[i]
     if (input) return `(const ${storageType[input.stored ? 'u16' : input.type.dtype]} *)${addressText(program, buffer)}`
     const result = kernel.results[i - kernel.inputs.length]
     return result ? `(${storageType[result.type.dtype]} *)${addressText(program, buffer)}` : addressText(program, buffer)
   })
-  return `${identifier(name)}(${[...list, ...(shared ? ['team'] : [])].join(', ')})`
+  const first = isControl(kernel) ? ['constants'] : []
+  return `${identifier(name)}(${[...first, ...list, ...(shared ? ['team'] : [])].join(', ')})`
 }
 
 /** Copies of at least so many bytes are divided. */
@@ -169,7 +216,7 @@ function copyStep(program: Program, copy: Copy, teams: boolean): EntryStep[] {
     ...accessTo(program, from, false, (rows - 1) * fromStride + rowBytes),
     ...accessTo(program, to, true, (rows - 1) * toStride + rowBytes),
   ]
-  return [{ name: 'copy', at: '', call, checked: false, shared, accesses }]
+  return [{ name: 'copy', at: '', call, ways: 0, shared, accesses }]
 }
 
 function bufferOf(program: Program, id: BufferId): Buffer {

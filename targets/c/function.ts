@@ -57,7 +57,7 @@ function plain(kernel: AnchoredKernel): AnchoredKernel {
 /** The ways to make a kernel, that which is taken where none was measured first; none where there is nothing to choose. */
 export function waysOfKernel(kernel: Kernel, given: Level): readonly KernelWay[] {
   const level = sharingLevel(kernel, given)
-  if (!isAnchored(kernel) || (kernel.domain.includes(0) && !isChecked(kernel))) return []
+  if (!isAnchored(kernel) || kernel.anchor.bodies || (kernel.domain.includes(0) && !isChecked(kernel))) return []
   const template = templateOf(kernel)
   const ways = template.ways?.(needsRaw(kernel, template, level) === 'no' ? kernel : plain(kernel), level) ?? []
   if (ways.length < 2) return []

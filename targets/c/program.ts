@@ -1,10 +1,12 @@
 import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { kernelSignature } from '../../compiler/fuse/print.ts'
 import { assertInvariant } from '../../compiler/graph/problem.ts'
+import { bodiesOf, isControl, programsWithin } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import type { EntryProgram, WayChoice } from '../../compiler/target.ts'
+import { controlFunction } from './control.ts'
 import { aloneLines, type Called, teamLines } from './entry.ts'
-import { kernelFunction } from './function.ts'
+import { type KernelFunction, kernelFunction } from './function.ts'
 import type { Level } from './level.ts'
 import { intoParts, onePart } from './parts.ts'
 import { baseText, helpers, neededHelpers } from './prelude/index.ts'
@@ -41,7 +43,8 @@ export const programText = (name: string, entries: readonly EntryProgram[], leve
 /**
  * One C file for the entries of a model: types, the helpers that kernels use, one function for each kernel, and for each entry
  * `int EXPORT(constants, mutable, activations)`, which calls them in order and returns 0, or n when the n-th checked call of that entry
- * found a fault. At levels with teams it has a fourth parameter, a `struct glowplug_team *`, and all threads of one call it. Equal kernels
+ * found a fault. Entries of a model with state have its region as their next parameter; at levels with teams the last is a
+ * `struct glowplug_team *`, and all threads of one call it. Equal kernels
  * of several entries are one function; different ones of one name get another.
  */
 export function programWithSharing(
@@ -53,22 +56,27 @@ export function programWithSharing(
   const levels = new Map(entries.map(({ program }, i) => [program, ways ? { ...level, chosen: ways[i]! } : level]))
   const named = nameKernels(entries, levels)
   const origins = new Map<string, string>()
-  for (const { program } of entries) {
+  for (const program of entries.flatMap((entry) => [...programsWithin(entry.program)])) {
     for (const instruction of program.instructions) {
       if (instruction.kind !== 'call') continue
       const called = named.nameOf(program, instruction.name)
       if (!origins.has(called)) origins.set(called, locationText(instruction.locations))
     }
   }
-  const functions = new Map(
-    [...named.kernels].map(([called, { kernel, level }]) => [
-      called,
-      kernelFunction(called, kernel, level, origins.get(called) ?? 'derived'),
-    ]),
-  )
+  const functions = new Map<string, KernelFunction>()
   const calledOf: CalledOf = (program, own) => {
     const name = named.nameOf(program, own)
     return { name, shared: functions.get(name)!.shared }
+  }
+  for (const [called, { kernel, level }] of named.kernels) {
+    const origin = origins.get(called) ?? 'derived'
+    const made = isControl(kernel)
+      ? controlFunction(called, kernel, level, origin, calledOf)
+      : kernelFunction(called, kernel, level, origin)
+    const own = bodiesOf(kernel).flatMap((body) =>
+      [...body.kernels.keys()].map((name) => functions.get(named.nameOf(body, name))!.ownBytes),
+    )
+    functions.set(called, { ...made, ownBytes: Math.max(made.ownBytes, ...own) })
   }
   const kernels = [...functions.values()].map(({ lines }) => lines)
   const parts = divided ? intoParts(kernels) : onePart(kernels)
@@ -114,9 +122,11 @@ function nameKernels(entries: readonly EntryProgram[], levels: ReadonlyMap<Progr
   const names = new Map<string, string>()
   const kernels = new Map<string, { readonly kernel: Kernel; readonly level: Level }>()
   const called = new Map<Program, Map<string, string>>()
-  for (const { program } of entries) {
+  const within = entries.flatMap((entry) =>
+    [...programsWithin(entry.program)].map((program) => ({ program, level: levels.get(entry.program)! })),
+  )
+  for (const { program, level } of within) {
     const own = new Map<string, string>()
-    const level = levels.get(program)!
     for (const [base, kernel] of program.kernels) {
       const signature = kernelSignature(kernel)
       const key = `${level.chosen?.get(signature) ?? ''}\n${signature}`
@@ -154,7 +164,8 @@ function entryLines(
   const called = (own: string) => calledOf(program, own)
   const { teams, trace } = level
   const lines = (teams ? teamLines(program, called, trace) : undefined) ?? aloneLines(program, called, trace)
-  const parameters = ['constants', 'mutable', 'activations', ...(level.teams ? ['team'] : [])]
+  const carried = program.regions.state === undefined ? [] : ['state']
+  const parameters = ['constants', 'mutable', 'activations', ...carried, ...(level.teams ? ['team'] : [])]
   const used = lines.join('\n')
   return [
     '',

@@ -2,23 +2,29 @@ import type { CompositeName, PrimitiveName } from '../../compiler/graph/ops/inde
 import { type Expression, expressions } from './expressions.ts'
 import { attention } from './kernels/attention.ts'
 import { bagOffsets } from './kernels/bagOffsets.ts'
+import { bitCast } from './kernels/bitCast.ts'
 import { blockedConv } from './kernels/blocked/index.ts'
 import { blockedConvInteger } from './kernels/blocked/integer.ts'
+import { blockLinear } from './kernels/blockLinear.ts'
 import { conv } from './kernels/convolution.ts'
+import { dequantizeBlocks } from './kernels/dequantizeBlocks.ts'
 import { embeddingBag, raggedEmbeddingBag } from './kernels/embeddingBag.ts'
 import { gather } from './kernels/gather.ts'
 import { convInteger } from './kernels/integerConvolution.ts'
 import { matmulInteger } from './kernels/integerProduct.ts'
 import { lookup } from './kernels/lookup.ts'
 import { layerNorm, rmsNorm } from './kernels/normalization.ts'
-import { argMax, argMin, cumSum, topKIndices } from './kernels/order.ts'
+import { argMax, argMin, cumProd, cumSum, topKIndices } from './kernels/order.ts'
 import { pad } from './kernels/pad.ts'
 import { avgPool, maxPool } from './kernels/pool.ts'
 import { linear, matmul } from './kernels/product.ts'
 import { recurrence } from './kernels/recurrent/index.ts'
 import { reduceMax, reduceMin, reduceProd, reduceSum } from './kernels/reduce.ts'
+import { regionPool } from './kernels/regions.ts'
 import { rotaryEmbedding } from './kernels/rotaryEmbedding.ts'
+import { gridSample } from './kernels/sampling.ts'
 import { scatterNd } from './kernels/scatter.ts'
+import { suppressedBoxes, truePositions } from './kernels/selection.ts'
 import { logSoftmax, softmax } from './kernels/softmax.ts'
 import type { Template } from './kernels/template.ts'
 
@@ -39,6 +45,7 @@ export const rows = {
   concat: { kind: 'movement' },
   expand: { kind: 'movement' },
   storageCast: { kind: 'movement' },
+  resultOf: { kind: 'movement' },
   ...expressions,
   pad,
   gather,
@@ -47,6 +54,9 @@ export const rows = {
   argMin,
   topKIndices,
   cumSum,
+  cumProd,
+  truePositions,
+  suppressedBoxes,
   bagOffsets,
   conv,
   blockedConv,
@@ -58,6 +68,9 @@ export const rows = {
   blockedConvInteger,
   matmulInteger,
   lookup,
+  bitCast,
+  dequantizeBlocks,
+  blockLinear,
   reduceSum,
   reduceProd,
   reduceMax,
@@ -70,5 +83,7 @@ export const rows = {
   embeddingBag,
   raggedEmbeddingBag,
   rotaryEmbedding,
+  regionPool,
+  gridSample,
   recurrence,
 } as const satisfies { readonly [K in PrimitiveName]: Row } & { readonly [K in CompositeName]?: Row }

@@ -1,6 +1,7 @@
 import { dtypeFacts } from '../../compiler/graph/dtype.ts'
 import type { Node } from '../../compiler/graph/node.ts'
 import { blockedShape, type CompositeName, definitionOf } from '../../compiler/graph/ops/index.ts'
+import { controlScratch, isControl } from '../../compiler/memory/control.ts'
 import type { Target } from '../../compiler/target.ts'
 import { mayShare, packingOf, scratchBytes, storesAs, storesRows } from './function.ts'
 import { type Level, lanesOf } from './level.ts'
@@ -80,10 +81,10 @@ export const answersAt = (level: Level): Answers => ({
     callNanoseconds: 20,
   },
   maximumSteps: 48,
-  inPlace: (kernel, index, result) => mayShare(kernel, index, result, level),
-  storesRows: (kernel) => storesRows(kernel, level),
-  scratch: (kernel) => scratchBytes(kernel, level),
-  pack: (kernel, index) => packingOf(kernel, index, level),
-  stores: (kernel, index, as) => storesAs(kernel, index, as, level),
+  inPlace: (kernel, index, result) => !isControl(kernel) && mayShare(kernel, index, result, level),
+  storesRows: (kernel) => !isControl(kernel) && storesRows(kernel, level),
+  scratch: (kernel) => (isControl(kernel) ? controlScratch(kernel) : scratchBytes(kernel, level)),
+  pack: (kernel, index) => (isControl(kernel) ? undefined : packingOf(kernel, index, level)),
+  stores: (kernel, index, as) => !isControl(kernel) && storesAs(kernel, index, as, level),
   alignment: 64,
 })

@@ -1,4 +1,5 @@
 import {
+  attributesOf,
   byteSize,
   createBuilder,
   type Graph,
@@ -8,9 +9,12 @@ import {
   isPrimitive,
   type Node,
   printType,
+  resultsOf,
+  scalarBytes,
 } from '../../compiler/graph/index.ts'
 import { lowerGraph } from '../../compiler/lower/index.ts'
 import type { Evaluate } from '../../compiler/target.ts'
+import { EvaluationFault } from './fault.ts'
 import { applyPrimitive } from './primitives.ts'
 
 /**
@@ -19,6 +23,7 @@ import { applyPrimitive } from './primitives.ts'
  */
 export const evaluate: Evaluate = (node, operands) => {
   for (const [i, operand] of node.operands.entries()) requireSize(operands[i], operand, `operand ${i} of ${node.op}`)
+  if (node.bodies) return evaluateBodies(node, operands)
   if (isPrimitive(node))
     return applyPrimitive(
       node.op,
@@ -33,12 +38,50 @@ export const evaluate: Evaluate = (node, operands) => {
   return runGraph(graph, Object.fromEntries(inputs.map((input, i) => [inputName(input), operands[i]!]))).result!
 }
 
+/** Runs the bodies of a node, each as a graph. */
+function evaluateBodies(node: Node, operands: readonly Uint8Array[]): Uint8Array {
+  const bodies = node.bodies!
+  const result = new Uint8Array(byteSize(node.type))
+  const layout = resultsOf(
+    node.op,
+    bodies[0]!.outputs.map(({ value }) => value.type),
+    node.attributes,
+  )
+  const put = (index: number, bytes: Uint8Array, place = 0) => result.set(bytes, layout.offsets[index]! + place * bytes.length)
+  const run = (body: Graph, inputs: readonly Uint8Array[]) => {
+    const results = runGraph(body, Object.fromEntries(body.inputs.map((input, i) => [inputName(input), inputs[i]!])))
+    return body.outputs.map(({ name }) => results[name]!)
+  }
+  if (node.op === 'branch') {
+    const [condition, ...rest] = operands
+    for (const [i, bytes] of run(bodies[condition![0] ? 0 : 1]!, rest).entries()) put(i, bytes)
+    return result
+  }
+  const { carried, limit } = attributesOf<'loop'>(node)
+  const [count, condition, ...rest] = operands
+  const [turns, captured] = [new DataView(count!.buffer, count!.byteOffset, 8).getBigInt64(0, true), rest.slice(carried)]
+  let values: readonly Uint8Array[] = rest.slice(0, carried)
+  let turn = 0
+  for (let proceed = condition![0] !== 0; proceed && turn < turns; turn++) {
+    if (limit > 0 && turn === limit) throw new EvaluationFault(`loop: more than ${limit} turns`)
+    const [goOn, ...given] = run(bodies[0]!, [elementBytes(turn), ...values, ...captured])
+    values = given.slice(0, carried)
+    for (const [i, bytes] of given.slice(carried).entries()) put(1 + carried + i, bytes, turn)
+    proceed = goOn![0] !== 0
+  }
+  put(0, elementBytes(turn))
+  for (const [i, bytes] of values.entries()) put(1 + i, bytes)
+  return result
+}
+
+const elementBytes = (turn: number): Uint8Array => scalarBytes('i64', turn)
+
 /**
  * Computes all outputs of a graph. `inputs` are little-endian dense bytes under the names of the graph's inputs; each must be there in
  * its full size. Values are released after their last use.
  */
 export function runGraph(graph: Graph, inputs: Readonly<Record<string, Uint8Array>>): Record<string, Uint8Array> {
-  const { nodes, outputs } = lowerGraph(graph, new Set())
+  const { nodes, outputs } = loweredOf(graph)
   const uses = new Map<Node, number>()
   const use = (node: Node) => uses.set(node, (uses.get(node) ?? 0) + 1)
   for (const node of nodes) node.operands.forEach(use)
@@ -63,6 +106,15 @@ export function runGraph(graph: Graph, inputs: Readonly<Record<string, Uint8Arra
   }
   // Outputs belong to the caller: what an input, a constant or another output holds is copied.
   return Object.fromEntries(outputs.map(({ name, value }) => [name, new Uint8Array(values.get(value)!)]))
+}
+
+/** A body is run again and again. */
+const lowered = new WeakMap<Graph, Graph>()
+
+function loweredOf(graph: Graph): Graph {
+  const known = lowered.get(graph) ?? lowerGraph(graph, new Set())
+  lowered.set(graph, known)
+  return known
 }
 
 const isStorage = (node: Node): boolean => hasTrait(node, 'storage')

@@ -44,6 +44,8 @@ function moveUnits(shape: Shape, from: Units, fromAccess: Access, to: Units, toA
 }
 
 export const movementRows = {
+  resultOf: whole<'resultOf'>(([packed], { offset }, result) => packed!.bytes.slice(offset, offset + byteSize(result))),
+
   reshape: whole<'reshape'>(([input]) => new Uint8Array(input!.bytes)),
 
   transpose: whole<'transpose'>(([input], { order }, result) => {

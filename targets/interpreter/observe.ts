@@ -34,7 +34,7 @@ export function executeObserved(
   program: Program,
   machine: MachineProgram,
   memory: ArrayBufferLike,
-  bases: readonly [constants: number, mutable: number, activations: number],
+  bases: readonly [constants: number, mutable: number, activations: number, state: number],
   observer: Observer,
 ): number {
   let next = 0

@@ -1,7 +1,7 @@
 import { isFloat } from '../../compiler/graph/dtype.ts'
 import { elementCount, type Shape } from '../../compiler/graph/type.ts'
 import { type ComputedName, type Row, whole } from './row.ts'
-import { decode, encode, isWide, newValues, type Scalar, type Tensor, type Values, wrapping, wrappingWide } from './values.ts'
+import { decode, encode, isWide, newValues, type Scalar, wrapping, wrappingWide } from './values.ts'
 import { fromFront } from './walk.ts'
 
 /** Calls `visit` with the first element of each row along an axis and the distance between its elements. */
@@ -40,32 +40,31 @@ const argument = (largest: boolean): Row<'argMax' | 'argMin'> =>
     return encode('i64', chosen)
   })
 
-/** Floats are summed in doubles. */
-function running({ type: { dtype, shape } }: Tensor, values: Values, axis: number, exclusive: boolean, reverse: boolean): Values {
-  const sums = newValues(dtype, values.length)
-  const add = isWide(dtype)
-    ? (
-        (wrap) => (a: any, b: any) =>
-          wrap(a + b)
-      )(wrappingWide(dtype))
-    : isFloat(dtype)
-      ? (a: any, b: any) => a + b
-      : (
-          (wrap) => (a: any, b: any) =>
-            wrap(a + b)
-        )(wrapping(dtype))
-  const extent = shape[axis]!
-  eachRow(shape, axis, (first, step) => {
-    let total: Scalar = isWide(dtype) ? 0n : 0
-    for (let j = 0; j < extent; j++) {
-      const at = first + (reverse ? extent - 1 - j : j) * step
-      if (exclusive) sums[at] = total
-      total = add(total, values[at])
-      if (!exclusive) sums[at] = total
-    }
+/** Floats are combined in doubles. */
+const running = (neutral: 0 | 1): Row<'cumSum' | 'cumProd'> =>
+  whole(([input], { axis, exclusive, reverse }, result) => {
+    const { dtype, shape } = input!.type
+    const values = decode(input!)
+    const totals = newValues(dtype, values.length)
+    const [wide, narrow] = [wrappingWide(dtype), wrapping(dtype)]
+    const meet = (a: any, b: any) => (neutral === 0 ? a + b : a * b)
+    const combine = isWide(dtype)
+      ? (a: any, b: any) => wide(meet(a, b))
+      : isFloat(dtype)
+        ? meet
+        : (a: any, b: any) => narrow(neutral === 0 ? a + b : Math.imul(a, b))
+    const along = fromFront(axis, shape.length)
+    eachRow(shape, along, (first, step) => {
+      let total: Scalar = isWide(dtype) ? BigInt(neutral) : neutral
+      for (let j = 0; j < shape[along]!; j++) {
+        const at = first + (reverse ? shape[along]! - 1 - j : j) * step
+        if (exclusive) totals[at] = total
+        total = combine(total, values[at])
+        if (!exclusive) totals[at] = total
+      }
+    })
+    return encode(result.dtype, totals)
   })
-  return sums
-}
 
 export const orderRows = {
   argMax: argument(true),
@@ -88,7 +87,6 @@ export const orderRows = {
     return encode('i64', chosen)
   }),
 
-  cumSum: whole<'cumSum'>(([input], { axis, exclusive, reverse }, result) =>
-    encode(result.dtype, running(input!, decode(input!), fromFront(axis, result.shape.length), exclusive, reverse)),
-  ),
+  cumSum: running(0),
+  cumProd: running(1),
 } satisfies { readonly [K in ComputedName]?: Row<K> }

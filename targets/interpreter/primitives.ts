@@ -8,8 +8,10 @@ import { orderRows } from './order.ts'
 import { productRows } from './product.ts'
 import { quantizedRows } from './quantized.ts'
 import { reduceRows } from './reduce.ts'
+import { regionRows } from './regions.ts'
 import type { ComputedName, Row, ScalarFunction, Signature } from './row.ts'
 import { scatterRows } from './scatter.ts'
+import { selectionRows } from './selection.ts'
 import { runSteps } from './steps.ts'
 import { type ExactElements, exactElements, isWide, rounding, type Tensor } from './values.ts'
 import { broadcastAccess, joinAxes, walk } from './walk.ts'
@@ -22,10 +24,12 @@ export const primitives: { readonly [K in ComputedName]: Row<K> } = {
   ...scatterRows,
   ...bagRows,
   ...orderRows,
+  ...selectionRows,
   ...windowRows,
   ...productRows,
   ...quantizedRows,
   ...reduceRows,
+  ...regionRows,
 }
 
 export const isComputed = (op: string): op is ComputedName => Object.hasOwn(primitives, op)

@@ -14,6 +14,8 @@ export const entryOf = (list: readonly number[], placeOf: (index: number) => num
 export const quantizedRows = {
   storageCast: whole<'storageCast'>(([input]) => new Uint8Array(input!.bytes)),
 
+  bitCast: whole<'bitCast'>(([input]) => new Uint8Array(input!.bytes)),
+
   lookup: whole<'lookup'>(([input, table], _, result) => {
     const bytes = new Uint8Array(byteSize(result))
     const width = dtypeFacts[result.dtype].bytes

@@ -1,8 +1,8 @@
 // Becomes text: the body of a function that `emit` writes around it, with these three in scope.
 import { execute, type MachineProgram } from './machine.ts'
 
-/** Calls one entry. Arguments are the byte offsets of the three regions in the memory; the result is 0 or a fault code. */
-export type Entry = (constants: number, mutable: number, activations: number) => number
+/** Calls one entry. Arguments are the byte offsets of its regions in the memory; the result is 0 or a fault code. */
+export type Entry = (constants: number, mutable: number, activations: number, state?: number) => number
 
 /** As of WebAssembly: `grow` adds pages of 64 KiB. */
 interface Memory {
@@ -26,5 +26,5 @@ const memory: Memory = GLOWPLUG_MEMORY ?? {
 
 Object.assign(GLOWPLUG_EXPORTS, { memory, __heap_base: { value: 0 } })
 for (const [name, program] of Object.entries(GLOWPLUG_PROGRAMS))
-  GLOWPLUG_EXPORTS[name] = ((constants, mutable, activations) =>
-    execute(program, memory.buffer, constants, mutable, activations)) satisfies Entry
+  GLOWPLUG_EXPORTS[name] = ((constants, mutable, activations, state) =>
+    execute(program, memory.buffer, constants, mutable, activations, state)) satisfies Entry

@@ -1,5 +1,6 @@
 import type { Kernel } from '../../compiler/fuse/kernel.ts'
 import { denseStrides, hasTrait } from '../../compiler/graph/index.ts'
+import { controlScratch } from '../../compiler/memory/control.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import type { Code, EntryProgram, Target } from '../../compiler/target.ts'
 import { execute, type MachineProgram } from './machine.ts'
@@ -17,7 +18,7 @@ export const interpreter: Target = {
   level: 'any',
   keeps: new Set(),
   unsupported: (node) =>
-    hasTrait(node, 'storage') || isComputed(node.op) ? undefined : `the interpreter has no row for '${node.op}'`,
+    hasTrait(node, 'storage') || node.bodies || isComputed(node.op) ? undefined : `the interpreter has no row for '${node.op}'`,
   fusesAfter: () => true,
   fusesBefore: () => true,
   runsTogether: () => true,
@@ -32,16 +33,18 @@ export const interpreter: Target = {
   maximumSteps: 64,
   inPlace: readsOnlyInPlace,
   storesRows: () => true,
-  scratch: () => 0,
+  scratch: controlScratch,
   pack: () => undefined,
   alignment: 64,
   emit,
 }
 
-/** A position's loads happen before its store, so sharing is safe where every load of the input is of the position itself. */
+/**
+ * A position's loads happen before its store, so sharing is safe where every load of the input is of the position itself. An anchor is computed
+ * whole before anything is stored.
+ */
 function readsOnlyInPlace(kernel: Kernel, index: number): boolean {
-  const operandCount = kernel.anchor && !kernel.prologue ? kernel.anchor.operands.length : 0
-  if (index < operandCount || kernel.prologue?.some((step) => step.kind === 'load' && step.input === index)) return false
+  if (kernel.prologue?.some((step) => step.kind === 'load' && step.input === index)) return false
   const dense = denseStrides(kernel.domain)
   return kernel.steps.every(
     (step) =>
@@ -61,8 +64,8 @@ async function emit(_name: string, entries: readonly EntryProgram[]): Promise<Co
 const resolved = new WeakMap<Program, MachineProgram>()
 
 /**
- * Executes a program in this process. `constants`, `mutable` and `activations` are byte offsets in `memory` where the regions of
- * `program.regions` begin; constants and inputs are in place. Returns 0, or n when the n-th call that checks its operands failed. An observer is told before and
+ * Executes a program in this process. `constants`, `mutable`, `activations` and, where the model has states, `state` are byte offsets in `memory`
+ * where the regions of `program.regions` begin; constants, inputs and states are in place. Returns 0, or n when the n-th call that checks its operands failed. An observer is told before and
  * after each instruction; without one nothing is added to what runs.
  */
 export function runProgram(
@@ -72,11 +75,18 @@ export function runProgram(
   mutable: number,
   activations: number,
   observer?: Observer,
+  state = 0,
 ): number {
   const machine = resolved.get(program) ?? resolveProgram(program)
   resolved.set(program, machine)
   const base = memory.byteOffset
   if (observer)
-    return executeObserved(program, machine, memory.buffer, [base + constants, base + mutable, base + activations], observer)
-  return execute(machine, memory.buffer, base + constants, base + mutable, base + activations)
+    return executeObserved(
+      program,
+      machine,
+      memory.buffer,
+      [base + constants, base + mutable, base + activations, base + state],
+      observer,
+    )
+  return execute(machine, memory.buffer, base + constants, base + mutable, base + activations, base + state)
 }

@@ -34,10 +34,14 @@ export function nativeText(
     ...(ways && { ways }),
   })
   const rows = entries.map(({ export: exported, program }, i) => {
-    const { constants, activations } = program.regions
+    const { constants, activations, state } = program.regions
     const { mutable } = level.trace ? timesRegion(program.regions, timedSteps(program).length) : program.regions
     const { ownBytes, nanoseconds } = sharing[i]!
-    return `  {${exported}, ${constants}, ${mutable}, ${activations}, ${ownBytes}, ${nanoseconds < worthCalling ? 0 : nanoseconds}},`
+    const divided = nanoseconds < worthCalling ? 0 : nanoseconds
+    const [stateless, stateful] = state === undefined ? [exported, 0] : [0, exported]
+    // An entry that touches no state is called like the others and never looks.
+    const carried = program.states ? (state ?? 0) : 0
+    return `  {${stateless}, ${constants}, ${mutable}, ${activations}, ${ownBytes}, ${divided}, ${stateful}, ${carried}},`
   })
   const tables = [
     codeHeader,
@@ -69,7 +73,7 @@ const targetAt = (level: NativeLevel, compiler: Compiler): Target => {
     name: 'native',
     level: level.name,
     ...answersAt(level.level),
-    unsupported: (node) => (hasKernel(node.op) ? undefined : `native has no kernel for ${node.op}`),
+    unsupported: (node) => (node.bodies || hasKernel(node.op) ? undefined : `native has no kernel for ${node.op}`),
     prepare() {
       // Whoever emits learns of a failure.
       addonObject(compiler).catch(() => undefined)

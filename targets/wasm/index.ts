@@ -7,7 +7,7 @@ import { type ProgramTextOptions, programText } from '../c/program.ts'
 import { answersAt, hasKernel } from '../c/target.ts'
 import { compileToWasm, prepareCompiler, toolchainVersion } from './toolchain.ts'
 
-/** 32-bit addresses: all three regions, the module's own data and its stack share 4 GiB; offsets within a tensor are signed. */
+/** 32-bit addresses: all regions, the module's own data and its stack share 4 GiB; offsets within a tensor are signed. */
 const addressLimit = 2 ** 32 - 2 ** 20
 const tensorLimit = 2 ** 31 - 1
 
@@ -22,7 +22,7 @@ const targetAt = (level: Level): Target => ({
   level: level.name,
   ...answersAt(level),
   unsupported(node) {
-    if (!hasKernel(node.op)) return `wasm has no kernel for ${node.op}`
+    if (!node.bodies && !hasKernel(node.op)) return `wasm has no kernel for ${node.op}`
     for (const { type } of [node, ...node.operands]) {
       if (byteSize(type) > tensorLimit)
         return `${printType(type)} is ${byteSize(type)} bytes; wasm kernels address at most ${tensorLimit} in one tensor`
@@ -48,12 +48,12 @@ const targetAt = (level: Level): Target => ({
 
 async function emitAt(level: Level, name: string, entries: readonly EntryProgram[], ways?: readonly WayChoice[]): Promise<Code> {
   for (const { entry, program } of entries) {
-    const { constants, mutable, activations } = program.regions
-    const total = constants + mutable + activations
+    const { constants, mutable, activations, state = 0 } = program.regions
+    const total = constants + mutable + activations + state
     if (total > addressLimit) {
       reject(
         'too-large',
-        `${name}${entries.length > 1 ? `, entry '${entry}',` : ''} needs ${constants} bytes of constants, ${mutable} of inputs and outputs and ${activations} of activations; wasm addresses ${addressLimit} in all`,
+        `${name}${entries.length > 1 ? `, entry '${entry}',` : ''} needs ${constants} bytes of constants, ${mutable} of inputs and outputs${state > 0 ? `, ${state} of state` : ''} and ${activations} of activations; wasm addresses ${addressLimit} in all`,
       )
     }
   }

@@ -19,6 +19,7 @@ import {
   expand,
   flatten,
   gather,
+  gridSample,
   groupNorm,
   gru,
   layerNorm,
@@ -48,6 +49,7 @@ import {
   topK,
   transpose,
   tril,
+  unsqueeze,
   validLength,
   validMask,
   variance,
@@ -99,6 +101,11 @@ const make =
 
 /** What is refused with which words, and what is written instead. */
 const cases: Readonly<Record<string, readonly [wrong: RegExp, refused: Body, accepted: Body]>> = {
+  gridSample: [
+    /^padding-mixed gridSample: .* the result depends on where it ends/,
+    ({ x }) => gridSample(unsqueeze(x, { axes: [1] }) as Any, table(2, 3, 2)),
+    ({ x }) => gridSample(table(2, 3, 4, 4), slice(x, { axis: 2, stop: 2 }) as Any),
+  ],
   sum: [
     /^padding-mixed sum: axis 1 of f32\[2, 4, 4\] is 'seq'/,
     ({ x }) => sum(exp(x) as Any, { axes: 1 }),

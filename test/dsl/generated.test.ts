@@ -174,6 +174,17 @@ const call = fc.oneof(
   fc.tuple(shape(3), small).map(([[d, h, w], k]) => `maxPool3d(${shown([1, 2, d!, h!, w!])}, ${k}, { padding: 1 })`),
   fc.tuple(shape(2), small).map(([[h, w], k]) => `lpPool2d(${shown([1, 2, h!, w!])}, ${k}, { p: 3 })`),
   fc
+    .tuple(shape(4), anyShape)
+    .map(([[n, c, h, w], places]) => `gridSample(${shown([n!, c!, h!, w!])}, ${shown([n!, ...places, 2])}, { mode: 'cubic' })`),
+  fc.tuple(small, shape(3)).map(([n, [d, h, w]]) => `affineGrid(${shown([n, 3, 4])}, [${d}, ${h}, ${w}])`),
+  fc
+    .tuple(shape(4), small, small, small)
+    .map(([list, count, a, b]) => `roiAlign(${shown(list)}, ${shown([count, 4])}, cast(${shown([count])}, 'i32'), [${a}, ${b}])`),
+  fc.tuple(small, small, shape(3)).map(([n, c, [d, h, w]]) => `adaptiveMaxPool3d(${shown([n, c, d!, h!, w!])}, [2, 3, 1])`),
+  fc.tuple(anyShape, small).map(([list, size]) => `determinant(${shown([...list, size, size])})`),
+  fc.tuple(small, small).map(([n, c]) => `maxUnpool(${shown([n, c])}, cast(${shown([n, c])}, 'i64'), [${n}, ${c}, 5])`),
+  small.map((n) => `mul(${shown([2, n])}, hannWindow(${n}))`),
+  fc
     .tuple(small, extent, shape(2))
     .map(([parts, part, list]) => `split(${shown([...list, part * parts])}, ${parts}, { axis: -1 })[0]!`),
 )

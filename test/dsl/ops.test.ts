@@ -95,6 +95,44 @@ const samples: Record<string, Sample[]> = {
       [2, 4],
     ],
   ],
+  nonZero: [
+    [[f(2, 3)], [[2, 6], []]],
+    [
+      [b(2, 3, 4), { limit: 5 }],
+      [[3, 5], []],
+    ],
+  ],
+  compress: [
+    [
+      [f(2, 3), b(3), { axis: 1 }],
+      [[2, 3], []],
+    ],
+    [
+      [i(2, 3), i(4), { limit: 2 }],
+      [[2], []],
+    ],
+  ],
+  unique: [
+    [[f(2, 3)], [[6], [6], [6], [6], []]],
+    [
+      [b(2, 3), { axis: 1, sorted: false }],
+      [[2, 3], [3], [3], [3], []],
+    ],
+  ],
+  nonMaxSuppression: [
+    [
+      [f(2, 5, 4), f(2, 3, 5), { limit: 2, iouThreshold: 0.5, scoreThreshold: 0.1, format: 'center' }],
+      [[12, 3], []],
+    ],
+  ],
+  bounded: [
+    [
+      [f(2, 3), { dtype: 'i64', shape: [] }, { axis: 1 }],
+      [2, 3],
+    ],
+  ],
+  positions: [[[4], [4]]],
+  countMask: [[[{ dtype: 'i64', shape: [] }, 4], [4]]],
   topK: [
     [
       [f(2, 5), 3],
@@ -117,6 +155,58 @@ const samples: Record<string, Sample[]> = {
       [i(2, 3), { axis: 0, exclusive: true, reverse: true }],
       [2, 3],
     ],
+  ],
+  cumProd: [
+    [[f(2, 3)], [2, 3]],
+    [
+      [i(2, 3), { axis: 0, exclusive: true, reverse: true }],
+      [2, 3],
+    ],
+  ],
+  reverseSequence: [
+    [
+      [f(2, 3, 4), i(2)],
+      [2, 3, 4],
+    ],
+    [
+      [b(3, 2), i(2), { axis: 0, batchAxis: 1 }],
+      [3, 2],
+    ],
+  ],
+  crossEntropy: [
+    [[f(4, 5), i(4)], []],
+    [
+      [f(4, 5, 3), i(4, 3), { reduction: 'none', ignore: -1, weight: f(5) }],
+      [4, 3],
+    ],
+  ],
+  negativeLogLikelihood: [
+    [[f(4, 5), i(4)], []],
+    [
+      [f(4, 5, 3), i(4, 3), { reduction: 'none', ignore: -1, weight: f(5) }],
+      [4, 3],
+    ],
+  ],
+  binaryCrossEntropy: [
+    [[f(4, 5), f(4, 5)], []],
+    [
+      [f(4, 5), f(4, 5), { reduction: 'none', weight: f(4, 1), positiveWeight: f(5) }],
+      [4, 5],
+    ],
+  ],
+  decisionTrees: [
+    [
+      [
+        f(6, 3),
+        { feature: i(5), threshold: f(5), yes: i(5), no: i(5), missing: b(5), roots: i(2), values: f(5, 4) },
+        { depth: 2, combine: 'mean' },
+      ],
+      [6, 4],
+    ],
+  ],
+  inverse: [
+    [[f(3, 3)], [3, 3]],
+    [[f(2, 4, 4)], [2, 4, 4]],
   ],
   gatherElements: [
     [
@@ -170,6 +260,21 @@ const samples: Record<string, Sample[]> = {
     [
       [f(3, 4), i(3, 1), f(3, 1), { axis: 1, reduction: 'add' }],
       [3, 4],
+    ],
+  ],
+  updateSlice: [
+    [
+      [f(2, 5, 3), f(2, 2, 3), i(1)],
+      [2, 5, 3],
+    ],
+    [
+      [f(2, 5, 3), f(2, 2, 3), i(2)],
+      [2, 5, 3],
+    ],
+    [[f(6), f(4), 1], [6]],
+    [
+      [f(2, 3, 4), f(2, 3, 2), i(), { axis: 2, mode: 'circular' }],
+      [2, 3, 4],
     ],
   ],
   scatterNd: [
@@ -363,6 +468,24 @@ const samples: Record<string, Sample[]> = {
       [1, 2, 3],
     ],
   ],
+  adaptiveAvgPool3d: [
+    [
+      [f(1, 2, 4, 5, 6), [2, 3, 6]],
+      [1, 2, 2, 3, 6],
+    ],
+  ],
+  adaptiveMaxPool1d: [
+    [
+      [i(1, 2, 7), 3],
+      [1, 2, 3],
+    ],
+  ],
+  adaptiveMaxPool3d: [
+    [
+      [f(1, 2, 4, 5, 6), 2],
+      [1, 2, 2, 2, 2],
+    ],
+  ],
   adaptiveAvgPool2d: [
     [
       [f(1, 2, 7, 8), [3, 5]],
@@ -440,6 +563,185 @@ const samples: Record<string, Sample[]> = {
     [
       [q(5, 2, 3), q(3, 4)],
       [5, 2, 4],
+    ],
+  ],
+  dequantizeBlocks: [
+    [
+      [q(3, 8), f(3, 1), undefined, { blockSize: 16 }],
+      [3, 16],
+    ],
+    [
+      [q(2, 3, 4), f(2, 3, 2), q(2, 3, 2), { blockSize: 4, size: 7, signed: true, zero: 1 }],
+      [2, 3, 7],
+    ],
+  ],
+  blockLinear: [
+    [
+      [f(2, 5, 32), q(7, 16), f(7, 2), undefined, { blockSize: 16 }],
+      [2, 5, 7],
+    ],
+    [[f(32), q(7, 32), f(7, 1), q(7, 1), { blockSize: 32, bits: 8 }], [7]],
+  ],
+  bitCast: [
+    [
+      [f(2, 3), 'u8'],
+      [2, 12],
+    ],
+    [
+      [q(2, 8), 'f16'],
+      [2, 4],
+    ],
+    [
+      [f(2, 3), 'i32'],
+      [2, 3],
+    ],
+  ],
+  batchBoxCox: [
+    [
+      [f(5, 3), f(3), f(3)],
+      [5, 3],
+    ],
+  ],
+  bucketize: [
+    [
+      [f(2, 3), [1, 2, 4]],
+      [2, 3],
+    ],
+    [[i(4), i(2), { right: true }], [4]],
+  ],
+  batchOneHot: [
+    [
+      [i(4, 2), [2, 3], i(5)],
+      [4, 5],
+    ],
+  ],
+  indexAdd: [
+    [
+      [f(5, 2), i(3), f(3, 2)],
+      [5, 2],
+    ],
+    [
+      [f(2, 5), i(3), f(2, 3), { axis: 1 }],
+      [2, 5],
+    ],
+  ],
+  pairwiseDotProducts: [[[[f(4, 3), f(4, 3), f(4, 3)]], [4, 3]]],
+  logit: [
+    [[f(2, 3)], [2, 3]],
+    [
+      [f(2, 3), { epsilon: 1e-6 }],
+      [2, 3],
+    ],
+  ],
+  replaceNaN: [
+    [[f(2, 3)], [2, 3]],
+    [
+      [f(2, 3), 7],
+      [2, 3],
+    ],
+  ],
+  flip: [
+    [
+      [f(2, 3), { axes: [0, -1] }],
+      [2, 3],
+    ],
+  ],
+  insertTensor: [
+    [
+      [f(5, 4), f(2, 2), { start: [1, 1] }],
+      [5, 4],
+    ],
+    [
+      [f(6, 4), f(2, 2), { start: [1, 1], count: 2 }],
+      [6, 4],
+    ],
+  ],
+  lengthsSum: [
+    [
+      [f(5, 2, 3), i(2)],
+      [2, 2, 3],
+    ],
+  ],
+  lengthsToRanges: [[[i(4)], [4, 2]]],
+  lengthsRangeFill: [
+    [
+      [i(3), 10],
+      [[10], []],
+    ],
+  ],
+  gatherRanges: [
+    [
+      [f(9), i(2, 3, 2), 12],
+      [[12], [], [2]],
+    ],
+  ],
+  batchSparseToDense: [
+    [
+      [i(2), i(5), f(5), { size: 4 }],
+      [2, 4],
+    ],
+  ],
+  sparseToDense: [
+    [
+      [i(5), f(5, 3), { size: 8 }],
+      [8, 3],
+    ],
+  ],
+  sparseToDenseMask: [
+    [
+      [i(5), f(5, 3), f(3), i(2), { mask: [7, 9] }],
+      [2, 2, 3],
+    ],
+    [[i(5), f(5), f(), undefined, { mask: [7, 9, 11] }], [3]],
+  ],
+  fillExamplesWithIndicator: [
+    [
+      [f(3, 2), b(5)],
+      [5, 2],
+    ],
+  ],
+  sparseLabelSplit: [
+    [
+      [i(2), i(6), f(6), { labels: 3 }],
+      [[3, 6], [3, 6], [6], [3]],
+    ],
+  ],
+  quantizeRows: [
+    [
+      [f(3, 16), 'u8f32'],
+      [3, 24],
+    ],
+    [
+      [f(3, 16), 'u4f16'],
+      [3, 12],
+    ],
+  ],
+  fuseRows: [
+    [
+      [q(3, 16), f(3), f(3)],
+      [3, 24],
+    ],
+    [
+      [q(3, 8), f(3), f(3), 'f16u4'],
+      [3, 12],
+    ],
+  ],
+  splitEmbeddingBags: [
+    [
+      [[{ table: f(5, 4) }, { table: q(5, 12), rows: 'u8f16' }], i(9), i(7)],
+      [3, 12],
+    ],
+  ],
+  unaryEmbeddingBags: [
+    [
+      [f(2, 9), [0, 4, 9], i(7), i(6)],
+      [2, 3, 2],
+    ],
+  ],
+  permutePooledEmbeddings: [
+    [
+      [f(3, 9), [2, 3, 4], [2, 0, 1]],
+      [3, 9],
     ],
   ],
   lookup: [
@@ -551,6 +853,124 @@ const samples: Record<string, Sample[]> = {
       [2, 12, 3, 4],
     ],
   ],
+  channelShuffle: [
+    [
+      [f(2, 6, 3, 4), 3],
+      [2, 6, 3, 4],
+    ],
+  ],
+  gridSample: [
+    [
+      [f(2, 3, 5, 6), f(2, 7, 8, 2)],
+      [2, 3, 7, 8],
+    ],
+    [
+      [f(2, 3, 5, 6, 7), f(2, 4, 3), { mode: 'nearest', padding: 'border', coordinates: 'corners' }],
+      [2, 3, 4],
+    ],
+  ],
+  affineGrid: [
+    [
+      [f(2, 2, 3), [4, 5]],
+      [2, 4, 5, 2],
+    ],
+    [
+      [f(2, 3, 4), [2, 4, 5], { coordinates: 'corners' }],
+      [2, 2, 4, 5, 3],
+    ],
+  ],
+  deformConv2d: [
+    [
+      [f(1, 4, 5, 5), f(6, 2, 3, 3), f(1, 36, 3, 3), f(6), { groups: 2, offsetGroups: 2, mask: f(1, 18, 3, 3) }],
+      [1, 6, 3, 3],
+    ],
+  ],
+  roiAlign: [
+    [
+      [f(2, 3, 8, 8), f(5, 4), i(5), [2, 3]],
+      [5, 3, 2, 3],
+    ],
+    [
+      [f(2, 3, 8, 8), f(5, 4), i(5), 2, { scale: 0.5, samples: 2, mode: 'max', aligned: false }],
+      [5, 3, 2, 2],
+    ],
+  ],
+  maxRoiPool: [
+    [
+      [f(2, 3, 8, 8), f(5, 4), i(5), 2, { scale: 0.25 }],
+      [5, 3, 2, 2],
+    ],
+  ],
+  maxUnpool: [
+    [
+      [f(1, 2, 2, 2), i(1, 2, 2, 2), [1, 2, 4, 4]],
+      [1, 2, 4, 4],
+    ],
+  ],
+  fold: [
+    [
+      [f(2, 12, 6), [3, 4], [2, 2]],
+      [2, 3, 3, 4],
+    ],
+    [
+      [f(2, 4, 9), [4, 4], [2, 2], { stride: [2, 2], dilation: [1, 1], padding: { before: [1, 1], after: [1, 1] } }],
+      [2, 1, 4, 4],
+    ],
+  ],
+  determinant: [
+    [[f(2, 3, 3)], [2]],
+    [[f(1, 1)], []],
+  ],
+  dft: [
+    [
+      [f(2, 8, 1), { onesided: true }],
+      [2, 5, 2],
+    ],
+    [
+      [f(2, 8, 3, 2), { axis: 0, length: 144, inverse: true }],
+      [144, 8, 3, 2],
+    ],
+  ],
+  stft: [
+    [
+      [f(2, 40, 1), { step: 8, window: f(16) }],
+      [2, 4, 9, 2],
+    ],
+  ],
+  decodeBoxes: [
+    [
+      [f(5, 4), f(5, 12), { weights: [10, 10, 5, 5], inclusive: true }],
+      [5, 12],
+    ],
+  ],
+  collectProposals: [
+    [
+      [[f(5, 4), f(3, 4)], [f(5), f(3, 1)], 6],
+      [[6, 4], [6]],
+    ],
+  ],
+  detectBoxes: [
+    [
+      [f(1, 9, 4), f(1, 9, 3), f(9, 4), { limit: 4, scales: [10, 10, 5, 5] }],
+      [[1, 4, 4], [1, 4], [1, 4], []],
+    ],
+  ],
+  audioSpectrogram: [
+    [
+      [f(50), { size: 12, step: 5 }],
+      [8, 9],
+    ],
+  ],
+  mfcc: [
+    [
+      [f(3, 65), { sampleRate: 16000 }],
+      [3, 13],
+    ],
+  ],
+  hannWindow: [[[6], [6]]],
+  hammingWindow: [[[6, { periodic: false, alpha: 0.54 }], [6]]],
+  blackmanWindow: [[[6, { dtype: 'f64' }], [6]]],
+  melWeights: [[[{ bins: 8, length: 16, sampleRate: 8192 }], [9, 8]]],
   localResponseNorm: [
     [
       [f(2, 6, 3, 4), { size: 4 }],
@@ -768,8 +1188,8 @@ function apply(name: string, args: readonly unknown[]): Node[] {
   })
 }
 
-/** Functions that are no op: they make models and constants. */
-const others = ['model', 'tensor', 'weights', 'constant', 'full', 'dim', 'validLength', 'validMask']
+/** Functions that are no op: they make models and constants, or take functions, which `control.test.ts` is about. */
+const others = ['loop', 'scan', 'branch', 'model', 'tensor', 'state', 'weights', 'constant', 'full', 'dim', 'validLength', 'validMask']
 const functions = Object.keys(dsl).filter((name) => typeof dsl[name] === 'function' && !others.includes(name))
 
 test('every function has a sample, and gives the shape worked out by hand', () => {
@@ -807,6 +1227,8 @@ test('every op of the graph language can be written', () => {
   // And for targets that want channels in blocks.
   reached.add('embeddingBag')
   reached.add('recurrence')
+  // Of functions.
+  for (const op of ['loop', 'branch', 'resultOf']) reached.add(op)
   for (const op of ['blockedConv', 'blockedConvInteger']) reached.add(op)
   assert.equal(
     Object.keys(ops).filter((op) => !reached.has(op)),

@@ -48,6 +48,8 @@ import {
   requantize,
   reshape,
   resize,
+  type StatefulEntriesModel,
+  type StatefulModel,
   slice,
   softmax,
   sparseLengthsSum,
@@ -55,6 +57,7 @@ import {
   squeeze,
   stack,
   standardDeviation,
+  state,
   sub,
   sum,
   type Tensor,
@@ -63,6 +66,7 @@ import {
   topK,
   transpose,
   unsqueeze,
+  updateSlice,
   validLength,
   validMask,
   weights,
@@ -432,6 +436,62 @@ stories.entries.prefill.runSync({ tokens: [1] }).open
 stories.info.regions
 // @ts-expect-error a model with one forward has one entry
 net.entries.step
+
+// ---------------------------------------------------------------- models that remember
+const counter = model({
+  name: 'counter',
+  state: { total: state('f32', [1, 4]), steps: state('i32', [], { initial: constant('i32', [], [1]) }) },
+  inputs: { x: tensor('f32', [1, 4]) },
+  forward({ x }, { total, steps }) {
+    is<Tensor<'f32', [1, 4]>>().of(total)
+    is<Tensor<'i32', []>>().of(steps)
+    return { y: add(x, total), total: add(x, total) }
+  },
+})
+is<StatefulModel<{ x: Tensor<'f32', [1, 4]> }, { y: Tensor<'f32', [1, 4]> }>>().of(counter)
+const generating = model({
+  name: 'generating',
+  state: { cache: state('f32', [2, 64, 8]) },
+  entries: {
+    fill: { inputs: { k: tensor('f32', [2, 16, 8]) }, forward: ({ k }, { cache }) => ({ cache: updateSlice(cache, k, 0) }) },
+    step: {
+      inputs: { k: tensor('f32', [2, 1, 8]), at: tensor('i64', [1]) },
+      forward({ k, at }, { cache }) {
+        const next = updateSlice(cache, k, at)
+        return { best: argMax(next, { axis: 1 }), cache: next }
+      },
+    },
+  },
+})
+is<
+  StatefulEntriesModel<
+    { fill: { k: Tensor<'f32', [2, 16, 8]> }; step: { k: Tensor<'f32', [2, 1, 8]>; at: Tensor<'i64', [1]> } },
+    // biome-ignore lint/complexity/noBannedTypes: an entry that only renews states has no outputs
+    { fill: {}; step: { best: Tensor<'i64', [2, 8]> } }
+  >
+>().of(generating)
+model({
+  name: 'counter',
+  state: { total: state('f32', [1, 4]) },
+  inputs: { x: tensor('f32', [1, 5]) },
+  // @ts-expect-error another shape than the state
+  forward: ({ x }) => ({ y: x, total: x }),
+})
+model({
+  name: 'counter',
+  state: { total: state('f32', [1, 4]) },
+  inputs: { x: tensor('f32', [1, 4]) },
+  // @ts-expect-error another element type than the state
+  forward: ({ x }) => ({ y: x, total: cast(x, 'f16') }),
+})
+// @ts-expect-error a state is described by state()
+model({ name: 'counter', state: { total: tensor('f32', [1]) }, inputs: { image }, forward: ({ image }) => ({ y: relu(image) }) })
+// @ts-expect-error the first value has another shape
+state('f32', [4], { initial: value(5) })
+// @ts-expect-error the update has another element type
+updateSlice(hidden, cast(hidden, 'f16'), 0)
+// @ts-expect-error a model that remembers is called in sessions
+counter.run
 
 // ---------------------------------------------------------------- order and indices
 is<Tensor<'i64', [2, 4]>>().of(argMax(value(2, 3, 4), { axis: 1 }))

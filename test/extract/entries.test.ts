@@ -84,7 +84,7 @@ export default model({
     `model(): entry 'extra' has no property "size"; it takes inputs and forward`,
     "model(): entry 'plain': input 'an x' must be described by tensor(dtype, shape), got 4",
     messages[8],
-    'model() has no property "size"; it takes name and entries',
+    'model() has no property "size"; it takes name, entries and state',
   ])
   assert.match(messages[2]!, 'the name of an entry must consist of letters')
   assert.match(messages[8]!, 'the name of an input must consist of letters')

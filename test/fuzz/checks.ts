@@ -1,6 +1,7 @@
 // What must hold for every graph. A check throws where it does not.
 import { constantsOf, type Graph, parseGraph, printGraph, verifyGraph } from '../../compiler/graph/index.ts'
 import { lowerGraph, loweringRules } from '../../compiler/lower/index.ts'
+import { controlScratch } from '../../compiler/memory/index.ts'
 import { type Application, type Pass, passes } from '../../compiler/passes/index.ts'
 import {
   compileGraph,
@@ -9,6 +10,7 @@ import {
   optimiseLowered,
   type PassEntry,
   type PassList,
+  type PipelineOptions,
   runPasses,
 } from '../../compiler/pipeline.ts'
 import type { Target } from '../../compiler/target.ts'
@@ -18,6 +20,7 @@ import { evaluate, runGraph } from '../../targets/interpreter/index.ts'
 import { runOnMemory, targetWith } from '../support/program.ts'
 import { mulberry, randomInputs } from '../support/randomGraph.ts'
 import { referenceOf } from '../support/sensitivity.ts'
+import { firstStates, runCarrying, runSession, sessionOnMemory, withStates } from '../support/stateful.ts'
 
 type Bytes = Readonly<Record<string, Uint8Array>>
 
@@ -136,6 +139,24 @@ function program(given: Case, target: Target): void {
   given.expect(outputs, () => printGraph(stages.layout))
 }
 
+/** Some inputs become states: a session gives, run by run, what the program without memory gives when its values are passed on by hand. */
+function carried(given: Case, target: Target): void {
+  const { maximumApplications, seed } = given
+  const stateful = withStates(given.graph, seed)
+  const compile = (more: Pick<PipelineOptions, 'states'>) =>
+    compileGraph(stateful.graph, { target, evaluate, maximumApplications, passes: pipelinePasses(given), ...more }).program
+  const stateless = compile({})
+  const expected = runCarrying(stateful, seed, 3, (inputs) => {
+    const { fault, outputs } = runOnMemory(stateless, inputs)
+    return fault === 0 ? outputs : undefined
+  })
+  const session = sessionOnMemory(compile(stateful), stateful.states, firstStates(stateful, seed))
+  const found = runSession(stateful, seed, 3, session)
+  for (const [i, values] of expected.entries())
+    if (found[i] !== values)
+      throw new Error(`run ${i} of a session gives ${found[i]}, not ${values}:\n${printGraph(stateful.graph)}`)
+}
+
 /** Composites kept, drawn from the seed. */
 function someComposites(seed: number): Target['keeps'] {
   const random = mulberry(seed ^ 0x51ed)
@@ -154,7 +175,7 @@ function oddTarget(seed: number): Target {
     ...(before ? {} : { fusesBefore: () => false }),
     ...(shares ? {} : { inPlace: () => false }),
     maximumSteps: [3, 4, 6, 9, 48][Math.floor(random() * 5)]!,
-    ...(scratch > 0 ? { scratch: () => scratch } : {}),
+    ...(scratch > 0 ? { scratch: (kernel) => controlScratch(kernel) + scratch } : {}),
     alignment: [16, 32, 64][Math.floor(random() * 3)]!,
   })
 }
@@ -187,5 +208,6 @@ export function createChecks(further: readonly Pass[] = []): readonly Check[] {
     },
     { name: 'lower', run: (given) => lowered(given, keptFor(given.seed)) },
     { name: 'program', run: (given) => program(given, given.seed % 2 === 0 ? targetWith() : oddTarget(given.seed)) },
+    { name: 'states', run: (given) => carried(given, given.seed % 2 === 0 ? targetWith() : oddTarget(given.seed)) },
   ]
 }

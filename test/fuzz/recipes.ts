@@ -1,8 +1,9 @@
 // Graphs with the structure of real networks, drawn from numbers: what random ops side by side seldom make.
 import type { DType, Node, Shape } from '../../compiler/graph/index.ts'
-import type { Sketch } from './sketch.ts'
-
-type Recipe = (s: Sketch) => readonly Node[] | Node
+import { judgements } from './judging.ts'
+import { signals, warps } from './senses.ts'
+import type { Recipe, Sketch } from './sketch.ts'
+import { turns } from './turning.ts'
 
 const floatOf = (s: Sketch): DType => s.pick(['f32', 'f32', 'f32', 'f32', 'f32', 'f64', 'f16', 'bf16'])
 const rank = (node: Node): number => node.type.shape.length
@@ -538,6 +539,40 @@ const tables: Recipe = (s) => {
   return s.chance(2) ? s.op('logSoftmax', { input: scores }) : scores
 }
 
+/** Layers and tables of integers in blocks, as 4-bit networks have them, decoded in products, after picking rows, or by themselves. */
+const packed: Recipe = (s) => {
+  const rows = 1 + s.below(3)
+  const blocks = (out: number, size: number): Node => {
+    const bits = s.pick([4, 4, 2, 8] as const)
+    const blockSize = s.pick([4, 8, 16, size])
+    const count = Math.ceil(size / blockSize)
+    const packed = s.weight([out, Math.ceil((size * bits) / 8)], 'u8', (r) => Math.floor(r * 256))
+    const scale = s.weight([out, count])
+    const zeroPoint = s.chance(3) ? s.weight([out, count], s.pick(['u8', 'i8', 'f32']), (r) => Math.floor(r * 6)) : undefined
+    return s.op(
+      'dequantizeBlocks',
+      { packed, scale, zeroPoint },
+      { bits, blockSize, size, signed: s.chance(2), zero: s.below(2) },
+    )
+  }
+  const step = (node: Node): Node => {
+    const size = node.type.shape[1]!
+    const out = s.pick([1, 3, 8, 16, 33])
+    const weight = blocks(out, size)
+    const product = s.chance(2)
+      ? s.op('linear', { input: node, weight })
+      : s.op('matmul', { left: node, right: s.transpose(weight, [1, 0]) })
+    if (s.chance(6)) s.keep(weight)
+    return s.chance(2) ? s.add(product, s.weight([out])) : activated(s, product)
+  }
+  const table = () => blocks(2 + s.below(5), s.pick([5, 8, 32]))
+  const picked = (node: Node) => {
+    const indices = s.weight([rows], s.pick(['i32', 'i64']), (r) => Math.floor(r * node.type.shape[0]!))
+    return s.chance(2) ? s.op('embedding', { indices, table: node }) : s.op('gather', { input: node, indices }, { axis: 0 })
+  }
+  return again(s, 1 + s.below(3), step, s.chance(2) ? picked(table()) : s.input([rows, s.pick([5, 8, 32])]))
+}
+
 /** By how often each is drawn. */
 export const recipes: Readonly<Record<string, { readonly recipe: Recipe; readonly weight: number }>> = {
   joins: { recipe: joins, weight: 2 },
@@ -550,4 +585,9 @@ export const recipes: Readonly<Record<string, { readonly recipe: Recipe; readonl
   mazes: { recipe: mazes, weight: 2 },
   algebra: { recipe: algebra, weight: 2 },
   tables: { recipe: tables, weight: 1 },
+  packed: { recipe: packed, weight: 2 },
+  signals: { recipe: signals, weight: 1 },
+  warps: { recipe: warps, weight: 2 },
+  judgements: { recipe: judgements, weight: 1 },
+  turns: { recipe: turns, weight: 1 },
 }

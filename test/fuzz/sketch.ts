@@ -14,7 +14,10 @@ import {
   type Shape,
   type StorageName,
   type TensorType,
+  unknownLocation,
 } from '../../compiler/graph/index.ts'
+import type { Tensor } from '../../dsl/index.ts'
+import { nodeOf, tensorOf, withTracer } from '../../dsl/tracer.ts'
 import { mulberry } from '../support/randomGraph.ts'
 
 type ComputedName = Exclude<OpName, StorageName>
@@ -41,14 +44,19 @@ export interface Sketch {
   mul(left: Node, right: Node): Node
   /** One operand, element by element, by something that stays near 1 for what is near 1. */
   spice(input: Node): Node
+  /** What functions of the vocabulary make of these tensors. */
+  written(inputs: readonly Node[], body: (...tensors: Tensor<any, any>[]) => Tensor): Node
   /** The value is needed outside too. */
   keep(node: Node): void
 }
 
+/** Draws a graph, or the values that it is to give. */
+export type Recipe = (s: Sketch) => readonly Node[] | Node
+
 const spices = ['relu', 'tanh', 'sigmoid', 'negate', 'abs', 'silu', 'hardSwish', 'sin'] as const satisfies readonly OpName[]
 
 /** The graph that a recipe draws from a number. */
-export function sketched(seed: number, recipe: (s: Sketch) => readonly Node[] | Node): Graph {
+export function sketched(seed: number, recipe: Recipe): Graph {
   const random = mulberry(seed)
   const builder = createBuilder()
   const inputs: Node[] = []
@@ -108,6 +116,10 @@ export function sketched(seed: number, recipe: (s: Sketch) => readonly Node[] | 
     add: (left, right) => s.op('add', { left, right }),
     mul: (left, right) => s.op('mul', { left, right }),
     spice: (input) => s.op(s.pick(spices), { input }),
+    written: (inputs, body) =>
+      withTracer({ builder, location: () => unknownLocation }, () =>
+        nodeOf(body(...inputs.map(tensorOf)), 'recipe', 'its result'),
+      ),
     keep: (node) => kept.push(node),
   }
   const results = [recipe(s)].flat() as Node[]

@@ -83,6 +83,7 @@ const uses: Readonly<Record<string, { shapes: readonly (readonly number[])[]; at
     argMax: { shapes: [[2, 6]], attributes: { axis: 1, keepDims: false } },
     argMin: { shapes: [[2, 6]], attributes: { axis: 0, keepDims: true, last: true } },
     topKIndices: { shapes: [[2, 6]], attributes: { k: 4 } },
+    truePositions: { shapes: [[2, 6]], attributes: { limit: 12 } },
     cumSum: { shapes: [[2, 6]] },
     conv: { shapes: [[1, 2, 6], [2, 2, 2], [2]], attributes: { ...window, groups: 1 } },
     maxPool: { shapes: [[1, 2, 6]], attributes: { ...window, window: [2] } },

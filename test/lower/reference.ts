@@ -1,5 +1,6 @@
 // What each composite means, written directly from its definition over arrays of doubles: the independent side of the lowering tests.
 import type { AttributesOf, CompositeName, OpName, Shape, StorageDType } from '../../compiler/graph/index.ts'
+import { numbersOfBlocks, numbersOfRows } from './packedReference.ts'
 import { recurrentReferences } from './recurrentReference.ts'
 
 export interface Tensor {
@@ -175,6 +176,60 @@ const adaptive =
   }
 
 /** ONNX Resize 19, one coordinate after the other as in its reference implementation: no separation into axes. */
+/** Places one after another; what is read outside follows from the padding alone. */
+const sampledAt: Reference<'gridSample'> = ([input, grid], { mode, padding, coordinates }) => {
+  const [batch, channels, ...extents] = input!.shape as [number, number, ...number[]]
+  const places = size(grid!.shape.slice(1, -1))
+  const reflect = (x: number, extent: number): number => {
+    const [low, high] = coordinates === 'edges' ? [-0.5, extent - 0.5] : [0, extent - 1]
+    if (high === low) return 0
+    let at = x
+    while (at < low || at > high) at = at < low ? 2 * low - at : 2 * high - at
+    return at
+  }
+  const turned = (x: number, extent: number): number =>
+    padding === 'zeros' ? x : padding === 'border' ? Math.min(Math.max(x, 0), extent - 1) : reflect(x, extent)
+  const keys = (x: number): number => {
+    const [d, a] = [Math.abs(x), -0.75]
+    if (d <= 1) return (a + 2) * d ** 3 - (a + 3) * d ** 2 + 1
+    return d < 2 ? a * d ** 3 - 5 * a * d ** 2 + 8 * a * d - 4 * a : 0
+  }
+  const reach = { nearest: [0], linear: [0, 1], cubic: [-1, 0, 1, 2] }[mode]
+  const even = (x: number) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x))
+  const result: number[] = []
+  for (let n = 0; n < batch; n++)
+    for (let c = 0; c < channels; c++)
+      for (let p = 0; p < places; p++) {
+        const at = extents.map((extent, axis) => {
+          const given = grid!.values[(n * places + p) * extents.length + extents.length - 1 - axis]!
+          const x =
+            coordinates === 'elements'
+              ? given
+              : coordinates === 'corners'
+                ? ((given + 1) / 2) * (extent - 1)
+                : ((given + 1) * extent - 1) / 2
+          return mode === 'cubic' && padding === 'border' ? x : turned(mode === 'nearest' ? even(x) : x, extent)
+        })
+        let sum = 0
+        for (let k = 0; k < reach.length ** extents.length; k++) {
+          const taps = coordinatesOf(
+            k,
+            extents.map(() => reach.length),
+          ).map((i, axis) => Math.floor(at[axis]!) + reach[i]!)
+          const share = taps.reduce((product, tap, axis) => {
+            const away = at[axis]! - tap
+            return product * (mode === 'nearest' ? 1 : mode === 'linear' ? Math.max(0, 1 - Math.abs(away)) : keys(away))
+          }, 1)
+          // Reflection about the edges of elements brings indices to whole numbers again.
+          const inside = taps.map((tap, axis) => Math.min(Math.max(turned(tap, extents[axis]!), 0), extents[axis]! - 1))
+          const outside = padding === 'zeros' && taps.some((tap, axis) => tap < 0 || tap >= extents[axis]!)
+          if (!outside && share !== 0) sum += share * input!.values[indexOf([n, c, ...inside.map(Math.trunc)], input!.shape)]!
+        }
+        result.push(sum)
+      }
+  return result
+}
+
 const resize: Reference<'resize'> = ([input], a) => {
   const { shape, values } = input!
   const axes = (a.axes ?? a.size.map((_, i) => i - a.size.length)).map((axis) => (axis < 0 ? axis + shape.length : axis))
@@ -406,6 +461,7 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
     }
     return result
   },
+  gridSample: sampledAt,
   lpPool: ([input], a) => {
     const { shape, values } = input!
     const extents = shape
@@ -423,7 +479,8 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
   },
   embedding: ([indices, table]) =>
     indices!.values.flatMap((row) => table!.values.slice(row * table!.shape[1]!, (row + 1) * table!.shape[1]!)),
-  embeddingBag: ([indices, table, scale], { mean }) => {
+  embeddingBag: ([indices, given, scale], { mean, rows: format }) => {
+    const table = numbersOfRows(given!, format)
     const width = table!.shape[1]!
     const lookups = indices!.shape.at(-1)!
     return Array.from({ length: (indices!.values.length / lookups) * width }, (_, i) => {
@@ -433,7 +490,18 @@ export const references: { readonly [K in CompositeName]: Reference<K> } = {
       return sum(terms) / (mean ? lookups : 1)
     })
   },
-  raggedEmbeddingBag: ([indices, table, offsets, scale], { mean }) => {
+  dequantizeBlocks: ([packed, scale, zeroPoint], attributes) => numbersOfBlocks(packed!, scale!, zeroPoint, attributes),
+  blockLinear: ([input, weight, scale, zeroPoint], attributes) => {
+    const size = input!.shape.at(-1)!
+    const numbers = numbersOfBlocks(weight!, scale!, zeroPoint, { ...attributes, size })
+    const [out] = weight!.shape as [number]
+    return Array.from({ length: (input!.values.length / size) * out }, (_, i) => {
+      const row = Math.floor(i / out) * size
+      return sum(input!.values.slice(row, row + size).map((x, k) => x * numbers[(i % out) * size + k]!))
+    })
+  },
+  raggedEmbeddingBag: ([indices, given, offsets, scale], { mean, rows: format }) => {
+    const table = numbersOfRows(given!, format)
     const width = table!.shape[1]!
     return Array.from({ length: (offsets!.values.length - 1) * width }, (_, i) => {
       const [from, to] = offsets!.values.slice(Math.floor(i / width)) as [number, number]

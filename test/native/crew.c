@@ -82,7 +82,7 @@ static int entry(char *constants, char *mutable, char *activations, struct glowp
   return 0;
 }
 
-static const struct glowplug_entry entries[] = {{entry, 0, 0, 0, OWN, 100000}};
+static const struct glowplug_entry entries[] = {{entry, 0, 0, 0, OWN, 100000, 0, 0}};
 static const struct memory memory;
 
 struct caller {
@@ -106,7 +106,7 @@ static void run_many(struct caller *caller) {
     for (unsigned i = 0; i < WIDTH; i++) rows->cells[0][i] = expected->cells[0][i] = (seed + i) * 2246822519u;
     rows->fails_at = run % 5 == 0 ? 2 : run % 7 == 0 ? 10 : 0;
     expect(expected);
-    const int fault = glowplug_crew_run(crew, entries, &memory, (char *)rows);
+    const int fault = glowplug_crew_run(crew, entries, &memory, (char *)rows, 0);
     if ((unsigned)fault != rows->fails_at) {
       fprintf(stderr, "run %u of %u gave %d, not %u\n", run, caller->number, fault, rows->fails_at);
       exit(1);
@@ -173,13 +173,13 @@ static int nothing(char *constants, char *mutable, char *activations, struct glo
 
 /* Prints what a meeting and a run cost; for people. */
 static int times(void) {
-  static const struct glowplug_entry none = {nothing, 0, 0, 0, 0, 1000000};
+  static const struct glowplug_entry none = {nothing, 0, 0, 0, 0, 1000000, 0, 0};
   struct crew *const crew = glowplug_crew_open(processors, 0);
   unsigned long parts = 0;
   double least = 1;
   for (int i = 0; i < 2000; i++) {
     const double start = seconds();
-    glowplug_crew_run(crew, &none, &memory, (char *)&parts);
+    glowplug_crew_run(crew, &none, &memory, (char *)&parts, 0);
     const double taken = seconds() - start;
     if (parts == processors && taken < least) least = taken;
     if (i % 20 == 0) usleep(500);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
+import { programsWithin } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { hostPlatform } from '../../targets/native/candidates.ts'
 import {
@@ -68,13 +69,15 @@ export function loadAddon(path: string): Addon {
   return module.exports as Addon
 }
 
-/** The constants region of a program. */
+/** The constants region of a program; of one with bodies, as `shareConstants` gives it. */
 export function constantsOf(program: Program): Uint8Array {
   const bytes = new Uint8Array(program.regions.constants).fill(0xa5)
-  for (const buffer of program.buffers.values()) {
-    if (buffer.kind !== 'constant') continue
-    const dense = buffer.data.read()
-    bytes.set(buffer.packing ? buffer.packing.pack(dense) : dense, program.offsets.get(buffer.id)!)
+  for (const { buffers, offsets } of programsWithin(program)) {
+    for (const buffer of buffers.values()) {
+      if (buffer.kind !== 'constant') continue
+      const dense = buffer.data.read()
+      bytes.set(buffer.packing ? buffer.packing.pack(dense) : dense, offsets.get(buffer.id)!)
+    }
   }
   return bytes
 }

@@ -120,4 +120,34 @@ test('an index outside of a table is a fault in whichever part it would be', () 
   }
 })
 
+test('tables of rows in a format are cut by rows alone, and looked up in each part (PA-20)', () => {
+  const b = createBuilder()
+  const bytes = 64 + 8
+  const packed = () => {
+    const random = mulberry(5)
+    return Uint8Array.from({ length: rows * bytes }, (_, i) => {
+      const at = i % bytes
+      // A scale of 0.5 and an offset of −1 behind the integers.
+      return at < 64 ? Math.floor(random() * 256) : [0, 0, 0, 0x3f, 0, 0, 0x80, 0xbf][at - 64]!
+    })
+  }
+  const table = b.constant({ dtype: 'u8', shape: [rows, bytes] }, { label: 'packed', read: packed })
+  const ids = b.input('ids', { dtype: 'i64', shape: [batch * bag] })
+  const lengths = b.input('lengths', { dtype: 'i32', shape: [batch] })
+  const offsets = b.add('bagOffsets', { lengths }, { limit: batch * bag })
+  const sums = b.add('raggedEmbeddingBag', { indices: ids, table, offsets }, { rows: 'u8f32' })
+  const graph = b.finish('packed', [ids, lengths], [{ name: 'sums', value: sums }])
+  const given = {
+    ids: inputs('i64').ids,
+    lengths: new Uint8Array(Int32Array.from({ length: batch }, (_, i) => (i === 1 ? 0 : bag)).buffer),
+  }
+  const expected = numbers(runGraph(graph, given).sums!)
+  const cut = cutTables(graph, findTables(graph), byRows('packed', 3), name)
+  verifyGraph(cut.graph)
+  // Multiples of a half that f32 holds: every order of addition gives the same.
+  assert.equal(numbers(runGraph(cut.graph, given).sums!), expected)
+  assert.ok(expected.some((value) => value !== 0))
+  assert.is(findTables(cut.graph).tables.length, 3)
+})
+
 test.run()

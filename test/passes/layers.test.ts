@@ -30,6 +30,28 @@ passSuite(passes.raiseLinear, ({ rewrites, leaves }) => {
       }),
     { into: 'linear(x, transpose(@w), reshape(b))', numeric: true, prepares: 'what folds into the weights of layers' },
   )
+  const packed = (g: TestGraph, scale = g.weight('scale', [4, 2])) =>
+    g.op(
+      'dequantizeBlocks',
+      { packed: g.weight('q', [4, 4], (i) => (i * 37) % 256, 'u8'), scale },
+      { bits: 4, blockSize: 4, size: 8 },
+    )
+  const blocks = { numeric: true, attributes: true, prepares: 'integers that are decoded as they are multiplied' } as const
+  rewrites(
+    'a linear layer of integers in blocks',
+    (g) => g.op('linear', { input: g.input('x', [2, 8]), weight: packed(g), bias: g.input('b', [4]) }),
+    blocks,
+  )
+  rewrites(
+    'a product with integers in blocks, turned',
+    (g) =>
+      g.op('matmul', {
+        left: g.input('x', [2, 3, 8]),
+        right: g.op('transpose', { input: packed(g) }, { order: [1, 0] }),
+      }),
+    blocks,
+  )
+  leaves('leaves integers in blocks along the outputs', (g) => g.op('matmul', { left: g.input('x', [2, 4]), right: packed(g) }))
   leaves('leaves a product of two inputs', (g) => g.op('matmul', { left: g.input('x', [2, 3]), right: g.input('w', [3, 4]) }))
   leaves('leaves a product of integers', (g) =>
     g.op('matmul', { left: g.input('x', [2, 3], 'i64'), right: g.weight('w', [3, 4], (i) => i, 'i64') }),

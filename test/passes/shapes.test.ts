@@ -222,6 +222,26 @@ passSuite(passes.simplifyExpand, ({ rewrites, leaves }) => {
 })
 
 passSuite(passes.simplifyGather, ({ rewrites, leaves }) => {
+  const decoded = (g: TestGraph) =>
+    g.op(
+      'dequantizeBlocks',
+      { packed: g.weight('q', [4, 4], (i) => (i * 37) % 256, 'u8'), scale: g.weight('scale', [4, 2]) },
+      { bits: 4, blockSize: 4, size: 8 },
+    )
+  const picked = { attributes: true, prepares: 'rows that are decoded once they are picked' } as const
+  rewrites(
+    'rows of integers in blocks',
+    (g) => g.op('gather', { input: decoded(g), indices: g.weight('i', [2], (i) => i * i + 1, 'i32') }, { axis: 0 }),
+    picked,
+  )
+  rewrites(
+    'an embedding of integers in blocks',
+    (g) => g.op('embedding', { table: decoded(g), indices: g.weight('i', [3], (i) => (i * 3) % 4, 'i32') }),
+    picked,
+  )
+  leaves('columns of integers in blocks', (g) =>
+    g.op('gather', { input: decoded(g), indices: g.weight('i', [3], (i) => (i * 3) % 4, 'i32') }, { axis: 1 }),
+  )
   rewrites('OP-34 one index', (g) => gather(g, g.number(2, 'i32')), {
     into: 'reshape(slice(x, start: [2, 0], size: [1, 3], step: [1, 1]), shape: [3])',
     attributes: true,

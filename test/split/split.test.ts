@@ -124,7 +124,7 @@ function cutsOf(node: Node, random: () => number): Cut[] {
 
 const kept = ['linear', 'softmax', 'logSoftmax', 'layerNorm', 'rmsNorm', 'embeddingBag', 'raggedEmbeddingBag'] as const
 /** Each element of these follows from all before it. */
-const whole: readonly OpName[] = ['bagOffsets']
+const whole: readonly OpName[] = ['bagOffsets', 'truePositions']
 const keeps = new Set<any>(kept)
 const divisible = (Object.keys(ops) as OpName[]).filter((name) => {
   const { kind, traits } = ops[name]

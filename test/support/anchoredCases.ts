@@ -7,6 +7,7 @@ import {
   definitionOf,
   denseStrides,
   elementCount,
+  elementsOf,
   inferType,
   isFloat,
   ModelProblem,
@@ -15,6 +16,7 @@ import {
   type Shape,
   type TensorType,
 } from '../../compiler/graph/index.ts'
+import { type RowFormat, rowFormatNames, rowFormats } from '../../compiler/graph/ops/rowFormat.ts'
 import { assertClose, bytesOf } from './compare.ts'
 import { type Case, expectedOf, type KernelSuite } from './kernelProgram.ts'
 import { lastOf } from './kernels.ts'
@@ -280,7 +282,7 @@ const movements: fc.Arbitrary<Drawn> = fc
 
 const orders: fc.Arbitrary<Drawn> = fc
   .record({
-    op: fc.constantFrom('argMax', 'argMin', 'topKIndices', 'cumSum'),
+    op: fc.constantFrom('argMax', 'argMin', 'topKIndices', 'cumSum', 'cumProd'),
     dtype: fc.constantFrom<DType>('f32', 'f32', 'f32', 'f64', 'f16', 'bf16', 'i8', 'u8', 'i32', 'u32', 'i64', 'u64'),
     shape: shapes,
     axis: small(0, 3),
@@ -292,7 +294,7 @@ const orders: fc.Arbitrary<Drawn> = fc
     const attributes =
       op === 'topKIndices'
         ? { axis, k: Math.ceil((shape[axis]! * part) / 4), largest: one }
-        : op === 'cumSum'
+        : op === 'cumSum' || op === 'cumProd'
           ? { axis, exclusive: one, reverse: two }
           : { axis, keepDims: one, last: two }
     return { op, operands: [{ dtype, shape }], attributes, constants: [] }
@@ -379,8 +381,20 @@ const rotations: fc.Arbitrary<Drawn> = fc
     }
   })
 
+/** Tables that bags are looked up in: numbers, or rows in a format. */
+const tables = fc.constantFrom<DType | RowFormat>('f32', 'f32', 'f32', 'f16', 'bf16', 'f64', ...rowFormatNames)
+
+function tableOf(kind: DType | RowFormat, rows: number, width: number) {
+  const format = rowFormatNames.find((name) => name === kind)
+  if (!format) return { table: { dtype: kind as DType, shape: [rows, width] }, factor: kind as DType, attributes: {} }
+  const { bits, header } = rowFormats[format]
+  const shape = [rows, Math.ceil((width * bits) / 8) + header]
+  return { table: { dtype: 'u8' as const, shape }, factor: 'f32' as const, attributes: { rows: format } }
+}
+
 const bags: fc.Arbitrary<Drawn> = fc
   .record({
+    kind: tables,
     dtype: fc.constantFrom<DType>('i64', 'i64', 'i32', 'u8'),
     rows: small(1, 40),
     width: fc.constantFrom(1, 3, 4, 7, 16, 24, 33, 64, 100, 256, 300),
@@ -389,18 +403,48 @@ const bags: fc.Arbitrary<Drawn> = fc
     mean: fc.boolean(),
     scaled: fc.boolean(),
   })
-  .map(({ dtype, rows, width, lead, lookups, mean, scaled }): Drawn => {
+  .map(({ kind, dtype, rows, width, lead, lookups, mean, scaled }): Drawn => {
     const shape = [...lead, mean ? Math.max(1, lookups) : lookups]
+    const { table, factor, attributes } = tableOf(kind, rows, width)
     return {
       op: 'embeddingBag',
-      operands: [{ dtype, shape }, { dtype: 'f32', shape: [rows, width] }, ...(scaled ? [{ dtype: 'f32' as const, shape }] : [])],
-      attributes: { mean },
+      operands: [{ dtype, shape }, table, ...(scaled ? [{ dtype: factor, shape }] : [])],
+      attributes: { mean, ...attributes },
       constants: [],
     }
   })
 
+const selections: fc.Arbitrary<Drawn> = fc
+  .record({
+    boxes: fc.boolean(),
+    batch: small(1, 2),
+    classes: small(1, 3),
+    count: fc.constantFrom(1, 2, 5, 17, 40),
+    part: small(0, 4),
+    scored: fc.boolean(),
+    center: fc.boolean(),
+  })
+  .map(({ boxes, batch, classes, count, part, scored, center }): Drawn => {
+    if (!boxes)
+      return {
+        op: 'truePositions',
+        operands: [{ dtype: 'bool', shape: [batch, classes, count] }],
+        attributes: { limit: batch * classes * count + part },
+        constants: [],
+      }
+    const one: TensorType = { dtype: 'f32', shape: [] }
+    const operands: TensorType[] = [
+      { dtype: 'f32', shape: [batch, count, 4] },
+      { dtype: 'f32', shape: [batch, classes, count] },
+      one,
+      ...(scored ? [one] : []),
+    ]
+    return { op: 'suppressedBoxes', operands, attributes: { most: Math.ceil((count * part) / 4), center }, constants: [] }
+  })
+
 const raggedBags: fc.Arbitrary<Drawn> = fc
   .record({
+    kind: tables,
     dtype: fc.constantFrom<DType>('i64', 'i64', 'i32', 'u8'),
     rows: small(1, 40),
     width: fc.constantFrom(1, 3, 4, 7, 16, 24, 33, 64, 100, 256, 300),
@@ -409,19 +453,59 @@ const raggedBags: fc.Arbitrary<Drawn> = fc
     mean: fc.boolean(),
     scaled: fc.boolean(),
   })
-  .map(({ dtype, rows, width, bags, count, mean, scaled }): Drawn => {
-    const factors = scaled ? [{ dtype: 'f32' as const, shape: [count] }] : []
-    const operands: TensorType[] = [
-      { dtype, shape: [count] },
-      { dtype: 'f32', shape: [rows, width] },
-    ]
+  .map(({ kind, dtype, rows, width, bags, count, mean, scaled }): Drawn => {
+    const { table, factor, attributes } = tableOf(kind, rows, width)
+    const factors = scaled ? [{ dtype: factor, shape: [count] }] : []
+    const operands: TensorType[] = [{ dtype, shape: [count] }, table]
     return {
       op: 'raggedEmbeddingBag',
       operands: [...operands, { dtype: 'i32', shape: [bags + 1] }, ...factors],
-      attributes: { mean },
+      attributes: { mean, ...attributes },
       constants: [],
     }
   })
+
+const blocks: fc.Arbitrary<Drawn> = fc
+  .record({
+    op: fc.constantFrom('blockLinear' as const, 'blockLinear' as const, 'dequantizeBlocks' as const),
+    dtype: fc.constantFrom<DType>('f32', 'f32', 'f32', 'f32', 'f16', 'bf16'),
+    bits: fc.constantFrom(4, 4, 4, 2, 8),
+    blockSize: fc.constantFrom(16, 32, 32, 64, 12),
+    count: small(1, 4),
+    rest: fc.constantFrom(0, 0, 0, 5, 11),
+    lead: fc.constantFrom<readonly number[]>([], [1], [1], [2], [3], [2, 3], [9], [17]),
+    out: fc.constantFrom(1, 5, 8, 16, 24, 31, 33, 64, 100),
+    zeros: fc.constantFrom<'none' | DType | 'same'>('none', 'none', 'u8', 'i8', 'same'),
+    signed: fc.boolean(),
+    zero: fc.constantFrom(0, 1, 2 ** 20),
+  })
+  .map(({ op, dtype, bits, blockSize, count, rest, lead, out, zeros, signed, zero }): Drawn => {
+    const size = blockSize * count - (rest < blockSize ? rest : 0)
+    const linear = op === 'blockLinear'
+    const rows = linear ? [out] : [...lead]
+    const entries = [...rows, Math.ceil(size / blockSize)]
+    const packed = { dtype: 'u8' as const, shape: [...rows, Math.ceil((size * bits) / 8)] }
+    const operands: TensorType[] = [
+      ...(linear ? [{ dtype, shape: [...lead, size] }] : []),
+      packed,
+      { dtype, shape: entries },
+      ...(zeros === 'none' ? [] : [{ dtype: zeros === 'same' ? dtype : zeros, shape: entries }]),
+    ]
+    const middle = signed ? 0 : 2 ** (bits - 1)
+    const attributes = { bits, blockSize, signed, zero: zero === 2 ** 20 ? middle : zero }
+    return {
+      op,
+      operands,
+      attributes: linear ? attributes : { ...attributes, size },
+      constants: linear ? operands.map((_, i) => i).slice(1) : [],
+    }
+  })
+  // What is left to simpler kernels.
+  .filter(
+    ({ op, operands, attributes }) =>
+      op !== 'blockLinear' ||
+      (operands[0]!.dtype === 'f32' && (attributes.blockSize as number) % (32 / (attributes.bits as number)) === 0),
+  )
 
 const bagEnds: fc.Arbitrary<Drawn> = fc
   .record({
@@ -484,6 +568,52 @@ const recurrences: fc.Arbitrary<Drawn> = fc
     }
   })
 
+const grids: fc.Arbitrary<Drawn> = fc
+  .record({
+    lead: fc.tuple(small(1, 3), small(1, 4)),
+    extents: fc.array(small(1, 6), { minLength: 1, maxLength: 3 }),
+    places: fc.constantFrom<Shape>([5], [63], [2, 40], [3, 3, 9], [0]),
+    mode: fc.constantFrom('nearest', 'linear', 'linear', 'cubic'),
+    padding: fc.constantFrom('zeros', 'border', 'reflection'),
+    coordinates: fc.constantFrom('edges', 'corners', 'elements'),
+  })
+  .map(
+    ({ lead, extents, places, ...attributes }): Drawn => ({
+      op: 'gridSample',
+      operands: [
+        { dtype: 'f32', shape: [...lead, ...extents] },
+        { dtype: 'f32', shape: [lead[0], ...places, extents.length] },
+      ],
+      attributes,
+      constants: [],
+    }),
+  )
+
+const regionGrids: fc.Arbitrary<Drawn> = fc
+  .record({
+    dtype: dtypesOf,
+    index: fc.constantFrom<DType>('i32', 'i64', 'u8'),
+    shape: fc.tuple(small(1, 3), small(1, 5), small(1, 9), small(1, 9)),
+    count: fc.constantFrom(0, 1, 3, 7),
+    size: fc.tuple(small(1, 4), small(1, 4)),
+    mode: fc.constantFrom('mean', 'mean', 'max', 'cells'),
+    scale: fc.constantFrom(1, 0.5, 3),
+    samples: fc.constantFrom(0, 0, 1, 2, 3),
+    aligned: fc.boolean(),
+  })
+  .map(
+    ({ dtype, index, shape, count, size, ...attributes }): Drawn => ({
+      op: 'regionPool',
+      operands: [
+        { dtype, shape: [...shape] },
+        { dtype, shape: [count, 4] },
+        { dtype: index, shape: [count] },
+      ],
+      attributes: { ...attributes, size: [...size] },
+      constants: [],
+    }),
+  )
+
 /** Indices within the table, from both ends where they may be negative; NaN and equal elements among those that are ordered. */
 function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number): number[] {
   if (anchor.op.startsWith('arg') || anchor.op === 'topKIndices')
@@ -504,11 +634,19 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
   if (anchor.op === 'recurrence' && i === 1) return valuesOf(type, seed + i).map((value) => value / 8)
   if (anchor.op === 'recurrence' && i === 3)
     return valuesOf(type, seed).map((value) => value % (anchor.operands[0]!.shape[0]! + 2))
+  if (anchor.op === 'suppressedBoxes' && i >= 2) return [i === 2 ? 0.25 : -1]
   if (anchor.op === 'bagOffsets') {
     const lengths = valuesOf(type, seed).map((value) => Math.abs(value) % 4)
     if (anchor.attributes.given === 'lengths') return lengths
     return lengths.map((_, k) => lengths.slice(1, k + 1).reduce((sum, length) => sum + length, 0))
   }
+  if (anchor.op === 'regionPool' && i === 1)
+    return valuesOf(type, seed).map((value, k) => (value + 2) * (k % 4 < 2 ? 0.75 : 2.5) - (seed % 3) / 4)
+  if (anchor.op === 'regionPool' && i === 2)
+    return valuesOf(type, seed).map((value) => Math.abs(value) % anchor.operands[0]!.shape[0]!)
+  const packed = anchor.op === 'blockLinear' ? 1 : anchor.op === 'dequantizeBlocks' ? 0 : undefined
+  if (i === packed) return valuesOf(type, seed).map((value, k) => (value * 37 + k) % 256)
+  if (i === 1 && anchor.attributes.rows) return rowValues(anchor.attributes.rows as RowFormat, type, seed)
   // Bags of which some are empty; what is behind the last is no index.
   const offsets = anchor.op === 'raggedEmbeddingBag' ? endsOf(anchor, seed) : []
   if (anchor.op === 'raggedEmbeddingBag' && i === 2) return offsets
@@ -518,6 +656,24 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
   const extent = anchor.operands[table]!.shape[(anchor.attributes.axis as number | undefined) ?? 0]!
   const within = (value: number, k: number) => (type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent)
   return valuesOf(type, seed).map((value, k) => (k >= (offsets.at(-1) ?? Number.POSITIVE_INFINITY) ? 100 : within(value, k)))
+}
+
+/** Rows of bytes whose scales and offsets are small numbers of few bits. */
+function rowValues(format: RowFormat, { shape }: TensorType, seed: number): number[] {
+  const { header, parameter, first } = rowFormats[format]
+  const [rows, bytes] = shape as [number, number]
+  const half = header / 2
+  const integers = valuesOf({ dtype: 'u8', shape: [rows, bytes - header] }, seed).map((value, k) => (value * 37 + k) % 256)
+  return Array.from({ length: rows }, (_, row) => {
+    const parameters = new Uint8Array(header)
+    for (const k of [0, 1])
+      elementsOf(parameter, parameters.subarray(k * half, (k + 1) * half)).set(
+        0,
+        [0.0625, -0.5, 0.125, -0.25][(row + 2 * k) % 4]!,
+      )
+    const own = integers.slice(row * (bytes - header), (row + 1) * (bytes - header))
+    return first ? [...parameters, ...own] : [...own, ...parameters]
+  }).flat()
 }
 
 /** Offsets of bags that use up some of the indices. */
@@ -616,10 +772,14 @@ const families: readonly [string, fc.Arbitrary<Drawn>, number][] = [
   ['embedding bags', bags, 60],
   ['embedding bags of various lengths', raggedBags, 80],
   ['offsets of bags', bagEnds, 40],
+  ['integers in blocks', blocks, 60],
   ['recurrent layers', recurrences, 50],
   ['gather and pad', movements, 60],
   ['positions of extremes, sorting and running sums', orders, 90],
+  ['positions of what is true and boxes that are kept', selections, 60],
   ['scatter', scatters, 50],
+  ['places of grids', grids, 60],
+  ['grids over regions', regionGrids, 60],
 ]
 
 /** Cases of every family, drawn from this seed; `share` of the usual number of each. */

@@ -35,6 +35,7 @@ interface Drawn {
   readonly padding: readonly number[]
 }
 
+/** `still` is how many of the last dimensions, but for the first, have one element, over which no window moves. */
 const drawn: fc.Arbitrary<Drawn> = fc
   .record({
     kind: fc.constantFrom<Drawn['kind']>(
@@ -50,6 +51,7 @@ const drawn: fc.Arbitrary<Drawn> = fc
     ),
     axes: fc.constantFrom(1, 2, 2, 2, 3),
     single: fc.constantFrom(false, false, true),
+    still: fc.constantFrom(0, 0, 0, 1, 2),
     batch: fc.constantFrom(1, 1, 2),
     groups: small(1, 5),
     inputs: fc.constantFrom(1, 3, 4, 8, 16, 17, 24, 33),
@@ -60,7 +62,7 @@ const drawn: fc.Arbitrary<Drawn> = fc
     pick: small(0, 30),
     after: fc.constantFrom<Drawn['after']>('plain', 'plain', 'relu', 'residual', 'channel', 'odd', 'compare', 'long'),
   })
-  .chain(({ axes, single, ...given }) =>
+  .chain(({ axes, single, still, ...given }) =>
     fc
       .record({
         size: repeat(axes, 1, axes === 3 ? 6 : axes === 2 ? 15 : 60),
@@ -73,7 +75,18 @@ const drawn: fc.Arbitrary<Drawn> = fc
         before: single ? repeat(axes, 0, 0) : repeat(axes, 0, 2),
         padding: single ? repeat(axes, 0, 0) : repeat(axes, 0, 2),
       })
-      .map((window) => ({ ...given, ...window })),
+      .map(({ size, window, before, padding, ...steps }) => {
+        const moving = Math.max(1, axes - still)
+        const column = (list: readonly number[], fill: number) => list.map((value, axis) => (axis < moving ? value : fill))
+        return {
+          ...given,
+          ...steps,
+          size: column(size, 1),
+          window: column(window, 1),
+          before: column(before, 0),
+          padding: column(padding, 0),
+        }
+      }),
   )
 
 /** Deterministic multiples of 1/64, or a smaller fraction, not beyond 2. */

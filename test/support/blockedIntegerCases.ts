@@ -51,9 +51,10 @@ const layers = (block: number): fc.Arbitrary<Layer> =>
       zeros: repeat(2, 0, 1000),
       perChannel: fc.boolean(),
       symmetric: fc.constantFrom(true, true, false),
+      still: fc.constantFrom(false, false, false, true),
       after: fc.constantFrom(...afterwards),
     })
-    .chain(({ axes, shape, groups, inputs, outputs, batch, zeros, perChannel, symmetric, ...given }) =>
+    .chain(({ axes, shape, groups, inputs, outputs, batch, zeros, perChannel, symmetric, still, ...given }) =>
       fc
         .record({
           size: repeat(axes, 1, axes === 3 ? 5 : 12),
@@ -64,7 +65,11 @@ const layers = (block: number): fc.Arbitrary<Layer> =>
           before: repeat(axes, 0, 2),
           after: repeat(axes, 0, 2),
         })
-        .map(({ size, wide, window, ...sizes }): Layer => {
+        .map(({ size: extents, wide, window: taps, ...offsets }): Layer => {
+          // Images of one column, over which no window moves, are sequences.
+          const column = (list: readonly number[], fill: number) => (still && axes > 1 ? [...list.slice(0, -1), fill] : list)
+          const [size, window] = [column([...extents.slice(0, -1), axes === 3 ? extents.at(-1)! : wide], 1), column(taps, 1)]
+          const sizes = { ...offsets, before: column(offsets.before, 0), after: column(offsets.after, 0) }
           const single = shape === 'single'
           const ones = window.map(() => 1)
           const count = shape === 'depthwise' ? inputs * groups : shape === 'groups' ? groups : 1
@@ -73,7 +78,7 @@ const layers = (block: number): fc.Arbitrary<Layer> =>
           const [zero, other] = zeros as [number, number]
           return {
             ...given,
-            input: [batch, i * count, ...size.slice(0, -1), axes === 3 ? size.at(-1)! : wide],
+            input: [batch, i * count, ...size],
             plain: shape === 'plain',
             weight: [o * count, i, ...(single ? ones : window)],
             attributes: {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { BufferId } from '../../compiler/instructions/instruction.ts'
+import { programsWithin, shareConstants } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import { compileGraph } from '../../compiler/pipeline.ts'
 import type { Target } from '../../compiler/target.ts'
@@ -106,7 +107,8 @@ export async function executeSuite(machine: Machine, suite: KernelSuite): Promis
 
 /** The same for random graphs, through the whole pipeline. */
 export async function executeGraphs(machine: Machine, { graph, inputs, check }: GraphSuite): Promise<void> {
-  const { program } = compileGraph(graph, { target: targetOf(machine.level), evaluate, verify: true })
+  const compiled = compileGraph(graph, { target: targetOf(machine.level), evaluate, verify: true }).program
+  const program = shareConstants([compiled]).programs[0]!
   const executable = await compileExecutable(machine, program)
   try {
     const nameOf = (id: BufferId) => program.buffers.get(id)!.name
@@ -123,7 +125,7 @@ export const targetOf = (level: Level): Target => ({
   name: 'executable',
   level: level.name,
   ...answersAt(level),
-  unsupported: (node) => (hasKernel(node.op) ? undefined : `there is no kernel for ${node.op}`),
+  unsupported: (node) => (node.bodies || hasKernel(node.op) ? undefined : `there is no kernel for ${node.op}`),
   emit: async () => ({ kind: 'addon', level: level.name, extension: 'c', bytes: new Uint8Array(), source: '', toolchain: {} }),
 })
 
@@ -133,10 +135,12 @@ const regions = ['constants', 'mutable', 'activations'] as const
 function imageOf(program: Program, inputs: ReadonlyMap<BufferId, Uint8Array>): Buffer[] {
   const constants = Buffer.alloc(program.regions.constants, 0xa5)
   const mutable = Buffer.alloc(program.regions.mutable, 0xa5)
-  for (const buffer of program.buffers.values()) {
-    if (buffer.kind !== 'constant') continue
-    const dense = buffer.data.read()
-    constants.set(buffer.packing ? buffer.packing.pack(dense) : dense, program.offsets.get(buffer.id)!)
+  for (const { buffers, offsets } of programsWithin(program)) {
+    for (const buffer of buffers.values()) {
+      if (buffer.kind !== 'constant') continue
+      const dense = buffer.data.read()
+      constants.set(buffer.packing ? buffer.packing.pack(dense) : dense, offsets.get(buffer.id)!)
+    }
   }
   for (const [id, bytes] of inputs) mutable.set(bytes, program.offsets.get(id)!)
   return [constants, mutable]
@@ -152,9 +156,14 @@ function header(program: Program): Buffer {
 
 /** The parts of a region where no buffer lies. */
 function holesOf(program: Program, region: (typeof regions)[number]): [from: number, bytes: number][] {
-  const taken = [...program.buffers.values()]
-    .filter((buffer) => regionOf(buffer) === region)
-    .map((buffer): [number, number] => [program.offsets.get(buffer.id)!, storedBytes(buffer)])
+  // Of bodies, constants alone lie in a region of the program.
+  const programs = region === 'constants' ? [...programsWithin(program)] : [program]
+  const taken = programs
+    .flatMap(({ buffers, offsets }) =>
+      [...buffers.values()]
+        .filter((buffer) => regionOf(buffer) === region)
+        .map((buffer): [number, number] => [offsets.get(buffer.id)!, storedBytes(buffer)]),
+    )
     .sort((a, b) => a[0] - b[0])
   const holes: [number, number][] = []
   let end = 0

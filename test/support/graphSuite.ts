@@ -15,7 +15,7 @@ export interface GraphSuite {
 }
 
 /** Graphs side by side in one, so that one run of clang serves all of them; names are prefixed with the graph's number. */
-function union(graphs: readonly Graph[]): Graph {
+export function union(graphs: readonly Graph[]): Graph {
   const builder = createBuilder()
   const inputs: Node[] = []
   const outputs: Output[] = []

@@ -208,6 +208,7 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
     part: 'indices',
   }),
   cumSum: plain,
+  cumProd: plain,
   reshape: positional('shape'),
   transpose: positional('order'),
   expand: positional('shape'),
@@ -245,6 +246,14 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
     operands: [names[0], text(size)],
     options: { ...options, ...(start === undefined ? {} : { region: { start, end } }) },
   }),
+  gridSample: plain,
+  regionPool: ([input, regions, images], { attributes: { size, mode, ...options } }) => {
+    const operands = [input, regions, images, text(size)]
+    if (mode !== 'cells') return { written: 'roiAlign', operands, options: { ...options, mode } }
+    if (options.samples !== 0 || options.aligned !== true)
+      throw new Unwritable('regionPool of cells with what has no meaning for it')
+    return { written: 'maxRoiPool', operands, options: { scale: options.scale } }
+  },
   conv: convolution((axes) => `conv${axes}d`, windowOptions),
   convTranspose: convolution(
     (axes) => `convTranspose${axes}d`,
@@ -253,8 +262,8 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   maxPool: pool('maxPool'),
   avgPool: pool('avgPool'),
   lpPool: pool('lpPool'),
-  adaptiveAvgPool: grid('adaptiveAvgPool', [1, 2]),
-  adaptiveMaxPool: grid('adaptiveMaxPool', [2]),
+  adaptiveAvgPool: grid('adaptiveAvgPool', [1, 2, 3]),
+  adaptiveMaxPool: grid('adaptiveMaxPool', [1, 2, 3]),
   matmul: plain,
   linear: plain,
   quantize: plain,
@@ -265,15 +274,23 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   embeddingBag: compilerMade('embeddingBag'),
   // Functions make both at once.
   bagOffsets: apart('bagOffsets'),
+  truePositions: apart('truePositions'),
+  suppressedBoxes: apart('suppressedBoxes'),
   raggedEmbeddingBag: apart('raggedEmbeddingBag'),
   lstm: apart('lstm'),
   gru: apart('gru'),
   rnn: apart('rnn'),
   recurrence: compilerMade('recurrence'),
+  loop: compilerMade('loop'),
+  branch: compilerMade('branch'),
+  resultOf: apart('resultOf'),
   blockedConv: compilerMade('blockedConv'),
   blockedConvInteger: compilerMade('blockedConvInteger'),
   matmulInteger: plain,
   lookup: plain,
+  bitCast: positional('dtype'),
+  dequantizeBlocks: optionalOperands(plain),
+  blockLinear: optionalOperands(plain),
   reduceSum: named('sum'),
   reduceProd: named('prod'),
   reduceMax: named('max'),
@@ -346,7 +363,7 @@ export const normalise = (graph: Graph): Graph =>
   rebuildGraph(graph, (node, operands, builder) => {
     if (node.data) return builder.constant(node.type, node.data)
     if (hasTrait(node, 'storage')) return builder.input(inputName(node), node.type)
-    return builder.addFlat(node.op, operands, normalised({ ...node, operands }))
+    return builder.addFlat(node.op, operands, normalised({ ...node, operands }), undefined, node.bodies)
   })
 
 /** Elements of a constant as text. */

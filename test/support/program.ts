@@ -1,3 +1,4 @@
+import { shareConstants } from '../../compiler/memory/index.ts'
 import type { Program } from '../../compiler/memory/program.ts'
 import type { Target } from '../../compiler/target.ts'
 import { interpreter, runProgram } from '../../targets/interpreter/index.ts'
@@ -13,15 +14,17 @@ export interface ProgramRun {
 
 /** Runs a program on memory of its own, in which everything but constants and inputs holds rubbish at first. */
 export function runOnMemory(program: Program, inputs: Readonly<Record<string, Uint8Array>>): ProgramRun {
+  const { programs, bytes } = shareConstants([program])
+  return runPlaced(programs[0]!, bytes, inputs)
+}
+
+/** The same for a program whose constants have their places. */
+function runPlaced(program: Program, constants: Uint8Array, inputs: Readonly<Record<string, Uint8Array>>): ProgramRun {
   const { regions, offsets, buffers } = program
   const mutable = regions.constants
   const activations = mutable + regions.mutable
   const memory = new Uint8Array(activations + regions.activations).fill(0xa5)
-  for (const buffer of buffers.values()) {
-    if (buffer.kind !== 'constant') continue
-    const dense = buffer.data.read()
-    memory.set(buffer.packing ? buffer.packing.pack(dense) : dense, offsets.get(buffer.id)!)
-  }
+  memory.set(constants)
   for (const id of program.inputs) memory.set(inputs[nameOf(program, id)]!, mutable + offsets.get(id)!)
   const fault = runProgram(program, memory, 0, mutable, activations)
   const outputs = Object.fromEntries(

@@ -5,6 +5,7 @@ import {
   type Builder,
   blockedShape,
   byteSize,
+  type ControlName,
   createBuilder,
   type DType,
   dtypeFacts,
@@ -29,8 +30,10 @@ import {
   storages,
   type TensorType,
 } from '../../compiler/graph/index.ts'
+import { type RowFormat, rowFormatNames, rowFormats } from '../../compiler/graph/ops/rowFormat.ts'
 
-type ComputedName = Exclude<OpName, StorageName>
+/** Nodes with bodies are made by `controlGraph.ts`, of whole graphs. */
+export type ComputedName = Exclude<OpName, StorageName | ControlName | 'resultOf'>
 
 export interface RandomGraphOptions {
   /** Default: 12. */
@@ -47,7 +50,9 @@ export interface RandomGraphOptions {
   readonly accept?: (node: Node) => boolean
 }
 
-const computedNames = Object.keys(ops).filter((name) => !(ops as any)[name].traits.includes('storage')) as ComputedName[]
+export const isComputed = (name: string): name is ComputedName =>
+  !ops[name as OpName].traits.some((trait) => trait === 'storage' || trait === 'bits') && ops[name as OpName].kind !== 'control'
+const computedNames = Object.keys(ops).filter(isComputed)
 const usualDTypes: readonly DType[] = [
   ...new Array<DType>(12).fill('f32'),
   'f64',
@@ -353,8 +358,8 @@ const pooling = (dtypes: readonly DType[], extra: (s: Source) => object) => (s: 
   const window = spatial.map((extent) => 1 + s.nat(Math.min(3, extent)))
   return { operands: { input }, attributes: { window, ...windowOf(s, spatial, window, true), ...extra(s) } as any }
 }
-const adaptive = (s: Source) => {
-  const input = image(s, floats)
+const adaptive = (dtypes: readonly DType[]) => (s: Source) => {
+  const input = image(s, dtypes)
   return { operands: { input }, attributes: { size: input.type.shape.slice(2).map(() => 1 + s.nat(4)) } }
 }
 const channels = (s: Source, input: Node) => s.parameter({ dtype: input.type.dtype, shape: [input.type.shape[1]!] })
@@ -366,6 +371,13 @@ const trailing = (s: Source) => {
   return { input, dims, parameter }
 }
 const activation = unary(floats)
+const running = (s: Source) => {
+  const input = s.tensor(numbers, 1)
+  return {
+    operands: { input },
+    attributes: { axis: axisOf(s, input.type.shape.length), exclusive: s.chance(2), reverse: s.chance(2) },
+  }
+}
 const choosing = (s: Source) => {
   const input = s.tensor(numbers, 1)
   return {
@@ -441,6 +453,42 @@ const written = ({ scale, zeroPoint, axis }: Quantization) => ({
   zeroPoint: [...zeroPoint],
   ...(axis === undefined ? {} : { axis }),
 })
+
+/** A table of numbers, or of rows in a format whose scales and offsets are small numbers. */
+function bagTable(s: Source, widths: readonly number[]): { table: Node; rows: { rows?: RowFormat }; dtype: DType } {
+  const count = s.pick([3, 5])
+  const width = s.pick(widths)
+  if (!s.chance(3)) {
+    const table = s.fresh({ dtype: s.pick(['f32', 'f32', 'f16', 'f64']), shape: [count, width] })
+    return { table, rows: {}, dtype: table.type.dtype }
+  }
+  const format = s.pick(rowFormatNames)
+  const { bits, header, parameter, first } = rowFormats[format]
+  const bytes = Math.ceil((width * bits) / 8) + header
+  const half = header / 2
+  const rows = Array.from({ length: count }, () => {
+    const parameters = new Uint8Array(header)
+    for (const i of [0, 1])
+      elementsOf(parameter, parameters.subarray(i * half, (i + 1) * half)).set(0, s.pick([0.5, -0.25, 1, 0.125]))
+    const integers = Array.from({ length: bytes - header }, () => s.nat(256))
+    return first ? [...parameters, ...integers] : [...integers, ...parameters]
+  })
+  return { table: listed(s, { dtype: 'u8', shape: [count, bytes] }, rows.flat()), rows: { rows: format }, dtype: 'f32' }
+}
+
+function blockSizes(s: Source) {
+  const bits = s.pick([4, 4, 2, 8] as const)
+  const blockSize = s.pick([4, 8, 3, 16])
+  const size = s.chance(2) ? blockSize * s.pick([1, 2]) : s.pick([5, 7, 12])
+  return { bits, blockSize, size, bytes: Math.ceil((size * bits) / 8), blocks: Math.ceil(size / blockSize) }
+}
+
+/** Scales of blocks, and what stands for 0 in each. */
+function blockParameters(s: Source, shape: Shape): { scale: Node; zeroPoint: Node } {
+  const scale = s.parameter({ dtype: s.pick(['f32', 'f32', 'f16', 'bf16']), shape })
+  const zeroPoint = s.constant({ dtype: s.pick(['u8', 'u8', 'i8', scale.type.dtype]), shape }, (random) => Math.floor(random * 8))
+  return { scale, zeroPoint }
+}
 
 /** How to choose operands and attributes, for each op: a new op does not compile until it stands here. */
 const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
@@ -538,13 +586,8 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     const axis = axisOf(s, input.type.shape.length)
     return { operands: { input }, attributes: { axis, k: s.nat(input.type.shape.at(axis)! + 1), largest: s.chance(2) } }
   },
-  cumSum: (s) => {
-    const input = s.tensor(numbers, 1)
-    return {
-      operands: { input },
-      attributes: { axis: axisOf(s, input.type.shape.length), exclusive: s.chance(2), reverse: s.chance(2) },
-    }
-  },
+  cumSum: running,
+  cumProd: running,
   reshape: (s) => {
     const input = s.tensor(values)
     const count = elementCount(input.type.shape)
@@ -633,11 +676,28 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     }
   },
   embeddingBag: (s) => {
-    const table = s.fresh({ dtype: s.pick(['f32', 'f16', 'f64']), shape: [s.pick([3, 5]), s.pick([2, 4, 1])] })
+    const { table, rows, dtype } = bagTable(s, [2, 4, 1])
     const shape = s.pick([[3], [2, 2]])
     const indices = s.constant({ dtype: 'i32', shape }, (random) => Math.floor(random * table.type.shape[0]!))
-    const operands = { indices, table, ...(s.chance(2) && { scale: s.ofShape(table.type.dtype, shape) }) }
-    return { operands, attributes: { mean: s.chance(2) } }
+    const operands = { indices, table, ...(s.chance(2) && { scale: s.ofShape(dtype, shape) }) }
+    return { operands, attributes: { mean: s.chance(2), ...rows } }
+  },
+  truePositions: (s) => {
+    const condition = s.tensor(['bool'])
+    return { operands: { condition }, attributes: { limit: elementCount(condition.type.shape) + s.nat(2) } }
+  },
+  suppressedBoxes: (s) => {
+    const [batch, classes, count] = [s.pick([1, 2]), s.pick([1, 3]), s.pick([1, 4, 7])]
+    const one = (value: number) => listed(s, { dtype: 'f32', shape: [] }, [value])
+    const boxes = s.fresh({ dtype: 'f32', shape: [batch, count, 4] })
+    const scores = s.fresh({ dtype: 'f32', shape: [batch, classes, count] })
+    const operands = {
+      boxes,
+      scores,
+      iouThreshold: one(s.pick([0, 0.25, 0.5])),
+      ...(s.chance(2) && { scoreThreshold: one(0.25) }),
+    }
+    return { operands, attributes: { most: s.nat(count + 1), center: s.chance(2) } }
   },
   bagOffsets: (s) => {
     const bags = s.pick([0, 1, 3])
@@ -650,15 +710,15 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
     return { operands: { lengths }, attributes: { limit: 9 + s.nat(3), given } }
   },
   raggedEmbeddingBag: (s) => {
-    const table = s.fresh({ dtype: s.pick(['f32', 'f32', 'f16', 'f64']), shape: [s.pick([3, 5]), s.pick([2, 4, 1, 19])] })
+    const { table, rows, dtype } = bagTable(s, [2, 4, 1, 19])
     const count = s.pick([0, 1, 4, 7])
     const indices = s.constant({ dtype: s.pick(['i32', 'i64']), shape: [count] }, (random) =>
       Math.floor(random * table.type.shape[0]!),
     )
     const ends = Array.from({ length: s.nat(4) }, () => s.nat(count + 1)).sort((a, b) => a - b)
     const offsets = listed(s, { dtype: 'i32', shape: [ends.length + 1] }, [0, ...ends])
-    const operands = { indices, table, offsets, ...(s.chance(2) && { scale: s.ofShape(table.type.dtype, [count]) }) }
-    return { operands, attributes: { mean: s.chance(2), ...(s.chance(3) && { averageLength: 1.5 }) } }
+    const operands = { indices, table, offsets, ...(s.chance(2) && { scale: s.ofShape(dtype, [count]) }) }
+    return { operands, attributes: { mean: s.chance(2), ...(s.chance(3) && { averageLength: 1.5 }), ...rows } }
   },
   gatherElements: (s) => {
     const given = alongElements(s)
@@ -732,6 +792,49 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
       },
     }
   },
+  gridSample: (s) => {
+    const mode = s.pick(['nearest', 'linear', 'linear', 'cubic'] as const)
+    const given = mode === 'nearest' && s.chance(2) ? s.tensor(values, 3, 5) : s.tensor(floats, 3, 5)
+    const [batch, , ...extents] = given.type.shape as [number, number, ...number[]]
+    const places = s.pick([[3], [2, 3], []])
+    // Multiples of a fraction that makes no place lie half-way between two elements.
+    const grid = s.constant(
+      { dtype: s.pick(['f32', 'f32', 'f64']), shape: [batch, ...places, extents.length] },
+      (random) => Math.floor(random * 29 - 14) * 0.1171875 + 0.01171875,
+    )
+    return {
+      operands: { input: given, grid },
+      attributes: {
+        mode,
+        padding: s.pick(['zeros', 'border', 'reflection']),
+        coordinates: s.pick(['edges', 'corners', 'elements']),
+      },
+    }
+  },
+  regionPool: (s) => {
+    const input = s.tensor(floats, 4, 4)
+    const [batch, , height, width] = input.type.shape as [number, number, number, number]
+    if (batch === 0) return undefined
+    const count = s.pick([0, 1, 3])
+    const corners = Array.from({ length: count }, () => {
+      const [left, top] = [s.nat(4 * width) / 4 - 0.6, s.nat(4 * height) / 4 - 0.6]
+      return [left, top, left + s.nat(40) / 8 - 0.3, top + s.nat(40) / 8 - 0.3]
+    }).flat()
+    return {
+      operands: {
+        input,
+        regions: listed(s, { dtype: input.type.dtype, shape: [count, 4] }, corners),
+        images: s.constant({ dtype: s.pick(['i32', 'i64', 'u8']), shape: [count] }, (random) => Math.floor(random * batch)),
+      },
+      attributes: {
+        size: [1 + s.nat(3), 1 + s.nat(3)],
+        mode: s.pick(['mean', 'mean', 'max', 'cells']),
+        scale: s.pick([1, 0.5, 1.25]),
+        samples: s.pick([0, 0, 1, 2]),
+        aligned: s.chance(2),
+      },
+    }
+  },
   padWith: (s) => {
     const input = s.tensor(values, 1)
     const mode = s.pick(['reflect', 'edge', 'wrap'] as const)
@@ -765,8 +868,8 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
   lpPool: pooling(floats, (s) => ({ p: 1 + s.nat(3) })),
   maxPool: pooling(numbers, () => ({})),
   avgPool: pooling(floats, (s) => ({ countPadding: s.chance(2) })),
-  adaptiveAvgPool: adaptive,
-  adaptiveMaxPool: adaptive,
+  adaptiveAvgPool: adaptive(floats),
+  adaptiveMaxPool: adaptive(numbers),
   matmul: (s) => {
     const left = s.tensor([...floats, 'i32', 'i64'], 2)
     const batch = s.chance(2) ? [] : left.type.shape.slice(0, -2)
@@ -843,6 +946,37 @@ const recipes: { readonly [K in ComputedName]: Recipe<K> } = {
         rightZeroPoint: Array.from({ length: count }, () => zeroPointOf(s, right.type.dtype)),
       },
     }
+  },
+  bitCast: (s) => {
+    // Floats only from where every bit pattern that is drawn is a number; half of them of integers by their other sign, which ONNX can say.
+    const signs = { u8: 'i8', i8: 'u8', i16: 'u16', u16: 'i16', i32: 'u32', u32: 'i32' } as const
+    if (s.chance(2)) {
+      const input = s.tensor(Object.keys(signs) as (keyof typeof signs)[])
+      return { operands: { input }, attributes: { dtype: signs[input.type.dtype as keyof typeof signs] } }
+    }
+    const input = s.tensor(values.filter((dtype) => dtype !== 'bool'))
+    const whole = dtypeFacts[input.type.dtype].kind !== 'float'
+    const dtype = s.pick<Exclude<DType, 'bool'>>(
+      whole ? ['u8', 'i8', 'i16', 'u16', 'i32', 'u32', 'f32', 'f16'] : ['u8', 'i8', 'u16', 'u32', 'i32'],
+    )
+    return { operands: { input }, attributes: { dtype } }
+  },
+  dequantizeBlocks: (s) => {
+    const { bits, blockSize, size, bytes, blocks } = blockSizes(s)
+    const lead = s.pick([[3], [2, 2], []])
+    const { scale, zeroPoint } = blockParameters(s, [...lead, blocks])
+    const packed = s.constant({ dtype: 'u8', shape: [...lead, bytes] }, (random) => Math.floor(random * 256))
+    const operands = { packed, scale, ...(s.chance(2) && { zeroPoint }) }
+    return { operands, attributes: { bits, blockSize, size, signed: s.chance(2), zero: s.nat(2) } }
+  },
+  blockLinear: (s) => {
+    const { bits, blockSize, size, bytes, blocks } = blockSizes(s)
+    const out = s.pick([3, 1, 5, 9])
+    const { scale, zeroPoint } = blockParameters(s, [out, blocks])
+    const weight = s.constant({ dtype: 'u8', shape: [out, bytes] }, (random) => Math.floor(random * 256))
+    const input = s.ofShape(scale.type.dtype, [...s.pick([[2], [], [2, 3]]), size])
+    const operands = { input, weight, scale, ...(s.chance(2) && { zeroPoint }) }
+    return { operands, attributes: { bits, blockSize, signed: s.chance(2), zero: s.nat(2) } }
   },
   lookup: (s) => {
     const dtype = s.pick(values)

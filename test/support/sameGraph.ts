@@ -4,14 +4,17 @@ import { createBuilder, type Graph, type ModelGraph, type Node, printGraph } fro
  * The text of a graph whose nodes are numbered by how the outputs reach them, not by when they were made: graphs that compute the same in
  * the same way have the same text, whatever the order in which a program called for them.
  */
-export function graphText(graph: Graph): string {
+export const graphText = (graph: Graph): string => printGraph(canonical(graph))
+
+/** Bodies too. */
+function canonical(graph: Graph): Graph {
   const builder = createBuilder()
   const made = new Map<Node, Node>()
   const literals = new Map<string, Node['data']>()
   const copy = (node: Node): Node => {
     const operands = node.operands.map((operand) => made.get(operand)!)
     if (node.op === 'input') return builder.input(String(node.attributes.name), node.type)
-    if (!node.data) return builder.addFlat(node.op, operands, node.attributes)
+    if (!node.data) return builder.addFlat(node.op, operands, node.attributes, undefined, node.bodies?.map(canonical))
     // Literals have a label for each way to write them; their bytes are what they are.
     const bytes = node.data.read()
     const label = bytes.byteLength <= 4096 ? Buffer.from(bytes).toString('hex') : node.data.label
@@ -33,12 +36,10 @@ export function graphText(graph: Graph): string {
     }
   }
   const at = (node: Node) => made.get(node)!
-  return printGraph(
-    builder.finish(
-      graph.name,
-      graph.inputs.map(at),
-      graph.outputs.map(({ name, value }) => ({ name, value: at(value) })),
-    ),
+  return builder.finish(
+    graph.name,
+    graph.inputs.map(at),
+    graph.outputs.map(({ name, value }) => ({ name, value: at(value) })),
   )
 }
 

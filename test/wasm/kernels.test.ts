@@ -13,7 +13,7 @@ import { together } from '../support/kernelProgram.ts'
 import { resultType } from '../support/kernels.ts'
 import { load, runCases, runSuite, textOf } from './harness.ts'
 
-for (const suite of anchoredSuites(20)) {
+for (const suite of anchoredSuites(20, 0.7)) {
   test(`${suite.name} equal the interpreter whatever steps follow`, () => runSuite(suite))
 }
 

@@ -197,6 +197,7 @@ test('composites that have kernels of their own are kept, the others lowered', (
     'blockedConv',
     'blockedConvInteger',
     'embeddingBag',
+    'gridSample',
     'layerNorm',
     'linear',
     'logSoftmax',

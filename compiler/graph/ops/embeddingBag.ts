@@ -1,8 +1,40 @@
 import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
 import { reject } from '../problem.ts'
-import { printType, sameShape } from '../type.ts'
-import { floats, indices as indexTypes, one, optional, requireRank, requireSameDType, size, withShape } from './shared.ts'
+import { printType, type Shape, sameShape, type TensorType } from '../type.ts'
+import { type RowFormat, rowFormatNames, rowFormats, widthOfRow } from './rowFormat.ts'
+import { floats, indices as indexTypes, one, optional, requireRank, requireSameDType, size } from './shared.ts'
+
+const rowOperand = one('[rows, width], or [rows, bytes] of rows in a format', [...floats, 'u8'])
+const rows = z.enum(rowFormatNames).optional()
+
+/** Type of what bags of a table give, shaped `[…lead, width]`; rows in a format are sums of f32. */
+function bagsOf(
+  op: string,
+  table: TensorType,
+  scale: TensorType | undefined,
+  format: RowFormat | undefined,
+  lead: Shape,
+): TensorType {
+  requireRank(table, 2, op, 'table', format ? '[rows, bytes]' : '[rows, width]')
+  const bytes = table.shape[1]!
+  if (!format) {
+    if (table.dtype === 'u8')
+      reject('dtype-mismatch', `${op}: rows of bytes need a format, say with rows which: ${rowFormatNames.join(', ')}`)
+    if (scale) requireSameDType(table, scale, op, ['table', 'scale'])
+    return { dtype: table.dtype, shape: [...lead, bytes] }
+  }
+  if (table.dtype !== 'u8') reject('dtype-mismatch', `${op}: rows of the format '${format}' are bytes, got ${printType(table)}`)
+  if (scale && scale.dtype !== 'f32')
+    reject('dtype-mismatch', `${op}: rows of the format '${format}' are f32, scale is ${scale.dtype}; convert it with cast()`)
+  const { header } = rowFormats[format]
+  if (bytes < header)
+    reject(
+      'shape-mismatch',
+      `${op}: rows of the format '${format}' have ${header} bytes of scale and offset, got ${printType(table)}`,
+    )
+  return { dtype: 'f32', shape: [...lead, widthOfRow(format, bytes)] }
+}
 
 const outside = ({ table }: { readonly table: { readonly shape: readonly number[] } & Parameters<typeof printType>[0] }) => {
   const [rows] = table.shape
@@ -14,28 +46,26 @@ const outside = ({ table }: { readonly table: { readonly shape: readonly number[
  * negative index counts from the end; one outside is an error at run time.
  *
  * - `mean`: the sum divided by the number of indices in a bag, of which there must be one at least.
+ * - `rows`: how rows of bytes stand for numbers (`rowFormat.ts`); without it they are the numbers of the table.
  */
 export const embeddingBag = composite({
   name: 'embeddingBag',
   summary: 'Sums or means of the rows of a table that bags of indices pick',
   operands: {
     indices: one('[…, lookups]', indexTypes),
-    table: one('[rows, width]', floats),
+    table: rowOperand,
     scale: optional('what each row is multiplied by, shaped as indices', floats),
   },
-  attributes: z.strictObject({ mean: z.boolean().default(false) }),
+  attributes: z.strictObject({ mean: z.boolean().default(false), rows }),
   traits: ['pure', 'anchor', 'checked'],
-  infer: ({ indices, table, scale }, { mean }) => {
-    requireRank(table, 2, 'embeddingBag', 'table', '[rows, width]')
+  infer: ({ indices, table, scale }, { mean, rows }) => {
+    const result = bagsOf('embeddingBag', table, scale, rows, indices.shape.slice(0, -1))
     const shown = `indices ${printType(indices)}`
     if (indices.shape.length === 0) reject('rank-mismatch', `embeddingBag: ${shown} need a dimension of lookups`)
     if (mean && indices.shape.at(-1) === 0) reject('shape-mismatch', `embeddingBag: ${shown} leave nothing to take the mean of`)
-    if (scale) {
-      requireSameDType(table, scale, 'embeddingBag', ['table', 'scale'])
-      if (!sameShape(scale.shape, indices.shape))
-        reject('shape-mismatch', `embeddingBag: scale ${printType(scale)} and ${shown} differ in shape`)
-    }
-    return withShape(table, [...indices.shape.slice(0, -1), table.shape[1]!])
+    if (scale && !sameShape(scale.shape, indices.shape))
+      reject('shape-mismatch', `embeddingBag: scale ${printType(scale)} and ${shown} differ in shape`)
+    return result
   },
   fault: outside,
 })
@@ -75,31 +105,29 @@ export const bagOffsets = primitive({
  *
  * - `mean`: the sum divided by the number of indices in the bag.
  * - `averageLength`: how many indices a bag has, about: what its cost is judged by. Changes no result; without it all indices are in bags.
+ * - `rows`: as for embeddingBag.
  */
 export const raggedEmbeddingBag = composite({
   name: 'raggedEmbeddingBag',
   summary: 'Sums or means of the rows of a table that bags of various lengths pick',
   operands: {
     indices: one('[indices]', indexTypes),
-    table: one('[rows, width], one row at least', floats),
+    table: rowOperand,
     offsets: one('[bags + 1], where bags begin, and where the last one ends', ['i32']),
     scale: optional('[indices], what each row is multiplied by', floats),
   },
-  attributes: z.strictObject({ mean: z.boolean().default(false), averageLength: z.number().positive().optional() }),
+  attributes: z.strictObject({ mean: z.boolean().default(false), averageLength: z.number().positive().optional(), rows }),
   traits: ['pure', 'anchor', 'checked'],
-  infer: ({ indices, table, offsets, scale }) => {
+  infer: ({ indices, table, offsets, scale }, { rows }) => {
     const op = 'raggedEmbeddingBag'
-    requireRank(table, 2, op, 'table', '[rows, width]')
     requireRank(indices, 1, op, 'indices', '[indices]')
     requireRank(offsets, 1, op, 'offsets', '[bags + 1]')
+    requireRank(table, 2, op, 'table', '[rows, width]')
     if (table.shape[0] === 0) reject('shape-mismatch', `${op}: table ${printType(table)} has no rows`)
     if (offsets.shape[0] === 0) reject('shape-mismatch', `${op}: offsets need one entry for each bag and one behind the last`)
-    if (scale) {
-      requireSameDType(table, scale, op, ['table', 'scale'])
-      if (!sameShape(scale.shape, indices.shape))
-        reject('shape-mismatch', `${op}: scale ${printType(scale)} and indices ${printType(indices)} differ in shape`)
-    }
-    return withShape(table, [offsets.shape[0]! - 1, table.shape[1]!])
+    if (scale && !sameShape(scale.shape, indices.shape))
+      reject('shape-mismatch', `${op}: scale ${printType(scale)} and indices ${printType(indices)} differ in shape`)
+    return bagsOf(op, table, scale, rows, [offsets.shape[0]! - 1])
   },
   fault: outside,
 })

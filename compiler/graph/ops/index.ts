@@ -4,6 +4,8 @@ import type { Node } from '../node.ts'
 import * as activation from './activation.ts'
 import { attention } from './attention.ts'
 import { blockedConv, blockedConvInteger } from './blocked.ts'
+import { blockLinear, dequantizeBlocks } from './blocks.ts'
+import { branch, loop, resultOf } from './control.ts'
 import * as elementwise from './elementwise.ts'
 import { bagOffsets, embeddingBag, raggedEmbeddingBag } from './embeddingBag.ts'
 import { gatherElements, gatherNd, oneHot, scatterElements, scatterNd } from './indexing.ts'
@@ -14,11 +16,15 @@ import * as product from './product.ts'
 import * as quantized from './quantized.ts'
 import { gru, lstm, recurrence, rnn } from './recurrent.ts'
 import * as reduce from './reduce.ts'
+import { regionPool } from './regions.ts'
 import { rotaryEmbedding } from './rotaryEmbedding.ts'
+import { gridSample } from './sampling.ts'
+import { suppressedBoxes, truePositions } from './selection.ts'
 import * as storage from './storage.ts'
 import * as windowOps from './window.ts'
 
 export { blockedShape } from './blocked.ts'
+export { type ResultLayout, resultsOf } from './control.ts'
 export {
   type RecurrentActivation,
   type RecurrentCell,
@@ -39,9 +45,13 @@ export const ops = {
   scatterNd,
   oneHot,
   ...order,
+  truePositions,
+  suppressedBoxes,
   ...windowOps,
   ...product,
   ...quantized,
+  dequantizeBlocks,
+  blockLinear,
   blockedConv,
   blockedConvInteger,
   ...reduce,
@@ -51,16 +61,22 @@ export const ops = {
   embeddingBag,
   raggedEmbeddingBag,
   rotaryEmbedding,
+  gridSample,
+  regionPool,
   lstm,
   gru,
   rnn,
   recurrence,
+  loop,
+  branch,
+  resultOf,
 } as const
 
 export type Ops = typeof ops
 export type OpName = keyof Ops
 export type PrimitiveName = { [K in OpName]: Ops[K]['kind'] extends 'primitive' ? K : never }[OpName]
-export type CompositeName = Exclude<OpName, PrimitiveName>
+export type ControlName = { [K in OpName]: Ops[K]['kind'] extends 'control' ? K : never }[OpName]
+export type CompositeName = Exclude<OpName, PrimitiveName | ControlName>
 export type StorageName = 'input' | 'constant'
 export type AttributesOf<K extends OpName> = z.output<Ops[K]['attributes']>
 /** What a caller may write: defaults may be left out. */
@@ -83,7 +99,8 @@ export function definitionOf(name: string): OpDefinition {
 }
 
 export const hasTrait = (node: Node, trait: Trait): boolean => definitionOf(node.op).traits.includes(trait)
-export const isPrimitive = (node: Node): boolean => definitionOf(node.op).kind === 'primitive'
+/** Whether a node has no lowering: primitives, and what runs graphs of its own. */
+export const isPrimitive = (node: Node): boolean => definitionOf(node.op).kind !== 'composite'
 
 /** A node's operands under the names of its definition. */
 export function operandsOf<K extends OpName>(node: Node): OperandsOf<K> {

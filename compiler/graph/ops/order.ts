@@ -42,19 +42,23 @@ export const topKIndices = primitive({
   },
 })
 
-/** Floats are summed in f64 and rounded once for each element; integers wrap. */
-export const cumSum = primitive({
-  name: 'cumSum',
-  summary: 'Running sum along an axis',
-  operands: { input: one('at least one dimension', numbers) },
-  attributes: z.strictObject({
-    axis: axis.default(-1),
-    exclusive: z.boolean().default(false),
-    reverse: z.boolean().default(false),
-  }),
-  traits: ['pure', 'anchor'],
-  infer: ({ input }, { axis }) => {
-    resolveAxis(axis, input.shape.length, 'cumSum')
-    return sameAs(input)
-  },
-})
+const running = <const Name extends string>(name: Name, summary: string) =>
+  primitive({
+    name,
+    summary,
+    operands: { input: one('at least one dimension', numbers) },
+    attributes: z.strictObject({
+      axis: axis.default(-1),
+      exclusive: z.boolean().default(false),
+      reverse: z.boolean().default(false),
+    }),
+    traits: ['pure', 'anchor'],
+    infer: ({ input }, { axis }) => {
+      resolveAxis(axis, input.shape.length, name)
+      return sameAs(input)
+    },
+  })
+
+/** Floats are combined in f64 and rounded once for each element; integers wrap. */
+export const cumSum = running('cumSum', 'Running sum along an axis')
+export const cumProd = running('cumProd', 'Running product along an axis')

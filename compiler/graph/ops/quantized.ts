@@ -8,6 +8,8 @@ import { convolution, inferConvolution, inferMatmul } from './geometry.ts'
 import { axis, everything, integer, one, optional, requireRank, withShape } from './shared.ts'
 import { factors, requireConvolutionZeroPoints, requireZeroPoints, zeroPoints } from './zeroPoints.ts'
 
+const bitTypes = everything.filter((dtype) => dtype !== 'bool') as Exclude<(typeof everything)[number], 'bool'>[]
+
 // ---------------------------------------------------------------- parameters
 /** Parameters are numbers of f32, which is what all arithmetic on them is done in. */
 const scale = z
@@ -150,5 +152,28 @@ export const lookup = primitive({
       shape: input.shape,
       ...(quantization && quantization.axis === undefined ? { quantization } : {}),
     }
+  },
+})
+
+/**
+ * The bytes of a tensor in the order in which they lie, little end first, taken for elements of another dtype. Elements of fewer bytes make the last
+ * dimension longer, those of more bytes shorter (ONNX BitCast 26 and PyTorch `Tensor.view(dtype)`).
+ */
+export const bitCast = primitive({
+  name: 'bitCast',
+  summary: 'The same bytes, taken for elements of another dtype',
+  operands: { input: one('any shape', bitTypes) },
+  attributes: z.strictObject({ dtype: z.enum(bitTypes) }),
+  traits: ['pure', 'anchor'],
+  infer: ({ input }, { dtype }): TensorType => {
+    const [from, to] = [dtypeFacts[input.dtype].bytes, dtypeFacts[dtype].bytes]
+    if (from === to) return { dtype, shape: input.shape }
+    const [lead, last] = [input.shape.slice(0, -1), input.shape.at(-1)]
+    if (last === undefined || (last * from) % to !== 0)
+      reject(
+        'shape-mismatch',
+        `bitCast: the last dimension of ${printType(input)} does not divide into elements of ${dtype}, of ${to} bytes`,
+      )
+    return { dtype, shape: [...lead, (last * from) / to] }
   },
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { composite, primitive } from '../definition.ts'
+import type { DType } from '../dtype.ts'
 import { reject } from '../problem.ts'
 import { printType, type TensorType } from '../type.ts'
 import { convolution, inferConvolution, slideAll, spatialAxes, type WindowAttributes, window } from './geometry.ts'
@@ -132,11 +133,11 @@ export const lpPool = composite({
 })
 
 /** Cell i of n over an extent e covers floor(i·e/n) up to, not including, ceil((i+1)·e/n), as in PyTorch. */
-const adaptive = <const Name extends string>(name: Name, summary: string) =>
+const adaptive = <const Name extends string>(name: Name, summary: string, accepted: readonly DType[]) =>
   composite({
     name,
     summary,
-    operands: { input: one('[batch, channels, …spatial]', floats) },
+    operands: { input: one('[batch, channels, …spatial]', accepted) },
     attributes: z.strictObject({ size: perAxis(positive) }),
     traits: ['pure'],
     infer: ({ input }, attributes) => {
@@ -146,8 +147,9 @@ const adaptive = <const Name extends string>(name: Name, summary: string) =>
     },
   })
 
-export const adaptiveAvgPool = adaptive('adaptiveAvgPool', 'Mean of each cell of a grid laid over the spatial dimensions')
+export const adaptiveAvgPool = adaptive('adaptiveAvgPool', 'Mean of each cell of a grid laid over the spatial dimensions', floats)
 export const adaptiveMaxPool = adaptive(
   'adaptiveMaxPool',
   'Largest value of each cell of a grid laid over the spatial dimensions',
+  numbers,
 )

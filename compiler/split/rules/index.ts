@@ -29,7 +29,20 @@ export const splitRules: { readonly [K in SplitName]: SplitRule<K> } & { readonl
   raggedEmbeddingBag,
   rotaryEmbedding,
   recurrence,
+  gridSample: (_, axis, range) => ({
+    needs: { input: axis < 2 ? { axis, range } : 'all', grid: axis === 1 ? 'all' : { axis: axis === 0 ? 0 : axis - 1, range } },
+  }),
+  regionPool: (_, axis, range) => {
+    if (axis === 0) return { needs: { input: 'all', regions: { axis, range }, images: { axis, range } } }
+    if (axis === 1) return { needs: { input: { axis, range }, regions: 'all', images: 'all' } }
+    return refuse('the cells of a region share its samples')
+  },
+  resultOf: () => refuse('it is a view'),
   ...windowRules,
+  bitCast: ({ operands: { input }, type }, axis, range) =>
+    axis < type.shape.length - 1 || input.shape.at(-1) === type.shape.at(-1)
+      ? { needs: { input: { axis, range } } }
+      : refuse('elements of another size divide elsewhere'),
   storageCast: ({ attributes }, axis, range) =>
     attributes.axis === undefined
       ? { needs: { input: { axis, range } } }

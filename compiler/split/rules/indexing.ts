@@ -16,8 +16,21 @@ const argument: Argument = ({ operands: { input }, attributes: { axis: given, ke
   return others(along, 'the op')(keepDims ? axis : from) ?? { needs: { input: { axis: from, range } } }
 }
 
+const running: SplitRule<'cumSum'> = ({ operands: { input }, attributes }, axis, range) =>
+  others(fromFront(attributes.axis, input.shape.length), 'the op')(axis) ?? { needs: { input: { axis, range } } }
+
 export const indexingRules: {
-  readonly [K in 'gather' | 'scatterNd' | 'lookup' | 'argMax' | 'argMin' | 'topKIndices' | 'cumSum']: SplitRule<K>
+  readonly [K in
+    | 'gather'
+    | 'scatterNd'
+    | 'lookup'
+    | 'argMax'
+    | 'argMin'
+    | 'topKIndices'
+    | 'cumSum'
+    | 'cumProd'
+    | 'truePositions'
+    | 'suppressedBoxes']: SplitRule<K>
 } = {
   gather: ({ operands: { input, indices }, attributes }, axis, range) => {
     const along = fromFront(attributes.axis, input.shape.length)
@@ -37,6 +50,14 @@ export const indexingRules: {
   argMin: argument as SplitRule<'argMin'>,
   topKIndices: ({ operands: { input }, attributes }, axis, range) =>
     others(fromFront(attributes.axis, input.shape.length), 'topKIndices')(axis) ?? { needs: { input: { axis, range } } },
-  cumSum: ({ operands: { input }, attributes }, axis, range) =>
-    others(fromFront(attributes.axis, input.shape.length), 'cumSum')(axis) ?? { needs: { input: { axis, range } } },
+  truePositions: () => refuse('each position is found behind those before it'),
+  suppressedBoxes: ({ operands: { scoreThreshold } }, axis, range) => {
+    if (axis === 2) return refuse('each box is kept because of those before it')
+    const boxes = axis === 0 ? { axis, range } : ('all' as const)
+    return {
+      needs: { boxes, scores: { axis, range }, iouThreshold: 'all', ...(scoreThreshold && { scoreThreshold: 'all' as const }) },
+    }
+  },
+  cumSum: running,
+  cumProd: running as SplitRule<'cumProd'>,
 }

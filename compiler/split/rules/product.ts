@@ -1,4 +1,4 @@
-import { broadcastNeed, type SplitRule } from '../rule.ts'
+import { broadcastNeed, refuse, type SplitRule } from '../rule.ts'
 
 type Factors = SplitRule<'matmul'>
 
@@ -21,7 +21,19 @@ export const productRules: { readonly [K in 'matmul' | 'matmulInteger']: SplitRu
 }
 
 /** Composites that targets keep. */
-export const keptProductRules: { readonly linear: SplitRule<'linear'> } = {
+export const keptProductRules: { readonly [K in 'linear' | 'blockLinear' | 'dequantizeBlocks']: SplitRule<K> } = {
+  blockLinear: ({ operands: { zeroPoint }, type }, axis, range) => {
+    const features = axis === type.shape.length - 1
+    const rows = features ? ({ axis: 0, range } as const) : 'all'
+    return {
+      needs: { input: features ? 'all' : { axis, range }, weight: rows, scale: rows, ...(zeroPoint && { zeroPoint: rows }) },
+    }
+  },
+  dequantizeBlocks: ({ operands: { zeroPoint }, type }, axis, range) => {
+    if (axis === type.shape.length - 1) return refuse('integers of a row share bytes and scales')
+    const rows = { axis, range }
+    return { needs: { packed: rows, scale: rows, ...(zeroPoint && { zeroPoint: rows }) } }
+  },
   linear: ({ operands: { bias }, type }, axis, range) => {
     const features = axis === type.shape.length - 1
     const parameters = features ? ({ axis: 0, range } as const) : 'all'

@@ -46,7 +46,7 @@ export interface Product {
   readonly tile?: RegisterTile
   /** Whether panels are fetched before they are read: where they are read for the first time since long. */
   readonly ahead?: boolean
-  /** Which loop threads divide, at levels with teams: `order` must be 'columns-outer'. Default: neither. */
+  /** Which loop threads divide, at levels with teams: `order` must be 'columns-outer'; of blocks that are filled it is that over them. Default: neither. */
   readonly shared?: 'rows' | 'columns'
   readonly domain: Domain
   /** Position in the domain of a row and column. */
@@ -85,9 +85,10 @@ function filledBlocks(product: Product, size: number, fill: (count: number) => L
     ]
   }
   const { whole, rest } = split(product.columns, size)
+  const over: typeof loop = product.shared ? (...given) => sharedLoop(level, ...given) : loop
   return [
-    ...loop('start', 0, whole, size, ofColumns(size)),
-    ...(rest > 0 ? loop('start', whole, product.columns, rest, ofColumns(rest)) : []),
+    ...over('start', 0, whole, size, ofColumns(size)),
+    ...(rest > 0 ? over('start', whole, product.columns, rest, ofColumns(rest)) : []),
   ]
 }
 

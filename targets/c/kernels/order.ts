@@ -94,29 +94,32 @@ const argument = (operator: '>' | '<'): Template => ({
 export const argMax = argument('>')
 export const argMin = argument('<')
 
-/** Sums in double, or in the unsigned type in which integers wrap. */
-export const cumSum: Template = {
+/** Totals in double, or in the unsigned type in which integers wrap. */
+const running = (operator: '+' | '*', neutral: number): Template => ({
   kind: 'template',
   body(kernel) {
     const { extent, count, element, position, around, forEach } = rowsOf(kernel)
     const { exclusive, reverse } = kernel.anchor.attributes as Attributes & { exclusive: boolean; reverse: boolean }
     const { dtype } = kernel.anchor.type
     const held = isFloat(dtype) ? 'f64' : 'u64'
-    const add = `total[l] += (${held})${element('j')};`
+    const add = `total[l] ${operator}= (${held})${element('j')};`
     const store = [
       `const ${computeType(dtype)} element = ${isFloat(dtype) ? fromDouble(dtype, 'total[l]') : `(${computeType(dtype)})total[l]`};`,
       ...storeElement({ extents: kernel.domain, steps: kernel.steps }, position('j'), 'element', pointersOf(kernel)),
     ]
     return around([
       `${held} total[${count}];`,
-      ...forEach([`total[l] = ${literalText(held, 0)};`]),
+      ...forEach([`total[l] = ${literalText(held, neutral)};`]),
       ...loop('k', 0, extent, 1, [
         `const long j = ${reverse ? `${extent - 1} - k` : 'k'};`,
         ...forEach(exclusive ? [...store, add] : [add, ...store]),
       ]),
     ])
   },
-}
+})
+
+export const cumSum = running('+', 0)
+export const cumProd = running('*', 1)
 
 export const topKIndices: Template = {
   kind: 'template',

@@ -1,3 +1,4 @@
+import { boxHelpers } from './boxes.ts'
 import { circleHelpers, circleLanes } from './circle.ts'
 import { doubleHelpers } from './double.ts'
 import type { Helper } from './helper.ts'
@@ -6,6 +7,7 @@ import { narrowHelpers } from './narrow.ts'
 import { orderHelpers } from './order.ts'
 import { pairHelpers } from './pairs.ts'
 import { pixelHelpers } from './pixels.ts'
+import { regionHelpers } from './regions.ts'
 import { singleHelpers } from './single.ts'
 import { storedHelpers } from './stored.ts'
 import { tileHelpers } from './tiles.ts'
@@ -33,6 +35,8 @@ export const helpers: readonly Helper[] = [
   ...movingHelpers,
   ...turnHelpers,
   ...orderHelpers,
+  ...boxHelpers,
+  ...regionHelpers,
   ...winogradHelpers,
   ...integerWinogradHelpers,
   ...timeHelpers,

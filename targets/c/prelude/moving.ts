@@ -3,6 +3,11 @@ import type { Helper } from './helper.ts'
 /** Copies, fills and padded copies: everything that only moves elements. */
 export const movingHelpers: readonly Helper[] = [
   {
+    name: 'gp_fault',
+    about: 'the code of a failure among others, of which so many come before',
+    text: 'INLINE int gp_fault(int code, int before) { return code ? before + code : 0; }',
+  },
+  {
     name: 'gp_copy',
     about: 'bytes from one place to another that does not overlap it',
     text: 'INLINE void gp_copy(void *to, const void *from, unsigned long bytes) { __builtin_memcpy(to, from, bytes); }',

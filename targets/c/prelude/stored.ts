@@ -26,7 +26,17 @@ export const storedHelpers: readonly Helper[] = [
     about: 'a vector of bf16, exact',
     text: 'INLINE vf gp_load_bf16(const u16 *p) { return (vf)((vu)gp_load_u16(p) << 16); }',
   },
-  ...['f16', 'bf16'].map((format) => ({
+  {
+    name: 'gp_load_any_f16',
+    about: 'a vector of f16, exact, infinite ones and NaN as well',
+    text: `INLINE vf gp_load_any_f16(const u16 *p) {
+  const vf finite = gp_load_f16(p);
+  const vi bits = (vi)finite;
+  /* what f16 has the largest exponent for is 65536 and more by now */
+  return gp_select_v(((vi)(bits & 0x7f800000) == 0x47800000), (vf)(bits | 0x7f800000), finite);
+}`,
+  },
+  ...['f16', 'bf16', 'any_f16'].map((format) => ({
     name: `gp_load_some_${format}`,
     about: `the first n elements of a vector of ${format}`,
     text: `INLINE vf gp_load_some_${format}(const u16 *p, unsigned long n) {

@@ -29,8 +29,10 @@ struct instance {
   /* Of the run under way on the pool, if `busy`. References keep alive what it needs. */
   const struct glowplug_entry *entry;
   char *region;
+  /* State of the session; 0 where the entry touches none. */
+  char *carried;
   int fault;
-  napi_ref handle_kept, region_kept, done_kept;
+  napi_ref handle_kept, region_kept, carried_kept, done_kept;
   unsigned char busy, closed;
 };
 
@@ -280,12 +282,33 @@ static napi_value add_to_checksum(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
-/* Reads (instance, entry, region, start), the arguments that both kinds of runs have, into the instance. Returns 0 after throwing. */
-static struct instance *prepare(napi_env env, struct state *state, const napi_value *values) {
-  struct instance *const instance = instance_of(env, state, values[0]);
-  unsigned long index, start;
+/* A region that starts at byte `start` of a buffer and has `needed` bytes there; 0 after throwing. */
+static char *region_of(napi_env env, napi_value buffer, napi_value start_value, unsigned long needed, const char *what) {
+  unsigned long start;
   void *region = 0;
   size bytes = 0;
+  if (napi_get_arraybuffer_info(env, buffer, &region, &bytes) != napi_ok) {
+    fail_type(env, "region must be an ArrayBuffer");
+    return 0;
+  }
+  if (!count_of(env, start_value, &start) || start > bytes || needed > bytes - start) {
+    fail_range(env, what);
+    return 0;
+  }
+  if (((unsigned long)region + start) % REGION_ALIGNMENT != 0) {
+    fail_range(env, "regions must start at an address that is a multiple of 64");
+    return 0;
+  }
+  return (char *)region + start;
+}
+
+/*
+ * Reads (instance, entry, region, start) and (state, its start), the arguments that both kinds of runs have, into the instance. Returns 0 after
+ * throwing.
+ */
+static struct instance *prepare(napi_env env, struct state *state, const napi_value *values, const napi_value *carried_values) {
+  struct instance *const instance = instance_of(env, state, values[0]);
+  unsigned long index;
   if (!instance) return 0;
   if (instance->busy) {
     fail(env, "busy", "the instance is running");
@@ -295,35 +318,38 @@ static struct instance *prepare(napi_env env, struct state *state, const napi_va
     fail_range(env, "there is no such entry");
     return 0;
   }
-  if (napi_get_arraybuffer_info(env, values[2], &region, &bytes) != napi_ok) {
-    fail_type(env, "region must be an ArrayBuffer");
-    return 0;
+  const struct glowplug_entry *const entry = &glowplug_entries[index];
+  char *const region = region_of(env, values[2], values[3], entry->mutable, "inputs and outputs must lie inside the region");
+  if (!region) return 0;
+  char *carried = 0;
+  if (entry->state > 0) {
+    int type = napi_undefined;
+    napi_typeof(env, carried_values[0], &type);
+    if (type == napi_undefined) {
+      fail(env, "state", "the entry has state: open the bundle with openSessions() and run it in a session");
+      return 0;
+    }
+    carried = region_of(env, carried_values[0], carried_values[1], entry->state, "the state must lie inside its region");
+    if (!carried) return 0;
   }
-  if (!count_of(env, values[3], &start) || start > bytes || glowplug_entries[index].mutable > bytes - start) {
-    fail_range(env, "inputs and outputs must lie inside the region");
-    return 0;
-  }
-  if (((unsigned long)region + start) % REGION_ALIGNMENT != 0) {
-    fail_range(env, "inputs and outputs must start at an address that is a multiple of 64");
-    return 0;
-  }
-  instance->entry = &glowplug_entries[index];
-  instance->region = (char *)region + start;
+  instance->entry = entry;
+  instance->region = region;
+  instance->carried = carried;
   return instance;
 }
 
 static int call(const struct instance *instance) {
   const struct glowplug_entry *const entry = instance->entry;
   if (instance->crew && entry->nanoseconds > 0)
-    return glowplug_crew_run(instance->crew, entry, &instance->memory, instance->region);
-  return glowplug_run_alone(entry, &instance->memory, instance->region);
+    return glowplug_crew_run(instance->crew, entry, &instance->memory, instance->region, instance->carried);
+  return glowplug_run_alone(entry, &instance->memory, instance->region, instance->carried);
 }
 
-/* (instance, entry, region, start) -> fault */
+/* (instance, entry, region, start, state, its start) -> fault */
 static napi_value run(napi_env env, napi_callback_info info) {
-  napi_value values[4], result = 0;
-  struct state *const state = arguments(env, info, 4, values);
-  const struct instance *const instance = state ? prepare(env, state, values) : 0;
+  napi_value values[6], result = 0;
+  struct state *const state = arguments(env, info, 6, values);
+  const struct instance *const instance = state ? prepare(env, state, values, values + 4) : 0;
   if (!instance) return 0;
   napi_create_int32(env, call(instance), &result);
   return result;
@@ -358,6 +384,7 @@ static napi_value settle(napi_env env, struct instance *instance) {
   if (instance->closed) release(instance);
   if (--state->pending == 0) napi_unref_threadsafe_function(env, state->finished);
   let_go(env, &instance->region_kept);
+  let_go(env, &instance->carried_kept);
   let_go(env, &instance->handle_kept);
   return let_go(env, &instance->done_kept);
 }
@@ -406,12 +433,12 @@ static int reach_pool(napi_env env, struct state *state) {
   return 1;
 }
 
-/* (instance, entry, region, start, done) */
+/* (instance, entry, region, start, done, state, its start) */
 static napi_value start(napi_env env, napi_callback_info info) {
-  napi_value values[5];
+  napi_value values[7];
   int type;
-  struct state *const state = arguments(env, info, 5, values);
-  struct instance *const instance = state ? prepare(env, state, values) : 0;
+  struct state *const state = arguments(env, info, 7, values);
+  struct instance *const instance = state ? prepare(env, state, values, values + 5) : 0;
   if (!instance) return 0;
   if (napi_typeof(env, values[4], &type) != napi_ok || type != napi_function) return fail_type(env, "done must be a function");
   if (!reach_pool(env, state)) return fail(env, "threads", "the thread pool cannot be reached");
@@ -420,6 +447,7 @@ static napi_value start(napi_env env, napi_callback_info info) {
   instance->job.work = work;
   if (napi_create_reference(env, values[0], 1, &instance->handle_kept) != napi_ok ||
       napi_create_reference(env, values[2], 1, &instance->region_kept) != napi_ok ||
+      (instance->carried && napi_create_reference(env, values[5], 1, &instance->carried_kept) != napi_ok) ||
       napi_create_reference(env, values[4], 1, &instance->done_kept) != napi_ok) {
     settle(env, instance);
     return fail(env, "handle", "no reference could be made");
@@ -483,6 +511,8 @@ static napi_value map_memory(napi_env env, napi_callback_info info) {
   return fail(env, "handle", "memory of others cannot be had here");
 }
 
+static int lies_in(const char *region, const void *start, size bytes) { return (unsigned long)region - (unsigned long)start < bytes; }
+
 /* (memory) */
 static napi_value unmap_memory(napi_env env, napi_callback_info info) {
   napi_value memory;
@@ -492,7 +522,7 @@ static napi_value unmap_memory(napi_env env, napi_callback_info info) {
   if (!state) return 0;
   if (napi_get_arraybuffer_info(env, memory, &start, &bytes) != napi_ok) return fail_type(env, "memory must be an ArrayBuffer");
   for (const struct instance *instance = state->instances; instance; instance = instance->next)
-    if (instance->busy && (unsigned long)instance->region - (unsigned long)start < bytes) return fail(env, "busy", "an instance is running on it");
+    if (instance->busy && (lies_in(instance->region, start, bytes) || lies_in(instance->carried, start, bytes))) return fail(env, "busy", "an instance is running on it");
   if (napi_detach_arraybuffer(env, memory) != napi_ok) return fail_type(env, "memory must be what was mapped");
   return undefined(env);
 }

@@ -13,6 +13,10 @@ struct glowplug_entry {
   unsigned long own;
   /* What the work that threads can divide takes one of them, about; 0 where none is worth calling. */
   unsigned long nanoseconds;
+  /* In place of `call` where the model has state. */
+  int (*call_with_state)(char *constants, char *mutable, char *activations, char *state, struct glowplug_team *team);
+  /* Bytes of the state that the entry must be given; 0 where it touches none. */
+  unsigned long state;
 };
 
 /* In the order of the manifest. */

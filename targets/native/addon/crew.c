@@ -52,7 +52,7 @@ struct crew {
   /* Of the run under way. Written by the caller before it opens the door. */
   const struct glowplug_entry *entry;
   const struct memory *memory;
-  char *region;
+  char *region, *state;
   struct view caller;
   /* Ticks for which the caller has waited in it. */
   unsigned long waited;
@@ -232,8 +232,14 @@ static int meet(struct glowplug_team *team, unsigned step, int fault) {
   return crew->fault;
 }
 
+static int call_entry(const struct glowplug_entry *entry, const struct memory *memory, char *region, char *state,
+                      struct glowplug_team *team) {
+  if (entry->call_with_state) return entry->call_with_state(memory->constants, region, memory->activations, state, team);
+  return entry->call(memory->constants, region, memory->activations, team);
+}
+
 static int call_part(const struct crew *crew, struct view *view) {
-  return crew->entry->call(crew->memory->constants, crew->region, crew->memory->activations, &view->team);
+  return call_entry(crew->entry, crew->memory, crew->region, crew->state, &view->team);
 }
 
 /* Applies for the run that is open, if any, and takes part in it once admitted. */
@@ -378,16 +384,17 @@ static void judge(struct crew *crew, unsigned long total) {
   crew->alone = crew->penalty;
 }
 
-int glowplug_crew_run(struct crew *crew, const struct glowplug_entry *entry, const struct memory *memory, char *region) {
+int glowplug_crew_run(struct crew *crew, const struct glowplug_entry *entry, const struct memory *memory, char *region, char *state) {
   if (crew->alone > 0) {
     crew->alone--;
-    return glowplug_run_alone(entry, memory, region);
+    return glowplug_run_alone(entry, memory, region, state);
   }
   struct view *const caller = &crew->caller;
   const unsigned long run = (__atomic_load_n(&crew->door, __ATOMIC_RELAXED) >> RUN_SHIFT) + 1;
   crew->entry = entry;
   crew->memory = memory;
   crew->region = region;
+  crew->state = state;
   crew->brought = 0;
   crew->left = 0;
   /* One that left the last run may still ask. */
@@ -421,10 +428,10 @@ static int own_fault(struct glowplug_team *team, unsigned step, int fault) {
   return fault;
 }
 
-int glowplug_run_alone(const struct glowplug_entry *entry, const struct memory *memory, char *region) {
+int glowplug_run_alone(const struct glowplug_entry *entry, const struct memory *memory, char *region, char *state) {
   /* Nobody writes to it. */
   static struct glowplug_team alone = {.parts = 1, .wait = nothing_to_wait_for, .meet = own_fault};
-  return entry->call(memory->constants, region, memory->activations, &alone);
+  return call_entry(entry, memory, region, state, &alone);
 }
 
 struct crew *glowplug_crew_open(unsigned threads, unsigned long own) {

@@ -19,13 +19,16 @@ struct crew;
  */
 struct crew *glowplug_crew_open(unsigned threads, unsigned long own);
 
-/* Runs an entry on the calling thread and whoever comes; returns its fault when all have left it. One run of a crew at a time. */
-int glowplug_crew_run(struct crew *, const struct glowplug_entry *, const struct memory *, char *region);
+/*
+ * Runs an entry on the calling thread and whoever comes; returns its fault when all have left it. One run of a crew at a time. `state` is 0 where
+ * there is none.
+ */
+int glowplug_crew_run(struct crew *, const struct glowplug_entry *, const struct memory *, char *region, char *state);
 
 /* After the last run. Waits for those that came too late for it, who leave at once. 0 is no crew. */
 void glowplug_crew_close(struct crew *);
 
 /* The same by the calling thread alone. */
-int glowplug_run_alone(const struct glowplug_entry *, const struct memory *, char *region);
+int glowplug_run_alone(const struct glowplug_entry *, const struct memory *, char *region, char *state);
 
 #endif

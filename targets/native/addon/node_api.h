@@ -11,7 +11,7 @@ typedef struct napi_callback_info__ *napi_callback_info;
 typedef struct napi_threadsafe_function__ *napi_threadsafe_function;
 
 typedef enum { napi_ok = 0, napi_pending_exception = 10 } napi_status;
-typedef enum { napi_function = 7 } napi_valuetype;
+typedef enum { napi_undefined = 0, napi_function = 7 } napi_valuetype;
 typedef enum { napi_uint8_array = 1 } napi_typedarray_type;
 typedef enum { napi_enumerable = 2 } napi_property_attributes;
 typedef enum { napi_tsfn_release = 0, napi_tsfn_abort = 1 } napi_threadsafe_function_release_mode;

@@ -229,7 +229,7 @@ function tileLines(
       position: (pixel, vector) =>
         long
           ? ['n', shifted('block', vector), shifted(x, pixel), '0']
-          : blockedPosition(sizes.axes, 'n', shifted('block', vector), [z, y, shifted(x, pixel)]),
+          : blockedPosition(sizes, 'n', shifted('block', vector), [z, y, shifted(x, pixel)]),
     },
     level,
   )

@@ -204,7 +204,7 @@ function ahead(plan: Plan, passes: number): { readonly at: Lines; readonly fetch
 /** One tile at the variables `panel`, `x` and, but for flat images, `y` and `z`. */
 function tileOf(kernel: AnchoredKernel, plan: Plan, columns: number, vectors: number, level: Level): Lines {
   const { convolution, form, layout, panels, flat } = plan
-  const { stride, dilation, block: lanes, axes, bias } = convolution
+  const { stride, dilation, block: lanes, bias } = convolution
   const window = walkedWindow(convolution, layout)
   const { units, joined } = layout
   const unitStep = joined ? 4 : 1
@@ -280,9 +280,9 @@ function tileOf(kernel: AnchoredKernel, plan: Plan, columns: number, vectors: nu
   const pointers = pointersOf(kernel)
   const positionOf = (row: string, vector: number) => {
     const at = `x + ${row}`
-    return flat ? ['n', blocks[vector]!, at, '0'] : blockedPosition(axes, 'n', blocks[vector]!, ['z', 'y', at])
+    return flat ? ['n', blocks[vector]!, at, '0'] : blockedPosition(convolution, 'n', blocks[vector]!, ['z', 'y', at])
   }
-  const columnStride = (domain.resultStrides ?? denseStrides(domain.extents)).at(-2)
+  const columnStride = (domain.resultStrides ?? denseStrides(domain.extents)).at(flat ? -2 : -2 - convolution.still)
   const found = roundedEnding(domain, pointers)
   const ending = columnStride === lanes ? found : undefined
   /** Some columns, next to each other, whose sums are `values`. */

@@ -57,7 +57,7 @@ export const depthwise: Method = {
 }
 
 function tileOf(kernel: AnchoredKernel, convolution: BlockedIntegers, columns: number, level: Level): Lines {
-  const { block: lanes, outputBlocks, inputType, window, stride, dilation, bias, inputZeroPoint, axes } = convolution
+  const { block: lanes, outputBlocks, inputType, window, stride, dilation, bias, inputZeroPoint } = convolution
   const [depth, height, width] = paddedExtents(convolution)
   const [row, plane] = [width * lanes, height * width * lanes]
   const beginnings = [...(inputZeroPoint === 0 ? [] : ['corrections']), ...(bias ? ['x2'] : [])]
@@ -93,7 +93,7 @@ function tileOf(kernel: AnchoredKernel, convolution: BlockedIntegers, columns: n
   const stores = range(columns).flatMap((column) =>
     storeAfter(
       resultDomain(kernel),
-      blockedPosition(axes, 'n', 'v', ['z', 'y', `x + ${column}`]),
+      blockedPosition(convolution, 'n', 'v', ['z', 'y', `x + ${column}`]),
       lanes,
       `c${column}`,
       pointersOf(kernel),

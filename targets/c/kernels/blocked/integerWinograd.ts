@@ -94,6 +94,7 @@ function applies(kernel: AnchoredKernel, convolution: BlockedIntegers, level: Le
     bytes &&
     weightZeroPoint.every((zero) => zero === weightZero) &&
     groups === 1 &&
+    convolution.still === 0 &&
     window.join() === '1,3,3' &&
     before[0] + after[0] === 0 &&
     [...stride, ...dilation].every((step) => step === 1) &&
@@ -351,11 +352,11 @@ function productTile(plan: Plan, vectors: number, rows: number, lines: number, l
 /** All outputs of a panel, with bias and steps. */
 function outputLines(kernel: AnchoredKernel, plan: Plan, vectors: number, count: number, level: Level): Lines {
   const { convolution, lanes } = plan
-  const { output, outputBlocks, bias, axes } = convolution
+  const { output, outputBlocks, bias } = convolution
   const { n, z } = imageAxes(plan)
   const domain = resultDomain(kernel)
   const pointers = pointersOf(kernel)
-  const at = (q: string) => blockedPosition(axes, n, 'channel', [z, 'y + r', q])
+  const at = (q: string) => blockedPosition(convolution, n, 'channel', [z, 'y + r', q])
   const next = (domain.resultStrides ?? denseStrides(domain.extents)).at(-2) === lanes
   const ending = next ? roundedEnding(domain, pointers) : undefined
   const left = (extent: number, from: string) =>

@@ -20,6 +20,7 @@ import { type BlockedConvolution, blockedPosition, type Strides } from './sizes.
 export interface Lanewise {
   readonly sizes: Windowed & {
     readonly axes: number
+    readonly still?: number
     readonly block: number
     readonly outputBlocks: number
     readonly strides: Strides
@@ -192,7 +193,7 @@ function widePixel(kernel: AnchoredKernel, given: Lanewise, level: Level): Lines
 
 function finished(kernel: AnchoredKernel, given: Lanewise, name: string, x: string, columns: number, level: Level): Lines {
   const { sizes, finish } = given
-  const position = blockedPosition(sizes.axes, 'n', 'block', ['z', 'y', x])
+  const position = blockedPosition(sizes, 'n', 'block', ['z', 'y', x])
   return [
     ...(finish?.(name, columns) ?? []),
     ...storeAfter(resultDomain(kernel), position, sizes.block, name, pointersOf(kernel), level),

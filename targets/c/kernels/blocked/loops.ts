@@ -35,7 +35,7 @@ export const plainLoops: Method = {
         block(`for (long k${name} = ${bounds[axis]!.first}; k${name} < ${bounds[axis]!.end}; k${name}++)`, lines),
       [product],
     )
-    const position = blockedPosition(sizes.axes, 'n', 'block', names).slice(0, -1)
+    const position = blockedPosition(sizes, 'n', 'block', names).slice(0, -1)
     return sharedNest(
       level,
       [

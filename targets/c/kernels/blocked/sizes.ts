@@ -18,8 +18,10 @@ export interface Strides {
  * block is a vector of the level. Operands are input, weight `[outputs, inputs / groups, …window]` and perhaps bias `[outputs]`.
  */
 export interface BlockedConvolution extends Windowed {
-  /** Spatial dimensions that the types really have: 1 to 3. */
+  /** Spatial dimensions that the types really have, 1 to 3, but for the last ones that are still. */
   readonly axes: number
+  /** Last spatial dimensions of one element, over which no window moves: vectors run along the dimension before them. */
+  readonly still: number
   /** Channels of a block: lanes of the level. */
   readonly block: number
   /** The input is `[batch, channels, …spatial]`. */
@@ -49,13 +51,17 @@ export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): 
   const [given, weight, bias] = anchor.operands
   const { groups, block } = attributes
   assertInvariant(block === lanesOf(level), `blocks of ${block} channels where vectors have ${lanesOf(level)} lanes`)
-  const axes = weight!.shape.length - 2
-  const plain = given!.shape.length === axes + 2
-  const input = triple(given!.shape.slice(2, 2 + axes), 1)
+  const dimensions = weight!.shape.length - 2
+  const plain = given!.shape.length === dimensions + 2
+  const still = stillAxes(given!.shape.slice(2, 2 + dimensions), weight!.shape.slice(2), attributes)
+  const axes = dimensions - still
+  const along = (list: readonly number[], fill: number) => triple(list.slice(0, axes), fill)
+  const input = along(given!.shape.slice(2), 1)
   const inputs = weight!.shape[1]!
   const outputChannels = weight!.shape[0]!
   return {
     axes,
+    still,
     block,
     plain,
     unit: 1,
@@ -69,14 +75,22 @@ export function blockedConvolutionOf({ anchor }: AnchoredKernel, level: Level): 
     bias: bias !== undefined,
     half: level.multiplyAdd.half !== undefined && (outputChannels - 1) % block < block / 2,
     input,
-    output: triple(anchor.type.shape.slice(2, 2 + axes), 1),
-    window: triple(weight!.shape.slice(2), 1),
-    stride: triple(attributes.stride, 1),
-    dilation: triple(attributes.dilation, 1),
-    before: triple(attributes.before, 0),
-    after: triple(attributes.after, 0),
+    output: along(anchor.type.shape.slice(2), 1),
+    window: along(weight!.shape.slice(2), 1),
+    stride: along(attributes.stride, 1),
+    dilation: along(attributes.dilation, 1),
+    before: along(attributes.before, 0),
+    after: along(attributes.after, 0),
     strides: stridesOf(input, inputs * groups, block, plain),
   }
+}
+
+/** How many of the last dimensions have one element, in the window too, and no padding: images that are one column, as sequences often are written. */
+function stillAxes(input: readonly number[], window: readonly number[], { before, after }: Attributes): number {
+  const isStill = (axis: number) => input[axis] === 1 && window[axis] === 1 && before[axis] === 0 && after[axis] === 0
+  let count = 0
+  while (count < input.length - 1 && isStill(input.length - 1 - count)) count++
+  return count
 }
 
 /** Elements of a block of the input. */
@@ -103,8 +117,8 @@ export function stridesOf([depth, height, width]: Triple, channels: number, bloc
 
 /** A position in the result for the dimensions that its type really has; vectors run along the last one. */
 export const blockedPosition = (
-  axes: number,
+  { axes, still = 0 }: { readonly axes: number; readonly still?: number },
   batch: string,
   block: string,
   spatial: readonly [string, string, string],
-): readonly string[] => [batch, block, ...spatial.slice(3 - axes), '0']
+): readonly string[] => [batch, block, ...spatial.slice(3 - axes), ...Array.from({ length: still }, () => '0'), '0']

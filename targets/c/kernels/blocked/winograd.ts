@@ -208,7 +208,7 @@ function outputLines(kernel: AnchoredKernel, plan: Plan, panel: Panel, groups: n
   ].join(' + ')
   const { n, z } = imageAxes(plan)
   const domain = resultDomain(kernel)
-  const position = blockedPosition(domain.extents.length - 3, n, 'channel', [z, 'oy', 'ox'])
+  const position = blockedPosition({ axes: domain.extents.length - 3 }, n, 'channel', [z, 'oy', 'ox'])
   const store = storeAfter(domain, position, lanes, 'c', pointersOf(kernel), level)
   const full = (extent: number, step: number) => extent % (size * step) === 0
   const inside = (at: string, extent: number, step: number) => (full(extent, step) ? size : countBefore(at, extent, size, step))

@@ -31,7 +31,7 @@ export interface Plane {
 /** The convolution of a kernel, or undefined where the algorithm does not apply or is not wanted. */
 export function planeOf(convolution: BlockedConvolution, kernel: AnchoredKernel, level: Level): Plane | undefined {
   const { window, stride, dilation, before, after, input, output, batch, groups, inputs, outputs, bias } = convolution
-  if (level.exact || convolution.plain || kernel.anchor.type.dtype !== 'f32') return undefined
+  if (level.exact || convolution.plain || convolution.still > 0 || kernel.anchor.type.dtype !== 'f32') return undefined
   if (kernel.inputs.slice(1, bias ? 3 : 2).some(({ constant }) => !constant)) return undefined
   if (window.join() !== '1,3,3' || before[0] + after[0] > 0 || stride.some((size) => size !== 1)) return undefined
   if ([batch, ...input, ...output, inputs, outputs].some((size) => size === 0)) return undefined
