@@ -47,6 +47,11 @@ function createCommands() {
     'Value of an input that callers shall not pass; repeat it for each input',
   ] as const
 
+  const limit = [
+    '--limit <value=number>',
+    'The most there may be of what data decides, such as rows of a NonZero; repeat it for each value',
+  ] as const
+
   const method = ['--method <name>', 'tables, copies, stages, unlike or graph (default: what suits the model)'] as const
   const contexts = ['--contexts <number>', 'Requests under way at once on a card (default: 1)'] as const
   const map = ['--map <file>', 'Where nodes are, as a JSON file says: parts, their nodes, cards and cores'] as const
@@ -65,6 +70,7 @@ function createCommands() {
       .option(...entry)
       .option(...dim)
       .option(...constant)
+      .option(...limit)
     if (runs)
       command
         .option('--input <name=file>', 'Elements of an input; repeat it for each input. Default: random ones')
@@ -105,6 +111,10 @@ function createCommands() {
     .option('--shape <name=sizes>', 'Sizes of an input, as tokens=2,20, where several of its dimensions have several sizes')
     .option('--out <folder>', 'Write each output to <name>.bin there')
     .option('--threads <number>', 'Threads that run it together, where it is native code (default: 1)')
+    .option(
+      '--steps <number>',
+      'Runs of one session on the same inputs, where the model keeps state; outputs are those of the last (default: 1)',
+    )
     .option(...tuned)
     .option(...target)
     .option(...model)
@@ -136,6 +146,7 @@ function createCommands() {
     .option(...entry)
     .option(...dim)
     .option(...constant)
+    .option(...limit)
     .example('glowplug print face.model.ts --stage memory')
     .example('glowplug print face.model.ts --diff fold-affine')
     .action(print)
@@ -145,11 +156,17 @@ function createCommands() {
     .option('--name <name>', "Name of the files and of the model (default: the ONNX file's own)")
     .option(...dim)
     .option(...constant)
+    .option(...limit)
+    .option(
+      '--state <in=out>',
+      "An input that sessions carry, and the output that it becomes; repeat it for each, or 'auto' finds them by name",
+    )
     .option('--force', 'Overwrite files that are there')
     .option(...json)
     .example('glowplug import detector.onnx')
     .example('glowplug import llama.onnx --out src/models --dim batch=1 --dim seq=64,256')
     .example('glowplug import speech.onnx --constant sr=16000')
+    .example('glowplug import decoder.onnx --state auto')
     .action(importModel)
   commands
     .command('export <file>', 'Turn an entry of a model into an ONNX file that computes the same')
@@ -320,7 +337,7 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
       )
     if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
       throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
-    const single = !['input', 'shape', 'dim', 'constant', 'fault'].includes(name)
+    const single = !['input', 'shape', 'dim', 'constant', 'limit', 'fault'].includes(name)
     if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
   }
   const minimum = matchedCommand.args.filter(({ required }) => required).length

@@ -1,6 +1,6 @@
 // What `glowplug/compiler` exports: a graph in, a bundle out. Targets, the extractor and all that they need load on first use.
 import { createDiagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
-import { type Graph, InvariantError, type ModelGraph, ModelProblem, mainEntry } from '../compiler/graph/index.ts'
+import { type Graph, InvariantError, type ModelGraph, ModelProblem, mainEntry, verifyStates } from '../compiler/graph/index.ts'
 import { shareConstants } from '../compiler/memory/index.ts'
 import {
   CompileError,
@@ -67,7 +67,7 @@ export { type TargetName, TargetUnavailable, targetNames } from './targets.ts'
 export { readTuned, type Tuned } from './tune/tuned.ts'
 
 /** How the compiler goes about it; what it makes depends on `assumeFinite` and `recomputeAbove` alone. */
-type Manner = Omit<PipelineOptions, 'evaluate'>
+type Manner = Omit<PipelineOptions, 'evaluate' | 'states'>
 
 /** For one target at one level. */
 export interface StageOptions extends Manner, TargetOptions {
@@ -112,10 +112,13 @@ async function resolveLevel({
   return found
 }
 
-/** Compiles one graph as far as the program, or as far as a stage or pass named by `stopAfter`; emits no code. Errors are those of `compile`. */
+/**
+ * Compiles one graph as far as the program, or as far as a stage or pass named by `stopAfter`; emits no code. `states` are those of the model
+ * that it is an entry of. Errors are those of `compile`.
+ */
 export const compileStages = (
   graph: Graph,
-  options: StageOptions & { readonly stopAfter?: string } = {},
+  options: StageOptions & Pick<PipelineOptions, 'states'> & { readonly stopAfter?: string } = {},
 ): Promise<PartialResult> =>
   withDiagnostics(async () => {
     const { target: _, level: __, winograd: ___, precision: ____, tuned: _____, trace: ______, stopAfter, ...manner } = options
@@ -182,7 +185,12 @@ const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
  */
 async function compileFor(model: ModelGraph, targets: readonly Target[], manner: Manner): Promise<CompiledCode[]> {
   const { evaluate } = await import('../targets/interpreter/index.ts')
-  const entries = model.entries.map((entry) => ({ ...entry, compile: createCompilation(entry.graph, { ...manner, evaluate }) }))
+  const { states = [] } = model
+  verifyStates(model)
+  const entries = model.entries.map((entry) => ({
+    ...entry,
+    compile: createCompilation(entry.graph, { ...manner, states, evaluate }),
+  }))
   const begun = new Map<Target, Promise<CompiledCode>>()
   let failed = false
   // The loader's last choice first: what runs everywhere is compiled by what runs everywhere, and that takes longest.

@@ -3,6 +3,7 @@ import { basename, relative } from 'node:path'
 import { createDiagnostic, type Diagnostic, DiagnosticError } from '../compiler/diagnostics/diagnostic.ts'
 import { PartitionError } from '../compiler/partition/index.ts'
 import { PlatformError } from '../targets/platform/index.ts'
+import { hasBounds } from '../targets/runtime/bounded.ts'
 import type { Bundle } from '../targets/runtime/index.ts'
 import type { PlacedModel } from '../targets/runtime/serve/readPlacement.ts'
 import { compile, compilePlaced } from './compile.ts'
@@ -88,11 +89,15 @@ export async function compileModelFile(file: string, host: Host, options: Option
   const portable =
     host.platform === 'node' &&
     bundles.every((made) => 'manifest' in made && made.manifest.codes.every(({ kind }) => kind !== 'addon'))
-  // Bundlers leave away what runs native code, and what pads and trims, where no module asks for it.
+  // Bundlers leave away what runs native code, what pads and trims, and what keeps state, where no module asks for it.
   const bucketed = bundles.some((made) => 'manifest' in made && made.manifest.buckets)
-  const opener = placed ? 'openServed' : `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}`
+  const isBounded = bundles.some((made) => 'manifest' in made && hasBounds(made.manifest.entries))
+  const stateful = bundles.some((made) => 'manifest' in made && made.manifest.state)
+  const opener = placed
+    ? 'openServed'
+    : `open${portable ? 'Portable' : ''}${bucketed ? 'Buckets' : ''}${stateful ? 'Sessions' : ''}`
   const servable = host.platform === 'node' && !placed
-  const header = `import { ${opener} as __glowplug_${servable ? 'opener' : 'open'} } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}${servable ? servableOpen : ''}`
+  const header = `import { ${opener} as __glowplug_${servable ? 'opener' : 'open'}${isBounded ? ', withBounds as __glowplug_bounded' : ''} } from ${JSON.stringify(runtimeSpecifier)}\n${imports.join('')}${host.address.prelude}${servable ? servableOpen : ''}`
   const { instances, threads, verify } = options
   const openOptions = JSON.stringify(placed ? { threads, verify } : { instances, threads, verify })
   const expressionFor = (model: (typeof models)[number]): string => {
@@ -102,7 +107,8 @@ export async function compileModelFile(file: string, host: Host, options: Option
     )
     const what =
       'placement' in made ? `placement: ${JSON.stringify(withoutPlan(made))}` : `manifest: ${JSON.stringify(made.manifest)}`
-    return `/* @__PURE__ */ __glowplug_open({ ${what}, files: { ${places.join(', ')} } }, ${openOptions})`
+    const opened = `/* @__PURE__ */ __glowplug_open({ ${what}, files: { ${places.join(', ')} } }, ${openOptions})`
+    return 'manifest' in made && hasBounds(made.manifest.entries) ? `/* @__PURE__ */ __glowplug_bounded(${opened})` : opened
   }
   const transformed = transformModule(source, file, extraction, { expressionFor, header })
   const { code, map } = host.language === 'javascript' ? stripTypes(transformed.code, transformed.map, file) : transformed

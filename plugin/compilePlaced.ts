@@ -25,11 +25,12 @@ import {
   type Flow,
   type PlacedPart,
   type PlacedSource,
+  type PlacedState,
   type Placement,
   placementFormat,
 } from '../targets/runtime/serve/placement.ts'
 import type { PlacedModel } from '../targets/runtime/serve/readPlacement.ts'
-import { nameFile } from './bundle/make.ts'
+import { callersBuckets, nameFile } from './bundle/make.ts'
 import { type CompileOptions, compile, withDiagnostics } from './compile.ts'
 
 declare const GLOWPLUG_VERSION: string
@@ -121,6 +122,15 @@ const signaturesOf = ({ inputs, outputs }: Graph): { inputs: TensorSignature[]; 
   outputs: outputs.map(({ name, value }) => ({ name, ...value.type })),
 })
 
+/** What sessions carry; first values become files. */
+const statesOf = ({ name: model, states = [] }: ModelGraph, files: Map<string, Uint8Array>): PlacedState[] =>
+  states.map(({ name, input, output, type, initial }) => {
+    const bytes = initial?.read()
+    const first = bytes?.some((byte) => byte !== 0) ? nameFile(`${model}.${name}`, bytes, 'state') : undefined
+    if (first) files.set(first.file, bytes!)
+    return { name, ...type, input, output, ...(first && { initial: first }) }
+  })
+
 /**
  * Places a model, or the one graph of it, over a platform and compiles each part to a bundle; equal parts once. For `serve` or `writeBundle`. Equal
  * models, platforms, options and tools give equal bytes. Throws PartitionError where the model has no place, and what `compile` throws.
@@ -164,7 +174,8 @@ export const compilePlaced = (
       platform: platform.name,
       cards: platform.cards.map(({ name }) => name),
       entries: whole.entries.map(({ name, graph }) => ({ name, ...signaturesOf(graph) })),
-      ...(whole.buckets && { buckets: whole.buckets }),
+      ...(whole.buckets && { buckets: callersBuckets(whole) }),
+      ...(whole.states && { states: statesOf(whole, files) }),
       parts,
       flows: partition.entries.map((entry, i) => flowOf(entry, whole.entries[i]!.graph, shares)),
       plan: partition.plan,

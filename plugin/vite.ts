@@ -18,11 +18,16 @@ const virtual = (specifier: string) => `\0${specifier}`
 type Context = Rolldown.PluginContext & { readonly environment: Environment }
 
 /** For libraries, of which nobody knows yet where they will run. */
-const anyLoader = `import { open as openInNode, openPortable as openPortableInNode } from '${loaderOf('node')}'
-import { open as openInBrowser } from '${loaderOf('browser')}'
+const anyLoader = `import * as node from '${loaderOf('node')}'
+import * as browser from '${loaderOf('browser')}'
 const inNode = typeof process === 'object' && process.versions && process.versions.node
-export const open = inNode ? openInNode : openInBrowser
-export const openPortable = inNode ? openPortableInNode : openInBrowser
+${['', 'Buckets', 'Sessions', 'BucketsSessions']
+  .flatMap((what) => [
+    `export const open${what} = inNode ? node.open${what} : browser.open${what}`,
+    `export const openPortable${what} = inNode ? node.openPortable${what} : browser.open${what}`,
+  ])
+  .join('\n')}
+export const withBounds = node.withBounds
 `
 
 /**

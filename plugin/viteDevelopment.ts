@@ -36,7 +36,10 @@ if (import.meta.hot) import.meta.hot.prune(() => __glowplug_renew(0))
 ${platform === 'node' ? `if (import.meta.hot) import.meta.hot.on('vite:beforeFullReload', () => __glowplug_renew(0))\n` : ''}`
 
 /** What model modules open models with. */
-const openers = ['open', 'openPortable', 'openBuckets', 'openPortableBuckets', 'openServed']
+const openers = [
+  ...['open', 'openPortable', 'openBuckets', 'openPortableBuckets'].flatMap((name) => [name, `${name}Sessions`]),
+  'openServed',
+]
 
 /** The loader as one model module sees it. It stays when that module is replaced, and remembers what has been opened. */
 const rememberingLoader = (loader: string) => `import * as loader from ${JSON.stringify(loader)}
@@ -50,7 +53,8 @@ const remembering = (open) => (...given) => {
   states.at(-1).push(model)
   return model
 }
-${openers.map((name) => `export const ${name} = remembering((...given) => loader.${name}(...given))\n`).join('')}`
+${openers.map((name) => `export const ${name} = remembering((...given) => loader.${name}(...given))\n`).join('')}export const withBounds = (model) => loader.withBounds(model)
+`
 
 /** Whether nothing on some way from a module to the program takes its replacement. */
 function endsNowhere(node: EnvironmentModuleNode, seen = new Set<EnvironmentModuleNode>()): boolean {

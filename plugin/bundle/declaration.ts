@@ -1,5 +1,6 @@
 import { mainEntry, printType, type TensorType } from '../../compiler/graph/index.ts'
 import { printExtent } from '../../compiler/padding/index.ts'
+import { counted, countsIn } from '../../targets/runtime/bounded.ts'
 import { mergeEntries } from '../../targets/runtime/buckets.ts'
 import type { BucketedEntry, BucketedTensor, Manifest, TensorSignature } from '../../targets/runtime/manifest.ts'
 import type { Placement } from '../../targets/runtime/serve/placement.ts'
@@ -41,9 +42,10 @@ const fields = (tensors: readonly Declared[], typeOf: (tensor: Declared) => stri
 
 const table = (tensors: readonly TensorSignature[], offsets: readonly number[]): string =>
   tuple(
-    tensors.map(
-      (tensor, i) =>
-        `{ readonly name: ${quote(tensor.name)}; readonly dtype: ${quote(tensor.dtype)}; readonly shape: ${tuple(tensor.shape)};${quantizationOf(tensor)} readonly offset: ${offsets[i]}; readonly bytes: ${byteSize(tensor)} }`,
+    tensors.flatMap((tensor, i) =>
+      counted.test(tensor.name)
+        ? []
+        : `{ readonly name: ${quote(tensor.name)}; readonly dtype: ${quote(tensor.dtype)}; readonly shape: ${tuple(tensor.shape)};${quantizationOf(tensor)} readonly offset: ${offsets[i]}; readonly bytes: ${byteSize(tensor)} }`,
     ),
   )
 
@@ -63,8 +65,15 @@ const infoOf = ({ model, entries, codes }: Manifest, { at, inputs: visible, buck
 const array = ({ dtype }: Pick<TensorSignature, 'dtype'>) => arrayOf(dtype).name
 const inputsOf = ({ inputs }: Signature) =>
   `{${fields(inputs, ({ dtype, shape }) => `Input<${accepted(dtype)}, ${tuple(shape)}>`)}\n}`
-const outputsOf = ({ outputs }: Signature) =>
-  `{${fields(outputs, (tensor) => `Output<${array(tensor)}, ${tuple(tensor.shape)}>`)}\n}`
+const outputsOf = ({ outputs }: Signature): string => {
+  const counts = countsIn(outputs.map(({ name }) => name))
+  const shapeOf = ({ name, shape }: Declared) => {
+    const bounded = new Set(counts.get(name)?.map(([axis]) => axis))
+    return tuple(shape.map((size, axis) => (bounded.has(axis) ? {} : size)))
+  }
+  const visible = outputs.filter(({ name }) => !counted.test(name))
+  return `{${fields(visible, (tensor) => `Output<${array(tensor)}, ${shapeOf(tensor)}>`)}\n}`
+}
 const bindingOf = ({ inputs, outputs }: Signature): string => `{
   readonly inputs: {${fields(inputs, array).replaceAll('\n', '\n  ')}
   }
@@ -105,6 +114,29 @@ function signaturesOf({ entries, buckets = [] }: Pick<Manifest, 'entries' | 'buc
     },
   )
   return Object.values(merged)
+}
+
+/** A model with state that is its one entry: it is called in sessions. */
+function singleStateful(manifest: Manifest, entry: Signature): string {
+  return `export interface Inputs ${inputsOf(entry)}
+
+export interface Outputs ${outputsOf(entry)}
+
+/** Offsets, sizes and regions in bytes. */
+export type Info =${infoOf(manifest, entry)}
+
+export interface Session extends SessionEntry<${quote(mainEntry)}, Inputs, Outputs, Info>, OpenSession {
+  readonly entries: { readonly ${mainEntry}: SessionEntry<${quote(mainEntry)}, Inputs, Outputs, Info> }
+}
+
+export interface Model extends Opened {
+  readonly name: ${quote(manifest.model)}
+  readonly info: Info
+  readonly entries: { readonly ${mainEntry}: { readonly name: ${quote(mainEntry)}; readonly info: Info } }
+  /** A new session, which begins with the initial state. Any number of them may be open. */
+  session(): Session
+}
+`
 }
 
 /** A model that is its one entry. */
@@ -157,15 +189,44 @@ export interface Binding {${record(bindingOf)}
 export interface Info {${record((entry) => infoOf(manifest, entry))}
 }
 
+${manifest.state ? statefulEntries : ''}
 export interface Model extends Opened {
   readonly name: ${quote(model)}
   readonly info:${shared.join('').replaceAll('\n', '\n  ')}
-  readonly entries: {
+${manifest.state ? '  /** A new session, which begins with the initial states. Any number of them may be open. */\n  session(): Session\n' : ''}  readonly entries: {
     readonly [Name in keyof Inputs]: Entry<Name, Inputs[Name], Outputs[Name], Binding[Name], Info[Name]${withSizes.length > 0 ? ', Name extends keyof Sizes ? [sizes: Sizes[Name]] : []' : ''}>
   }
 }
 ${withSizes.length > 0 ? `\n/** Sizes of dimensions, by entry. */\nexport interface Sizes {${withSizes.join('')}\n}\n` : ''}`
 }
+
+/** A session of a model of several entries. */
+const statefulEntries = `
+/** Entries share the states of the session. */
+export interface Session extends OpenSession {
+  readonly entries: { readonly [Name in keyof Inputs]: SessionEntry<Name, Inputs[Name], Outputs[Name], Info[Name]> }
+}
+`
+
+/** What declarations of models with state need beside. */
+const sessions = `/** One way to call the model, in a session. */
+interface SessionEntry<Name, Ins, Outs, About> {
+  readonly name: Name
+  readonly info: About
+  /** Runs off the calling thread, after the runs that were called before. Inputs are copied before it returns; the caller owns the outputs. */
+  run(inputs: Ins, options?: { readonly into?: Into<Outs>; readonly signal?: Signal }): Promise<Outs>
+  /** Runs on the calling thread, which waits. With \`into\` it allocates nothing. */
+  runSync(inputs: Ins, options?: { readonly into?: Into<Outs> }): Outs
+}
+
+interface OpenSession {
+  /** Behind the runs that were called before, the state is the initial one again. */
+  reset(): void
+  /** Gives the state's memory back. Later runs fail with code \`session-closed\`. */
+  close(): void
+}
+
+`
 
 /** Declarations that need no library but the language's own. */
 const values = `type Input<Data, Shape> = Data | { readonly data: Data; readonly shape?: Shape | readonly number[] }
@@ -203,12 +264,12 @@ export function declarationOf(manifest: Manifest): string {
   const isSingle = entries.length === 1 && first.name === mainEntry
   return `// Written by glowplug ${manifest.glowplug}.
 
-${isSingle ? singleModel(manifest, first) : entriesModel(manifest, entries)}
+${isSingle ? (manifest.state ? singleStateful : singleModel)(manifest, first) : entriesModel(manifest, entries)}
 declare const model: Model
 export default model
 
 ${thrown}
-/** One way to call the model. */
+${manifest.state ? sessions : ''}/** One way to call the model. */
 interface Entry<Name, Ins, Outs, Bound, About, Sizes extends unknown[] = []> {
   readonly name: Name
   readonly info: About

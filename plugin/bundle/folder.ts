@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hasBounds } from '../../targets/runtime/bounded.ts'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import type { PlacedModel } from '../../targets/runtime/serve/readPlacement.ts'
 import { declarationOf, servedDeclarationOf } from './declaration.ts'
 import loaderText from './standalone.ts?source'
+import boundedText from './standaloneBounded.ts?source'
 import bucketsText from './standaloneBuckets.ts?source'
 import serveText from './standaloneServe.ts?source'
+import sessionsText from './standaloneSessions.ts?source'
 import { removeSuperseded, writeFiles, writeWhole } from './write.ts'
 
 /** How the files begin that are written under names that others may use too. */
@@ -42,7 +45,8 @@ async function writeModule(
  * `package.json` that says what kind of module it is, where there is none. Removes what an earlier build of the model left there.
  */
 export async function writeFolder(bundle: Bundle, folder: string): Promise<void> {
-  const loader = bundle.manifest.buckets ? bucketsText : loaderText
+  const { entries, buckets, state } = bundle.manifest
+  const loader = state ? sessionsText : hasBounds(entries) ? boundedText : buckets ? bucketsText : loaderText
   await writeModule(bundle, folder, {
     code: `${beginnings['index.js'][0]}${JSON.stringify(bundle.manifest)};\n${loader}`,
     declaration: declarationOf(bundle.manifest),

@@ -18,6 +18,27 @@ const tensor = z
   .readonly()
 const tensors = z.array(tensor).readonly()
 const texts = z.array(z.string()).readonly()
+const indices = z.array(size).readonly()
+const state = z
+  .strictObject({
+    bytes: size.multipleOf(64),
+    tensors: z
+      .array(
+        tensor
+          .unwrap()
+          .extend({
+            offset: size.multipleOf(64),
+            initial: z
+              .strictObject({ offset: size.multipleOf(4096), bytes: size, digest })
+              .readonly()
+              .exactOptional(),
+          })
+          .readonly(),
+      )
+      .min(1)
+      .readonly(),
+  })
+  .readonly()
 const extent = z.strictObject({ dim: z.string().min(1), times: z.int().min(1), plus: z.int(), over: z.int().min(1) }).readonly()
 const bucketed = z
   .array(
@@ -46,9 +67,19 @@ export const manifestSchema = z
     model: z.string().min(1),
     toolchain: z.record(z.string(), z.string()).readonly(),
     entries: z
-      .array(z.strictObject({ name: z.string(), inputs: tensors, outputs: tensors }).readonly())
+      .array(
+        z
+          .strictObject({
+            name: z.string(),
+            inputs: tensors,
+            outputs: tensors,
+            state: z.strictObject({ reads: indices, renews: indices }).readonly().exactOptional(),
+          })
+          .readonly(),
+      )
       .min(1)
       .readonly(),
+    state: state.exactOptional(),
     buckets: z.array(buckets.readonly()).min(1).readonly().exactOptional(),
     weights: file.readonly(),
     codes: z
@@ -69,10 +100,19 @@ export const manifestSchema = z
                   .strictObject({
                     name: z.string(),
                     export: z.string().min(1),
-                    regions: z.strictObject({ constants: size, mutable: size, activations: size, lowerBound: size }).readonly(),
+                    regions: z
+                      .strictObject({
+                        constants: size,
+                        mutable: size,
+                        activations: size,
+                        state: size.exactOptional(),
+                        lowerBound: size,
+                      })
+                      .readonly(),
                     inputs: z.array(size).readonly(),
                     outputs: z.array(size).readonly(),
                     faults: texts,
+                    keeps: size.exactOptional(),
                     times: z
                       .strictObject({
                         offset: size,

@@ -4,7 +4,14 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import colors from 'picocolors'
 import { createDiagnostic, type Diagnostic, DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
 import { ModelProblem } from '../../compiler/graph/index.ts'
-import { type Constants, type Dims, type ImportReport, importOnnx, UnsupportedOperators } from '../../dsl/onnx/index.ts'
+import {
+  type Constants,
+  type Dims,
+  type ImportReport,
+  importOnnx,
+  type States,
+  UnsupportedOperators,
+} from '../../dsl/onnx/index.ts'
 import { writePieces, writeWhole } from '../bundle/write.ts'
 import { Failure, UsageError, withProgress } from './terminal.ts'
 
@@ -13,6 +20,8 @@ export interface ImportOptions {
   readonly name?: unknown
   readonly dim?: unknown
   readonly constant?: unknown
+  readonly limit?: unknown
+  readonly state?: unknown
   readonly force?: boolean
   readonly json?: boolean
 }
@@ -23,6 +32,8 @@ const help = "see 'glowplug import --help'"
 export async function importModel(file: string, options: ImportOptions): Promise<number> {
   const dims = readDims(options.dim)
   const constants = readConstants(options.constant)
+  const limits = readLimits(options.limit)
+  const states = readStates(options.state)
   const name = fileName(file, options.name)
   const folder = resolve(String(options.out ?? '.'))
   const [source, weights] = [join(folder, `${name}.model.ts`), join(folder, `${name}.safetensors`)]
@@ -39,6 +50,8 @@ export async function importModel(file: string, options: ImportOptions): Promise
         name,
         dims,
         constants,
+        limits,
+        ...(states && { states }),
         file: basename(file),
         folder: dirname(resolve(file)),
         weightsFile: `./${name}.safetensors`,
@@ -110,6 +123,39 @@ export function readConstants(given: unknown): Constants {
     return [text.slice(0, at), values.map(Number)]
   })
   return Object.fromEntries(constants)
+}
+
+/** `--state past=present`, given once or several times, or `--state auto`. The names part at the only `=`. */
+export function readStates(given: unknown): States | undefined {
+  const list = given === undefined ? [] : [given].flat().map(String)
+  if (list.length === 0) return undefined
+  if (list.includes('auto')) {
+    if (list.length > 1) throw new UsageError('--state auto stands alone', 'name all pairs, or none')
+    return 'auto'
+  }
+  const states = list.map((text): [string, string] => {
+    const [input, output, ...rest] = text.split('=')
+    if (!input || !output || rest.length > 0)
+      throw new UsageError(
+        `--state '${text}' is not an input and the output that it becomes`,
+        'write --state past=present, or --state auto',
+      )
+    return [input, output]
+  })
+  const twice = states.find(([input], i) => states.some(([other], j) => j < i && other === input))
+  if (twice) throw new UsageError(`--state ${twice[0]}= was given twice`, 'a state becomes one output')
+  return Object.fromEntries(states)
+}
+
+/** `--limit boxes=100`, given once or several times. The name ends at the last `=`. */
+export function readLimits(given: unknown): Readonly<Record<string, number>> {
+  const limits = (given === undefined ? [] : [given].flat().map(String)).map((text): [string, number] => {
+    const at = text.lastIndexOf('=')
+    if (at < 1 || !/^\d+$/.test(text.slice(at + 1)))
+      throw new UsageError(`--limit '${text}' is not a value and a number`, 'write --limit boxes=100')
+    return [text.slice(0, at), Number(text.slice(at + 1))]
+  })
+  return Object.fromEntries(limits)
 }
 
 /** Name of the files and of the model: what `--name` says, or the ONNX file's own, as far as it can be one. */

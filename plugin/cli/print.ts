@@ -96,9 +96,10 @@ export async function print(file: string, options: PrintOptions): Promise<void> 
     write((await compileCode({ ...model, entries }, { target, ...manner, observe })).code.source)
   } else {
     const { graph } = chooseEntry(model, entryName)
+    const { states = [] } = model
     // Without anything to observe further on, there is no reason to go further than the stage.
     const until = stopAfter ?? (observesPasses || timing ? undefined : stage)
-    const result = await compileStages(graph, { target, ...manner, observe, ...(until && { stopAfter: until }) })
+    const result = await compileStages(graph, { target, ...manner, states, observe, ...(until && { stopAfter: until }) })
     const reached =
       stopAfter === undefined ? (stage as StageName) : stageNames.findLast((name) => printStage(result, name) !== undefined)
     if (reached && !observesPasses) write((dot ? drawStage(result, reached) : printStage(result, reached, { reasons }))!)

@@ -8,9 +8,11 @@ import {
   type InputValue,
   type Model,
   type OpenOptions,
-  openBuckets as open,
+  openBucketsSessions,
+  type StatefulModel,
   type TensorArray,
   type TensorInfo,
+  withBounds,
 } from '../../targets/runtime/index.ts'
 import { arrayOf } from '../../targets/runtime/tensor.ts'
 import { printSignature } from '../bundle/declaration.ts'
@@ -29,6 +31,7 @@ export interface RunOptions {
   readonly entry?: unknown
   readonly shape?: string | readonly string[]
   readonly threads?: unknown
+  readonly steps?: unknown
   readonly tuned?: boolean
 }
 
@@ -114,7 +117,7 @@ function summarise({ name, dtype, shape, quantization }: TensorInfo, data: Tenso
 }
 
 interface Opened {
-  readonly model: Model
+  readonly model: StatefulModel
   /** Closes the model, and removes what was written for it alone. */
   close(): Promise<void>
 }
@@ -126,6 +129,13 @@ function openOptions({ target, threads }: RunOptions): OpenOptions {
   if (!Number.isSafeInteger(count) || count < 1)
     throw new UsageError(`--threads '${threads}' is not a number of threads`, 'write --threads 2')
   return { target, threads: count }
+}
+
+/** How often a session runs, on the same inputs. */
+function stepsOf({ steps = 1 }: RunOptions): number {
+  const count = Number(steps)
+  if (Number.isSafeInteger(count) && count >= 1) return count
+  throw new UsageError(`--steps '${steps}' is not a number of steps`, 'write --steps 10')
 }
 
 async function openSource(source: string, options: RunOptions): Promise<Opened> {
@@ -144,6 +154,9 @@ async function openSource(source: string, options: RunOptions): Promise<Opened> 
     return openBundle(await compile({ ...whole, entries }, { target }), { threads })
   })
 }
+
+const open = (source: Parameters<typeof openBucketsSessions>[0], options: OpenOptions): StatefulModel =>
+  withBounds(openBucketsSessions(source, options))
 
 /** The system loads native code from files alone. */
 async function openBundle(bundle: Bundle, options: OpenOptions): Promise<Opened> {
@@ -186,9 +199,13 @@ export async function run(source: string, options: RunOptions): Promise<void> {
     const arrays = await readInputs([options.input ?? []].flat().map(String), info.inputs, info.dims !== undefined)
     const inputs = withShapes(arrays, [options.shape ?? []].flat().map(String))
     await model.ready()
+    const steps = stepsOf(options)
+    const runner = info.regions.state === undefined ? entry : model.session().entries[entry.name]!
+    if (runner === entry && steps > 1) throw new UsageError(`model '${model.name}' keeps no state`, 'leave --steps away')
     const started = performance.now()
-    const results = await entry.run(inputs)
-    const milliseconds = performance.now() - started
+    let results = await runner.run(inputs)
+    for (let step = 1; step < steps; step++) results = await runner.run(inputs)
+    const milliseconds = (performance.now() - started) / steps
     const outputs = info.outputs.map((tensor) => {
       const { data, shape } = results[tensor.name]!
       return summarise({ ...tensor, shape }, data)
@@ -209,6 +226,7 @@ export async function run(source: string, options: RunOptions): Promise<void> {
       target,
       level,
       ...(fallback && { fallback }),
+      ...(runner !== entry && { steps }),
       milliseconds,
       outputs,
     }

@@ -16,7 +16,7 @@ import { type ArchiveRecord, readArchive } from '../inspect/archive.ts'
 import type { Tolerance } from '../inspect/compare.ts'
 import { drawReference, type ReferenceResult, runReference, type Tensors } from '../inspect/reference.ts'
 import { defaultTarget, isTargetName, loadTargets, targetNames } from '../targets.ts'
-import { readConstants, readDims } from './import.ts'
+import { readConstants, readDims, readLimits } from './import.ts'
 import { chooseCallable, chooseEntry, readModel, tunedOf } from './models.ts'
 import { readInputs } from './run.ts'
 import { bucketOf, checkSizeInputs, drawSizes, infosOf, padInputs, sizeTensors } from './sizes.ts'
@@ -28,6 +28,7 @@ export interface SourceOptions {
   readonly entry?: unknown
   readonly dim?: unknown
   readonly constant?: unknown
+  readonly limit?: unknown
 }
 
 export interface InputOptions {
@@ -65,7 +66,7 @@ const optional = (value: unknown): string | undefined => (value === undefined ? 
 
 /** Reads a model of a model file, an ONNX file or an archive. Errors are those of the command line. */
 export async function readModelOf(file: string, options: SourceOptions): Promise<ModelGraph & Pick<Source, 'archive'>> {
-  for (const name of ['dim', 'constant'] as const)
+  for (const name of ['dim', 'constant', 'limit'] as const)
     if (options[name] !== undefined && !/\.onnx$/i.test(file))
       throw new UsageError(
         `--${name} is for ONNX files: ${file} states its own sizes and values`,
@@ -83,6 +84,7 @@ export async function readModelOf(file: string, options: SourceOptions): Promise
     const imported = await importOnnx(await readFile(file), {
       dims: readDims(options.dim),
       constants: readConstants(options.constant),
+      limits: readLimits(options.limit),
       file: basename(file),
       folder: dirname(resolve(file)),
     })

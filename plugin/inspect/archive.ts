@@ -9,6 +9,7 @@ import {
   elementCount,
   type Graph,
   GraphTextError,
+  graphsWithin,
   inlineElements,
   inputName,
   ModelProblem,
@@ -86,7 +87,8 @@ export async function writeArchive(
     if (bytes) tensors.set(`input:${inputName(input)}`, { type: plain(input), read: () => bytes })
   }
   const types = new Map<ConstantData, Node>()
-  for (const node of graph.nodes) if (node.data && !types.has(node.data)) types.set(node.data, node)
+  for (const { nodes } of graphsWithin(graph))
+    for (const node of nodes) if (node.data && !types.has(node.data)) types.set(node.data, node)
   const stored = [...constantsOf(graph)]
     .map(([label, data]) => ({ label, data, node: types.get(data)! }))
     .filter(({ node }) => elementCount(node.type.shape) > inlineElements)

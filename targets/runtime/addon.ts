@@ -26,14 +26,29 @@ export interface Addon {
   lead(region: ArrayBuffer): number
   /**
    * Runs the entry of that index over inputs and outputs that start at byte `start` of `region`, on the calling thread. Returns 0 or the
-   * number of a fault.
+   * number of a fault. Entries that touch state take that of a session, which starts at byte `stateStart` of `state`.
    */
-  run(instance: NativeInstance, entry: number, region: ArrayBuffer, start: number): number
+  run(
+    instance: NativeInstance,
+    entry: number,
+    region: ArrayBuffer,
+    start: number,
+    state?: ArrayBuffer | undefined,
+    stateStart?: number,
+  ): number
   /**
-   * The same on the thread pool of the process; `done` is called on this thread later. The region is not to be touched until then. Keeps
-   * the process alive meanwhile.
+   * The same on the thread pool of the process; `done` is called on this thread later. Neither the region nor the state is to be touched until
+   * then. Keeps the process alive meanwhile.
    */
-  start(instance: NativeInstance, entry: number, region: ArrayBuffer, start: number, done: (fault: number) => void): void
+  start(
+    instance: NativeInstance,
+    entry: number,
+    region: ArrayBuffer,
+    start: number,
+    done: (fault: number) => void,
+    state?: ArrayBuffer | undefined,
+    stateStart?: number,
+  ): void
   /** Frees the instance, once its last run has ended. Calls with a closed instance throw. */
   close(instance: NativeInstance): void
   /**

@@ -4,9 +4,13 @@ import { withBuckets } from './buckets.ts'
 import { createModel, type Model, type OpenOptions } from './model.ts'
 import type { InputValue, TensorValue } from './tensor.ts'
 
+export { withBounds } from './bounded.ts'
 export type { BrowserSource } from './browserHost.ts'
 export { type ErrorCode, GlowplugError } from './error.ts'
 export type { Binding, EntriesModel, Entry, Model, ModelInfo, OpenOptions, RunOptions } from './model.ts'
+export { openBucketsSessions, openSessions } from './sessions/browser.ts'
+export type { StatefulModel } from './sessions/model.ts'
+export type { Session, SessionEntry } from './sessions/session.ts'
 export type { InputData, InputValue, TensorArray, TensorValue } from './tensor.ts'
 
 /**

@@ -4,6 +4,7 @@ import { checkManifest } from './check.ts'
 import { explain, fail } from './error.ts'
 import { attempt, instantiate, type Port, serve } from './instance.ts'
 import type { Located } from './locate.ts'
+import type { Manifest } from './manifest.ts'
 import type { Host, Loaded, OpenOptions } from './model.ts'
 import type { Answer, Place, Plan, Request } from './plan.ts'
 import { planOf } from './planOf.ts'
@@ -16,6 +17,23 @@ export interface BrowserSource {
   /** By the name in the manifest. */
   readonly files?: Readonly<Record<string, string | URL | Uint8Array>>
 }
+
+/** A part of the weights file, whose digest is checked. */
+export type ReadPart = (offset: number, bytes: number, digest: string | false) => Promise<Uint8Array>
+
+/** What runs a module of WebAssembly, in a worker and on the page. */
+export interface Runner {
+  /** Source of the workers. */
+  readonly text: string
+  readonly instantiate: typeof instantiate
+  readonly serve: typeof serve
+  /** The plan with what else has to be fetched. */
+  complete?(plan: Plan, manifest: Manifest, read: ReadPart): Promise<Plan>
+  /** Of `text`, once it is needed. */
+  address?: string
+}
+
+const plain: Runner = { text: workerText, instantiate, serve }
 
 /** What the types of Node lack of a browser. */
 declare const WebAssembly: any
@@ -83,10 +101,8 @@ function locate(source: BrowserSource): Located {
   }
 }
 
-let workerAddress: string | undefined
-
 /** WebAssembly of a bundle behind web addresses: fetched once, when first needed; run in Web Workers. */
-export function createBrowserHost(source: BrowserSource, { target, verify }: OpenOptions): Host {
+export function createBrowserHost(source: BrowserSource, { target, verify }: OpenOptions, runner: Runner = plain): Host {
   let located: Located | undefined
   let loaded: Loaded | undefined
   let preparing: Promise<Plan> | undefined
@@ -111,20 +127,25 @@ export function createBrowserHost(source: BrowserSource, { target, verify }: Ope
       (preparing ??= Promise.all([
         read(place(code.file), code.bytes, 0, code.bytes, code.digest).then((content) => WebAssembly.compile(content)),
         read(plan.place, plan.bytes, offset, bytes, verify !== 'code' && digest),
-      ]).then(
-        ([module, constants]) => (prepared = { ...plan, code: module, place: constants }),
-        (error) => {
+      ])
+        .then(async ([module, constants]) => {
+          const whole = { ...plan, code: module, place: constants }
+          const complete = runner.complete?.(whole, manifest, (...part) => read(plan.place, plan.bytes, ...part))
+          prepared = (await complete) ?? whole
+          return prepared
+        })
+        .catch((error) => {
           preparing = undefined
           throw error
-        },
-      ))
+        }))
 
     return {
       ...plan,
       chosen: code,
       fallback: undefined,
       lead: () => 0,
-      instantiate: () => instantiate(prepared ?? fail('not-ready', `model '${model}' is not fetched: await ready() first`)),
+      instantiate: () =>
+        runner.instantiate(prepared ?? fail('not-ready', `model '${model}' is not fetched: await ready() first`)),
       start(warm, answer, broken) {
         let ended = false
         let device: Pick<Device, 'postMessage' | 'terminate'> | undefined
@@ -141,14 +162,14 @@ export function createBrowserHost(source: BrowserSource, { target, verify }: Ope
               handle = (request) => attempt(port, () => handler(request))
             },
           }
-          attempt(port, () => serve(whole, instantiate(whole), warm, port))
+          attempt(port, () => runner.serve(whole, runner.instantiate(whole), warm, port))
         }
 
         function runInWorker(whole: Plan): void {
           if (ended) return
           try {
-            workerAddress ??= URL.createObjectURL(new Blob([workerText], { type: 'text/javascript' }))
-            const worker = new Worker(workerAddress)
+            runner.address ??= URL.createObjectURL(new Blob([runner.text], { type: 'text/javascript' }))
+            const worker = new Worker(runner.address)
             device = worker
             worker.onmessage = ({ data }) => receive(data)
             // One whose source may not be loaded ends without a word.

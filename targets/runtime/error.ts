@@ -24,6 +24,11 @@
  * | `run-aborted` | the signal fired; `cause` is its reason |
  * | `queue-full` | more requests wait than `queue` allows |
  * | `closed` | the model has been closed |
+ * | `session-needed` | the entry has state: run it in a session, `model.session()` |
+ * | `session-lost` | the state of the session is gone, or half renewed by a run that failed: `reset()` begins anew |
+ * | `session-busy` | runSync() came while runs of the session were under way |
+ * | `session-elsewhere` | runSync() came where the state is on a worker since an earlier run(): await run(), or reset() first |
+ * | `session-closed` | the session has been closed |
  *
  * Of `glowplug/serve` alone:
  *
@@ -36,8 +41,6 @@
  * | `card-lost` | a card died or hung with the request on it, and so did the one that tried it again, or there was none |
  * | `card-unavailable` | no card stands on which the request could run |
  * | `card-full` | the model does not fit in what is left of the memory of a card |
- * | `session-lost` | the card that held the state of the session is gone, and the state with it |
- * | `session-closed` | the session has been closed |
  * | `network-missing` `network-exists` `network-busy` | no model has this name, one has, or it has requests under way |
  * | `draining` | no more requests are taken |
  * | `no-sync` | a model on cards cannot run on the calling thread; await run() |
@@ -71,6 +74,11 @@ export type ErrorCode =
   | 'run-aborted'
   | 'queue-full'
   | 'closed'
+  | 'session-needed'
+  | 'session-lost'
+  | 'session-busy'
+  | 'session-elsewhere'
+  | 'session-closed'
   | ServeErrorCode
 
 export type ServeErrorCode =
@@ -81,8 +89,6 @@ export type ServeErrorCode =
   | 'card-lost'
   | 'card-unavailable'
   | 'card-full'
-  | 'session-lost'
-  | 'session-closed'
   | 'network-missing'
   | 'network-exists'
   | 'network-busy'

@@ -18,7 +18,8 @@ export function createInstance(plan: Plan, exported: any, fill: (constants: Uint
   if (missing > 0) memory.grow(Math.ceil(missing / 65536))
   const calls = plan.entries.map((entry) => exported[entry.export])
   fill(new Uint8Array(memory.buffer, constants, plan.weights.bytes))
-  return { memory: memory.buffer, mutable, run: (entry) => calls[entry](constants, mutable, activations) }
+  // Entries with state, which `openSessions` gives them, trap on an address far beyond the memory.
+  return { memory: memory.buffer, mutable, run: (entry) => calls[entry](constants, mutable, activations, 3e9) }
 }
 
 /** An instance of a compiled module, where `plan.place` is the constants and nothing else. */

@@ -40,12 +40,17 @@ export interface CodeEntry extends FileEntry {
 
 export interface EntryPoint {
   readonly name: string
-  /** Exported function `(constants, mutable, activations) → code`, where 0 is success and n > 0 is `faults[n − 1]`. */
+  /**
+   * Exported function `(constants, mutable, activations) → code`, where 0 is success and n > 0 is `faults[n − 1]`. Where the manifest has
+   * `state`, it is `(constants, mutable, activations, state) → code`, for every entry.
+   */
   readonly export: string
   readonly regions: {
     readonly constants: number
     readonly mutable: number
     readonly activations: number
+    /** As `state.bytes` of the manifest, where it has it. */
+    readonly state?: number
     readonly lowerBound: number
   }
   /** Byte offsets in the mutable region, in the order of the signature. */
@@ -53,6 +58,8 @@ export interface EntryPoint {
   readonly outputs: readonly number[]
   /** What went wrong, for each code the function may return. */
   readonly faults: readonly string[]
+  /** How many of the first faults come before anything of a state is written: a session goes on after them as if nothing had run. 0 where absent. */
+  readonly keeps?: number
   /** Present where the code was built for traces. Told by `glowplug/serve` alone. */
   readonly times?: Times
 }
@@ -92,6 +99,28 @@ export interface BucketedEntry {
   readonly outputs: readonly BucketedTensor[]
 }
 
+/**
+ * The region of what a session carries from one run to the next: one for each session, laid out alike for all codes and entries. An entry
+ * reads it and renews it where it lies.
+ */
+export interface StateRegion {
+  readonly bytes: number
+  readonly tensors: readonly StateTensor[]
+}
+
+export interface StateTensor extends TensorSignature {
+  /** In the region, a multiple of 64. */
+  readonly offset: number
+  /** The part of the weights file that a session begins with; zeros where absent. */
+  readonly initial?: { readonly offset: number; readonly bytes: number; readonly digest: string }
+}
+
+/** What an entry does to states, as indices into `state.tensors`. */
+export interface StateUse {
+  readonly reads: readonly number[]
+  readonly renews: readonly number[]
+}
+
 export interface Manifest {
   readonly format: number
   readonly glowplug: string
@@ -102,7 +131,11 @@ export interface Manifest {
     readonly name: string
     readonly inputs: readonly TensorSignature[]
     readonly outputs: readonly TensorSignature[]
+    /** Present where the entry reads or renews states: it then runs in sessions alone. */
+    readonly state?: StateUse
   }[]
+  /** Present where a session carries something. */
+  readonly state?: StateRegion
   /** Absent where callers see the entries as they are. */
   readonly buckets?: readonly BucketedEntry[]
   readonly weights: FileEntry

@@ -2,7 +2,7 @@ import type { Engine } from './engine.ts'
 import text from './engine.ts?source'
 import { builtin } from './plan.ts'
 
-const program = `(host=>{${text}})`
+export const program = `(host=>{${text}})`
 
 /** Source of a worker thread. */
 export const workerSource = `${program}(process.getBuiltinModule('worker_threads'))`

@@ -12,7 +12,7 @@ export function shipLoader(folder: string): Buffer {
 
 /** What a script prints as JSON, by `print`. It has to end by itself within the time, and without a word of the process. */
 export function runScript(folder: string, script: string, flags: readonly string[] = []): Promise<any> {
-  const text = `import { open } from './runtime.mjs'\nconst print = (value) => console.log(JSON.stringify(value))\n${script}`
+  const text = `import { open, openSessions } from './runtime.mjs'\nconst print = (value) => console.log(JSON.stringify(value))\n${script}`
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', text], { cwd: folder, timeout: 120_000 })
     let [out, err] = ['', '']

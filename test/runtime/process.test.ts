@@ -50,6 +50,20 @@ test('dimensions of several sizes cost programs whose models have them 6.5 KB mo
   assert.not.match((await bundled('openPortableBuckets')).text, /dlopen/)
 })
 
+test('sessions cost programs whose models keep state 14.5 KB more, and others nothing', async () => {
+  for (const [plain, stateful] of [
+    ['openPortable', 'openPortableSessions'],
+    ['open', 'openSessions'],
+  ] as const) {
+    const [without, with_] = [await bundled(plain), await bundled(stateful)]
+    const more = with_.bytes - without.bytes
+    assert.ok(more > 0 && more <= 14.5 * 1024, `${more} bytes`)
+    assert.not.match(without.text, /session-needed/)
+    assert.not.match(with_.text, /input-too-long/)
+  }
+  assert.not.match((await bundled('openPortableSessions')).text, /dlopen/)
+})
+
 test('a process ends by itself when its models are idle, closed or not', async () => {
   const script = "const model = open('one'); const { y } = await model.run(sum); print([...y.data])"
   assert.equal(await run(script), [2, 3, 4, 5])

@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly verify?: 'code' | 'full' | undefined
   /** Requests share runs, where entries take several rows and each row stands for itself. Default: every request is a run of its own. */
   readonly batching?: BatchOptions | undefined
-  /** Sessions that may be open at once: each keeps inputs and outputs on cards. Default 0. */
+  /** Sessions that may be open at once: each keeps inputs and outputs on cards. Default 16 of a model that declares states, otherwise 0. */
   readonly sessions?: number | undefined
   /**
    * For measurements of the server alone; outputs are then of no meaning. 1: inputs are not copied to cards; 2: cards do not run; 3: neither.
@@ -129,8 +129,11 @@ export interface Server<I = Record<string, InputValue>, O = Record<string, Tenso
   readonly entries: Readonly<Record<string, ServedEntry>>
   /** Loads, verifies and warms up all cards. */
   ready(): Promise<void>
-  /** Runs that hand values on from one to the next, on a card that keeps them. At most as many as the option `sessions`. */
-  session(options: SessionOptions): Session
+  /**
+   * Runs that hand values on from one to the next, on a card that keeps them. At most as many as the option `sessions`. A model that declares states needs no
+   * options: these are what is carried.
+   */
+  session(options?: SessionOptions): Session
   /**
    * Replaces the model by another version of it, with the same entries for callers. It is loaded and warmed up beside the one that serves; then new requests
    * and new sessions go to it, while the version before finishes its own. Resolves then. Where the new version cannot serve, the one before goes on.

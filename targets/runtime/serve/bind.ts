@@ -56,7 +56,11 @@ export function bindModel(
   extra: ServerParts,
   { observe, lost }: BindEvents,
 ): BoundModel {
-  const { active = defaults.active, queue = defaults.queue, sessions: kept = 0 } = options
+  const {
+    active = defaults.active,
+    queue = defaults.queue,
+    sessions: kept = placed.placement.states ? defaults.sessions : 0,
+  } = options
   const { timeout = defaults.timeout, threads = defaults.threads, device = 'worker', peerToPeer = true } = options
   const { placement } = placed
   const { cards: wanted } = options

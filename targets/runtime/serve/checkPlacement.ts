@@ -56,6 +56,13 @@ const threads: Form = (value, field) => {
     wrong(field, 'expected 1 to 1024 threads')
 }
 
+const states: Form = (value, field) => {
+  match(value, [{ ...tensors[0], input: text, output: text, initial: optional(file) }], field)
+  const list = value as NonNullable<Placement['states']>
+  for (const key of ['name', 'input', 'output'] as const)
+    if (!isDistinct(list.map((state) => state[key]))) wrong(field, `expected different ${key}s`)
+}
+
 /** What a step reads of an input; null is all. */
 const ranges: Form = (value, field) =>
   value === null ||
@@ -71,6 +78,7 @@ const form: Form = {
   platform: text,
   cards: [text],
   entries: [{ name: text, inputs: tensors, outputs: tensors }],
+  states: optional(states),
   parts: [{ name: text, on: place, bundle: file, seconds: 'amount', threads: optional(threads) }],
   flows: [
     {

@@ -1,3 +1,4 @@
+import { fail } from '../error.ts'
 import type { Located } from '../locate.ts'
 import { engine } from '../source.ts'
 import { type Placement, placementFormat } from './placement.ts'
@@ -11,7 +12,12 @@ const unknownSeconds = 1e-3
 
 /** The placement of a bundle that has none: the whole model on every card. */
 export function copiesOf(located: Located, cards: number): ReadPlacement {
-  const { glowplug, model, entries, buckets, weights } = located.manifest
+  const { glowplug, model, entries, buckets, weights, state } = located.manifest
+  if (state)
+    fail(
+      'session-needed',
+      `model '${model}' keeps state: build it with the option platform to serve it in sessions on cards, or open it and call session()`,
+    )
   const placement: Placement = {
     format: placementFormat,
     glowplug,

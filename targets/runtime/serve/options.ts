@@ -6,7 +6,7 @@ import type { BatchOptions } from './batch/batcher.ts'
 import { arraysFor } from './tensors.ts'
 
 /** Of options that are not given. */
-export const defaults = { active: 48, queue: 100, timeout: 10_000, threads: 1 } as const
+export const defaults = { active: 48, queue: 100, timeout: 10_000, threads: 1, sessions: 16 } as const
 
 /** More of something than a server can have is a mistake of whoever asks: it would be told after minutes, or by the end of the process. */
 const most = { cards: 4096, threads: 4096, active: 2 ** 20, queue: 2 ** 53, sessions: 2 ** 20 } as const

@@ -1,4 +1,4 @@
-import type { BucketedEntry, TensorSignature } from '../manifest.ts'
+import type { BucketedEntry, FileEntry, TensorSignature } from '../manifest.ts'
 
 /** What a placement file says. Written at build, checked by the loader. A change of meaning raises `format`. */
 export const placementFormat = 1
@@ -68,6 +68,17 @@ export interface Flow {
 }
 
 /** A model over cards. */
+/**
+ * A value that sessions carry from one run to the next: what an entry leaves in the output is the input of later runs, of whichever entry. Here both
+ * are among the inputs and outputs of entries; callers of sessions see neither.
+ */
+export interface PlacedState extends TensorSignature {
+  readonly input: string
+  readonly output: string
+  /** What a session begins with, dense; zeros where absent. */
+  readonly initial?: FileEntry
+}
+
 export interface Placement {
   readonly format: number
   readonly glowplug: string
@@ -80,8 +91,10 @@ export interface Placement {
     readonly inputs: readonly TensorSignature[]
     readonly outputs: readonly TensorSignature[]
   }[]
-  /** Absent where callers see the entries as they are. */
+  /** Absent where callers see the entries as they are. States are left out of their inputs and outputs. */
   readonly buckets?: readonly BucketedEntry[]
+  /** Present where sessions carry something. */
+  readonly states?: readonly PlacedState[]
   readonly parts: readonly PlacedPart[]
   /** One for each of `entries`. */
   readonly flows: readonly Flow[]

@@ -59,6 +59,8 @@ export type ServeSource = Source | PlacedModel | InlinePlacement | CompiledModul
 export interface ReadPlacement {
   readonly placement: Placement
   readonly bundles: readonly Located[]
+  /** Where the placement's own files are: the initial values of states. */
+  readonly place?: (file: string) => Place
 }
 
 const placementName = /(?:-([0-9a-f]{8}))?\.placement\.json$/
@@ -117,7 +119,7 @@ function complete(value: unknown, place: (file: string) => Place): ReadPlacement
     known.set(file, located)
     return located
   })
-  return { placement, bundles }
+  return { placement, bundles, place }
 }
 
 /**

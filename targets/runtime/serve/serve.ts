@@ -1,3 +1,4 @@
+import { boundedEntries } from '../bounded.ts'
 import { checkBuckets, mergeEntries } from '../buckets.ts'
 import { fail, GlowplugError } from '../error.ts'
 import type { BucketedEntry } from '../manifest.ts'
@@ -20,6 +21,7 @@ import {
 import { crossingBytes, hostCard } from './record.ts'
 import { createSanitizer } from './sanitize.ts'
 import { createSessions, type Sessions } from './session/open.ts'
+import { carriedOf, guarded } from './session/states.ts'
 import { metricsOf } from './watch/metrics.ts'
 import { statisticsOf } from './watch/statistics.ts'
 import type { Executor } from './work.ts'
@@ -137,12 +139,18 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
         standing: () => cards.filter(({ index, state }) => index !== hostCard && state === 'ready').length,
         sanitize: check && ((uses, inputs, arrays, entry) => refusing(entry, check)(uses, inputs, arrays)),
       })
-    entries = mergeEntries<ServedEntry<any, any>>(
+    const merged = mergeEntries<ServedEntry<any, any>>(
       placement.entries.map(({ name }) => name),
       checkBuckets((extra.plain ? { ...placement, buckets: undefined } : placement) as never),
-      (name) => shared?.entry(flowOf[name]!) ?? flows[name]!,
+      (name) => guarded(placement, flowOf[name]!, shared?.entry(flowOf[name]!) ?? flows[name]!),
       (spec) => shared?.entry(spec) ?? createBucketedFlow(spec, flows),
     )
+    entries = extra.plain
+      ? merged
+      : boundedEntries(
+          merged,
+          placement.entries.flatMap(({ outputs }) => outputs),
+        )
     shared?.check()
     batching = shared
     return entries
@@ -153,22 +161,25 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
     const { placement } = read()
     const { recorded, fixed, bound, executor } = opened()
     const check = extra.sanitize ?? createSanitizer(options.sanitize ?? 1)
-    sessions = createSessions({
-      ...{ model: placement.model, flows: recorded.flows, queue, executor: () => executor, admit: taking },
-      fixed: ({ index }) => fixed[index]!,
-      cardsOf(part) {
-        const { on } = placement.parts[part]!
-        return (on === 'host' ? [hostCard] : on).map((index) => bound.get(index)!)
+    sessions = createSessions(
+      {
+        ...{ model: placement.model, flows: recorded.flows, queue, executor: () => executor, admit: taking },
+        fixed: ({ index }) => fixed[index]!,
+        cardsOf(part) {
+          const { on } = placement.parts[part]!
+          return (on === 'host' ? [hostCard] : on).map((index) => bound.get(index)!)
+        },
+        check: ({ entry, uses, inputs }, arrays) => check && refusing(entry, check)(uses, inputs, arrays),
+        merge: (own) =>
+          mergeEntries<ServedEntry<any, any>>(
+            placement.entries.map(({ name }) => name),
+            checkBuckets(placement as never),
+            (name) => own[name]!,
+            (spec) => createBucketedFlow(narrowed(spec, own[spec.entries[0]!]!.info), own),
+          ),
       },
-      check: ({ entry, uses, inputs }, arrays) => check && refusing(entry, check)(uses, inputs, arrays),
-      merge: (own) =>
-        mergeEntries<ServedEntry<any, any>>(
-          placement.entries.map(({ name }) => name),
-          checkBuckets(placement as never),
-          (name) => own[name]!,
-          (spec) => createBucketedFlow(narrowed(spec, own[spec.entries[0]!]!.info), own),
-        ),
-    })
+      () => carriedOf(read()),
+    )
     return sessions
   }
 
@@ -255,7 +266,7 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
       const executor = started?.executor
       return (executor?.waiting ?? 0) + (executor?.active ?? 0) + (sessions?.sessions.size ?? 0) > 0 || batching?.isBusy === true
     },
-    session: (options) => getSessions().open(Object(options)),
+    session: (options) => getSessions().open(options && Object(options)),
     sessionsClosed: async () => sessions?.sessions.zero(),
     statistics: () => statisticsOf(metricsOf(server)),
   }

@@ -5,7 +5,7 @@ import { createSession, type OpenSession, type Session, type SessionHost, type S
 
 /** The sessions of a server. */
 export interface Sessions {
-  open(options: SessionOptions): Session
+  open(options: SessionOptions | undefined): Session
   /** Those that have not been closed, and their calls that have no answer yet. */
   readonly sessions: Count
   readonly calls: Count
@@ -15,7 +15,10 @@ export interface Sessions {
   end(error: GlowplugError): void
 }
 
-export function createSessions(host: Omit<SessionHost, 'calls' | 'closed' | 'sessionsOn'>): Sessions {
+export function createSessions(
+  host: Omit<SessionHost, 'calls' | 'closed' | 'sessionsOn'>,
+  declared: () => SessionOptions | undefined,
+): Sessions {
   const all = new Set<OpenSession>()
   const [sessions, calls] = [createCount(), createCount()]
   const setting: SessionHost = {
@@ -30,7 +33,7 @@ export function createSessions(host: Omit<SessionHost, 'calls' | 'closed' | 'ses
     sessions,
     calls,
     open(options) {
-      const session = createSession(setting, options)
+      const session = createSession(setting, { ...(declared() ?? ({} as SessionOptions)), ...options })
       all.add(session)
       sessions.add()
       return session
