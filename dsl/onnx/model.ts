@@ -78,6 +78,8 @@ export interface OnnxTensor {
   readonly shape: readonly number[]
   /** A type of the file that no `DType` stands for, such as `string`: `dtype` means nothing and `read` throws `onnx-unsupported`. */
   readonly unsupported?: string
+  /** Bits of an element in the file, where they are fewer than the 8 of `dtype`. */
+  readonly bits?: 2 | 4
   /** Little-endian dense row-major bytes of exactly that type, starting at a multiple of its width: a view of the file where it holds them so. */
   readonly read: () => Uint8Array
 }

@@ -1,4 +1,4 @@
-import type { DType, ModelGraph } from '../../compiler/graph/index.ts'
+import { callersEnds, type DType, type ModelGraph } from '../../compiler/graph/index.ts'
 import type { NamePair } from './import/importGraph.ts'
 import type { OnnxGraph, OnnxModel } from './model.ts'
 import { graphsOf } from './prepare/names.ts'
@@ -19,6 +19,8 @@ export interface ImportReport {
     readonly inputs: readonly ImportedValue[]
     readonly outputs: readonly ImportedValue[]
   }[]
+  /** What sessions carry; callers see neither the inputs nor the outputs. Absent where nothing was declared. */
+  readonly states?: readonly ImportedValue[]
   readonly weights: { readonly tensors: number; readonly bytes: number }
   /** What was decided for the user, and how to decide otherwise. */
   readonly notes: readonly string[]
@@ -43,6 +45,7 @@ export function reportOn(
   weights: ImportReport['weights'],
 ): ImportReport {
   const onnxNames = (pairs: readonly NamePair[]) => new Map(pairs.map(({ name, onnx }) => [name, onnx]))
+  const { states } = imported.graph
   const [inputNames, outputNames] = [onnxNames(imported.inputs), onnxNames(imported.outputs)]
   return {
     name: imported.graph.name,
@@ -52,17 +55,20 @@ export function reportOn(
     operators: countOperators(model.graph),
     entries: imported.graph.entries.map(({ name, graph }) => ({
       name,
-      inputs: graph.inputs.map(({ attributes, type }) => {
+      inputs: callersEnds(graph, states).inputs.map(({ attributes, type }) => {
         const input = String(attributes.name)
         return { name: input, onnx: inputNames.get(input) ?? input, dtype: type.dtype, shape: type.shape }
       }),
-      outputs: graph.outputs.map(({ name: output, value: { type } }) => ({
+      outputs: callersEnds(graph, states).outputs.map(({ name: output, value: { type } }) => ({
         name: output,
         onnx: outputNames.get(output) ?? output,
         dtype: type.dtype,
         shape: type.shape,
       })),
     })),
+    ...(states && {
+      states: states.map(({ name, type: { dtype, shape } }) => ({ name, onnx: inputNames.get(name) ?? name, dtype, shape })),
+    }),
     weights,
     notes: imported.notes,
   }

@@ -1,4 +1,5 @@
-import type { ConstantData, Graph } from '../../compiler/graph/index.ts'
+import { type ConstantData, countOutput, type Graph } from '../../compiler/graph/index.ts'
+import { countsOf } from '../../dsl/bounded.ts'
 import * as vocabulary from '../../dsl/index.ts'
 import type { ImportedWeight } from '../../dsl/onnx/import/environment.ts'
 import type { Recording } from '../../dsl/onnx/record/statement.ts'
@@ -51,7 +52,11 @@ export function replay(recording: Recording, weights: ReadonlyMap<string, Import
     return tracer.builder.finish(
       recording.name,
       inputs.map(node),
-      recording.outputs.map(({ name, tensor }) => ({ name, value: node(remade(tensor)) })),
+      recording.outputs.flatMap(({ name, tensor }) => {
+        const value = remade(tensor)
+        const counts = countsOf(value).map(({ axis, count }) => ({ name: countOutput(name, axis), value: node(count) }))
+        return [{ name, value: node(value) }, ...counts]
+      }),
     )
   })
 }

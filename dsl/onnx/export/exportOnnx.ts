@@ -11,6 +11,7 @@ import {
   mainEntry,
   type Node,
   nameOperands,
+  plainType,
   printLocation,
 } from '../../../compiler/graph/index.ts'
 import { lowerNode } from '../../../compiler/lower/index.ts'
@@ -160,8 +161,10 @@ function writeLowered(node: Node, operands: readonly Ref[], sheet: Sheet, opset:
   const builder = createBuilder()
   const refs = new Map<Node, Ref>()
   const inputs = node.operands.map((operand, i) => {
-    if (operand.data) return builder.constant(operand.type, operand.data)
-    const input = builder.input(String(i), operand.type)
+    // Rules of lowering are asked about elements; what integers stand for is said by ops.
+    const type = plainType(operand.type)
+    if (operand.data) return builder.constant(type, operand.data)
+    const input = builder.input(String(i), type)
     refs.set(input, operands[i]!)
     return input
   })

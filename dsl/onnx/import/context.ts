@@ -2,6 +2,7 @@ import type { DType, TensorType } from '../../../compiler/graph/index.ts'
 import type { Tensor } from '../../tensor.ts'
 import type { OnnxNode, OnnxTensor } from '../model.ts'
 import type { Vocabulary } from '../record/recorder.ts'
+import type { SizeList } from './bounded/index.ts'
 
 export type { Vocabulary }
 
@@ -12,6 +13,8 @@ export type Value = Tensor<any, any>
 export interface Known {
   readonly type: TensorType
   readonly bytes: Uint8Array
+  /** Bits of an element in the file, where it has fewer than `type`. */
+  readonly bits?: 2 | 4
 }
 
 /** What a rule sees of the node that it imports. Inputs are counted from 0; an optional one that is left out is absent. */
@@ -49,6 +52,14 @@ export interface OpContext {
   constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): Known
   /** A tensor with these elements in the model itself. */
   literal(dtype: DType, shape: readonly number[], values: readonly number[]): Value
+  /** The same of any size, named after input i, which it was made of. */
+  madeOf(i: number, known: Known): Value
+  /** Input i, where it is sizes that data decides. */
+  sizes(i: number): SizeList | undefined
+  /** The most that the value of this name may hold along the axis that data decides, or may be, where whoever imports says it. */
+  limit(name: string): number | undefined
+  /** Something that whoever imports should know, told in the report. */
+  note(what: string): void
   /** Stops the import of this node. `what` is said about the op, such as `auto_pad 'X' is unknown`; `remedy` what would help. */
   unsupported(what: string, remedy?: string): never
 }

@@ -2,6 +2,7 @@ import { type ConstantData, dtypeFacts, elementCount, isFloat, type TensorType }
 import type { OnnxTensor } from '../model.ts'
 import { writtenValues } from '../record/numbers.ts'
 import type { Recorder } from '../record/recorder.ts'
+import type { SizeList } from './bounded/index.ts'
 import type { Known, Value } from './context.ts'
 
 /** What a name of the file stands for. */
@@ -9,9 +10,17 @@ export type Entry =
   /** Known elements; they become a constant of the model where a tensor is needed. */
   | { readonly kind: 'known'; readonly name: string; readonly known: Known; tensor: Value | undefined }
   /** Depends on inputs, or on constants alone but too large to be computed eagerly. */
-  | { readonly kind: 'tensor'; readonly tensor: Value }
+  | {
+      readonly kind: 'tensor'
+      readonly tensor: Value
+      /** Sizes that data decides, of which the tensor is made when it is asked for. */
+      readonly list?: SizeList
+    }
   /** A tensor of the file whose type has no counterpart. */
   | { readonly kind: 'unusable'; readonly type: string }
+  /** Tensors in a row, and an optional value without element: they exist while importing alone. */
+  | { readonly kind: 'sequence'; readonly items: readonly Entry[] }
+  | { readonly kind: 'nothing' }
   /** Comes from a node that cannot be imported. */
   | { readonly kind: 'poisoned' }
 
@@ -35,10 +44,11 @@ export const initializerEntry = (name: string, tensor: OnnxTensor): Entry =>
   tensor.unsupported === undefined ? knownEntry(name, knownOf(tensor)) : { kind: 'unusable', type: tensor.unsupported }
 
 /** Elements of a tensor of the file, read when they are needed. */
-export function knownOf({ dtype, shape, read }: OnnxTensor): Known {
+export function knownOf({ dtype, shape, bits, read }: OnnxTensor): Known {
   let bytes: Uint8Array | undefined
   return {
     type: { dtype, shape },
+    ...(bits && { bits }),
     get bytes() {
       bytes ??= read()
       return bytes

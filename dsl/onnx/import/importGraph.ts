@@ -1,4 +1,14 @@
-import { type Graph, type ModelGraph, mainEntry } from '../../../compiler/graph/index.ts'
+import {
+  countOutput,
+  type Graph,
+  type ModelGraph,
+  type ModelState,
+  mainEntry,
+  printType,
+  reject,
+  type TensorType,
+} from '../../../compiler/graph/index.ts'
+import { countsOf } from '../../bounded.ts'
 import { createTracer } from '../../trace.ts'
 import { nodeOf, tensorOf, withTracer } from '../../tracer.ts'
 import type { OnnxModel, OnnxValue } from '../model.ts'
@@ -6,18 +16,23 @@ import { newestOpset } from '../prepare/index.ts'
 import { liveStatements } from '../record/live.ts'
 import { createRecorder } from '../record/recorder.ts'
 import type { RecordedInput, Recording } from '../record/statement.ts'
+import { boundsOf } from './bounded/index.ts'
 import type { Value } from './context.ts'
 import { type Binding, bindDims, type Dims } from './dims.ts'
-import { createScope, createWeightStore, type ImportedWeight, type WeightStore } from './environment.ts'
+import { createScope, createWeightStore, type Entry, type ImportedWeight, type WeightStore } from './environment.ts'
 import type { RunGraph } from './fold.ts'
 import { createNodeImporter } from './importNodes.ts'
 import { createNames, identifierOf } from './names.ts'
 import { printable, type Unsupported, UnsupportedOperators } from './problem.ts'
+import { type StatePair, type States, statePairs, tailOf } from './states.ts'
 
 export interface ImportGraphOptions {
   /** Name of the model; made an identifier. Default: the name of the graph. */
   readonly name?: string
   readonly dims?: Dims
+  /** By the name of a value of the file: the most there may be along an axis whose size data decides, or the most that a size may be. */
+  readonly limits?: Readonly<Record<string, number>>
+  readonly states?: States
   /** Lines that stand before those of the importer in the header of the source. */
   readonly header?: readonly string[]
 }
@@ -60,20 +75,59 @@ export async function importGraph(model: OnnxModel, options: ImportGraphOptions 
   const store = createWeightStore()
   const [inputName, outputName] = [createNames('input'), createNames('output')]
   const inputs = given.map((input) => ({ onnx: input.name, name: inputName(input.name) }))
-  const outputs = graph.outputs.map((output) => ({ onnx: output.name, name: outputName(output.name) }))
+  const pairs = options.states === undefined ? [] : statePairs(given, graph.outputs, options.states)
+  // A state has one name, that of the input.
+  const stateOf = (output: string) => inputs.find(({ onnx }) => onnx === pairs.find((pair) => pair.output === output)?.input)
+  const outputs = graph.outputs.map(({ name: onnx }) => ({ onnx, name: stateOf(onnx)?.name ?? outputName(onnx) }))
+  for (const pair of pairs)
+    notes.add(`state ${stateOf(pair.output)!.name}: '${printable(pair.input, 60)}' becomes '${printable(pair.output, 60)}'`)
   const entries = bindings.map((binding) =>
-    importEntry({ model, name, given, inputs, outputs, binding, store, run: runGraph, notes }),
+    importEntry({
+      model,
+      name,
+      given,
+      inputs,
+      outputs,
+      binding,
+      store,
+      run: runGraph,
+      notes,
+      pairs,
+      limits: options.limits ?? {},
+    }),
   )
   const header = [...(options.header ?? []), ...headerOf(model, [...inputs, ...outputs]), ...notes]
   const used = new Set(entries.flatMap((entry) => [...entry.weights]))
   return {
-    graph: { name, entries: entries.map((entry) => ({ name: entry.recording.entry, graph: entry.graph })) },
+    graph: {
+      name,
+      entries: entries.map((entry) => ({ name: entry.recording.entry, graph: entry.graph })),
+      ...(pairs.length > 0 && { states: statesOf(entries.map(({ recording }) => recording)) }),
+    },
     recordings: entries.map(({ recording }) => ({ ...recording, header })),
     weights: new Map([...store.weights].filter(([weight]) => used.has(weight))),
     notes: [...notes],
     inputs,
     outputs,
   }
+}
+
+/** States as the entries have them, which must agree: they are one for all. */
+function statesOf(recordings: readonly Omit<Recording, 'header'>[]): readonly ModelState[] {
+  const [first] = recordings as [Omit<Recording, 'header'>]
+  return first.states!.map((name): ModelState => {
+    const [type, ...others] = recordings.map(({ inputs }) => inputs.find((each) => each.name === name)!.type) as [
+      TensorType,
+      ...TensorType[],
+    ]
+    const other = others.find((each) => printType(each) !== printType(type))
+    if (other)
+      reject(
+        'onnx-option',
+        `states: '${name}' is ${printType(type)} in one entry and ${printType(other)} in another; give the dimension one size, --dim`,
+      )
+    return { name, input: name, output: name, type }
+  })
 }
 
 /** Inputs that cannot be imported; what takes them is not looked at, all else is. */
@@ -97,6 +151,8 @@ interface EntryJob {
   readonly store: WeightStore
   readonly run: RunGraph
   readonly notes: Set<string>
+  readonly limits: Readonly<Record<string, number>>
+  readonly pairs: readonly StatePair[]
 }
 
 interface ImportedEntry {
@@ -105,10 +161,22 @@ interface ImportedEntry {
   readonly weights: ReadonlySet<string>
 }
 
-function importEntry({ model, name, given, inputs, outputs, binding, store, run, notes }: EntryJob): ImportedEntry {
+function importEntry({
+  model,
+  name,
+  given,
+  inputs,
+  outputs,
+  binding,
+  store,
+  run,
+  notes,
+  limits,
+  pairs,
+}: EntryJob): ImportedEntry {
   const tracer = createTracer()
   const recorder = createRecorder()
-  const importer = createNodeImporter(model, tracer, recorder, store, run, notes)
+  const importer = createNodeImporter(model, tracer, recorder, store, run, notes, limits)
   const scope = createScope()
   importer.problems.push(...unusableInputs(given))
   const recorded = given.flatMap((input, i): RecordedInput[] => {
@@ -128,32 +196,66 @@ function importEntry({ model, name, given, inputs, outputs, binding, store, run,
   const nodeFor = (tensor: Value) => withTracer(tracer, () => nodeOf(tensor, 'import', 'a value'))
   const results = outputs.map((output) => {
     const entry = scope.get(output.onnx)
-    if (!entry || entry.kind === 'unusable' || entry.kind === 'poisoned') {
-      const what = entry?.kind === 'unusable' ? `it is a tensor of type ${entry.type}` : 'nothing makes it'
-      throw new UnsupportedOperators([{ op: 'graph output', domain: '', opset: 0, node: output.onnx, what, remedy: undefined }])
+    if (!entry || (entry.kind !== 'tensor' && entry.kind !== 'known')) {
+      const [what, remedy] = outputProblem(entry)
+      throw new UnsupportedOperators([{ op: 'graph output', domain: '', opset: 0, node: output.onnx, what, remedy }])
     }
-    return { name: output.name, tensor: withTracer(tracer, () => importer.tensorOf(entry)) }
+    const tensor = withTracer(tracer, () => {
+      const value = importer.tensorOf(entry)
+      return (boundsOf(value) ?? []).reduce<Value>(
+        (whole, size, axis) => (size ? (recorder.d.bounded(whole, size.value, { axis }) as Value) : whole),
+        value,
+      )
+    })
+    return { name: output.name, tensor }
+  })
+  const isCarried = (identifier: string) =>
+    inputs.some((pair) => pair.name === identifier && pairs.some((each) => each.input === pair.onnx))
+  const [callers, carried] = [recorded.filter((each) => !isCarried(each.name)), recorded.filter((each) => isCarried(each.name))]
+  const ends = results.map((result) => {
+    const state = carried.find((each) => each.name === result.name)
+    if (!state) return result
+    const pair = pairs.find((each) => inputs.some(({ onnx, name: own }) => own === state.name && onnx === each.input))!
+    const after = nodeFor(result.tensor).type
+    const tail = tailOf(pair, state.type, after)
+    if (!tail) return result
+    const [kept, all] = [state.type.shape[tail.axis]!, after.shape[tail.axis]!]
+    notes.add(
+      `of states that a run makes longer, the last ${kept} of ${all} along axis ${tail.axis} go on; what no run has filled yet is zero, and callers mask it as they mask padding`,
+    )
+    return { name: result.name, tensor: withTracer(tracer, () => recorder.d.slice(result.tensor, tail) as Value) }
   })
   const live = liveStatements(
     recorder.statements,
-    results.map(({ tensor }) => tensor),
+    ends.map(({ tensor }) => tensor),
     recorder.sourceOf,
   )
   const graph = tracer.builder.finish(
     name,
-    recorded.map(({ tensor }) => nodeFor(tensor)),
-    results.map(({ name, tensor }) => ({ name, value: nodeFor(tensor) })),
+    [...callers, ...carried].map(({ tensor }) => nodeFor(tensor)),
+    ends.flatMap(({ name, tensor }) => [
+      { name, value: nodeFor(tensor) },
+      ...countsOf(tensor).map(({ axis, count }) => ({ name: countOutput(name, axis), value: nodeFor(count as Value) })),
+    ]),
   )
   const recording = {
     name,
     entry: binding.entry === 'main' ? mainEntry : binding.entry,
     dims: binding.open,
-    inputs: recorded,
-    outputs: results,
+    inputs: [...callers, ...carried],
+    states: carried.map((each) => each.name),
+    outputs: ends,
     statements: live.statements,
     sourceOf: recorder.sourceOf,
   }
   return { graph, recording, weights: live.weights }
+}
+
+/** Why an output is no tensor, and what would help. */
+function outputProblem(entry: Entry | undefined): readonly [what: string, remedy: string | undefined] {
+  if (entry?.kind === 'unusable') return [`it is a tensor of type ${entry.type}`, undefined]
+  if (entry?.kind === 'sequence') return ['it is a sequence of tensors', 'make its tensors outputs of the graph']
+  return [entry?.kind === 'nothing' ? 'it is an optional value without element' : 'nothing makes it', undefined]
 }
 
 /** Sizes that were guessed may be what does not fit. */

@@ -1,8 +1,10 @@
 import { byteSize, type DType, InvariantError, ModelProblem, sameShape, type TensorType } from '../../../compiler/graph/index.ts'
-import { isTensor, type Tracer, withTracer } from '../../tracer.ts'
+import { currentTracer, isTensor, type Tracer, withTracer } from '../../tracer.ts'
 import type { OnnxGraph, OnnxModel, OnnxNode } from '../model.ts'
 import { createRecorder, type Recorder } from '../record/recorder.ts'
+import { boundedResults, boundsOf, chosen, isBounded, type SizeList } from './bounded/index.ts'
 import type { Known, OpRule, Value } from './context.ts'
+import { bodiesOf, type ControlSite, importBranch, importLoop, importScan, takesBounded } from './control.ts'
 import {
   constantFor,
   createScope,
@@ -19,6 +21,7 @@ import { neededNodes } from './needed.ts'
 import { createContext, type Site } from './opContext.ts'
 import { printable, Stop, type Unsupported } from './problem.ts'
 import { remedyFor, ruleFor, staysUnfolded } from './rules/index.ts'
+import { sequenceRule } from './sequences.ts'
 
 /** An import of the nodes of one entry. */
 export interface NodeImporter {
@@ -30,6 +33,15 @@ export interface NodeImporter {
 /** Elements of intermediate tensors while something small is folded. */
 const foldedWork = 1 << 20
 
+/** Runs of bodies that are unrolled, those within others included. */
+const mostBodies = 4096
+
+/** Operators that run a body again and again. */
+const repeating: Readonly<Record<string, (site: ControlSite) => readonly (Entry | undefined)[]>> = {
+  Loop: importLoop,
+  Scan: importScan,
+}
+
 const noCounterpart = 'there is no counterpart for this operator'
 
 export function createNodeImporter(
@@ -39,22 +51,27 @@ export function createNodeImporter(
   store: WeightStore,
   run: RunGraph,
   notes: Set<string>,
+  limits: Readonly<Record<string, number>> = {},
 ): NodeImporter {
   const problems: Unsupported[] = []
   const isConstant = createConstancy()
   const evaluated = new Map<Value, Known | undefined>()
   const scratch = createRecorder()
+  let bodies = 0
 
   const tensorOf = (entry: Entry): Value => {
     if (entry.kind === 'poisoned' || entry.kind === 'unusable') throw new Stop('a value before it cannot be imported', undefined)
+    if (entry.kind === 'sequence' || entry.kind === 'nothing') throw new Stop('a tensor is needed where it has none', undefined)
     return entry.kind === 'tensor' ? entry.tensor : materialize(entry, recorder, store)
   }
   const typeOf = (entry: Entry): TensorType => {
     if (entry.kind === 'known') return entry.known.type
+    if (entry.kind === 'tensor' && entry.list) return entry.list.type
     return nodeBehind(tracer, tensorOf(entry)).type
   }
   function knownElements(entry: Entry): Known | undefined {
     if (entry.kind !== 'tensor') return entry.kind === 'known' ? entry.known : undefined
+    if (entry.list || isBounded(entry)) return undefined
     if (!evaluated.has(entry.tensor)) {
       const node = nodeBehind(tracer, entry.tensor)
       evaluated.set(entry.tensor, isConstant(node) ? evaluateNodes([node], run)?.[0] : undefined)
@@ -85,7 +102,10 @@ export function createNodeImporter(
     if (missing !== undefined) return void report(node, `it takes '${printable(missing, 80)}', which nothing makes`)
     if (entries.some((entry) => entry?.kind === 'poisoned')) {
       // What is wrong with its inputs has been told; that the operator has no counterpart is told now, not after those are mended.
-      const isKnown = (node.op === 'If' && node.domain === '') || ruleFor(node.domain, node.op)
+      const isKnown =
+        (node.domain === '' && (node.op === 'If' || repeating[node.op])) ||
+        sequenceRule(node, entries) ||
+        ruleFor(node.domain, node.op)
       return isKnown ? undefined : void report(node, noCounterpart, remedyFor(node.domain, node.op))
     }
     const unusable = entries.find((entry) => entry?.kind === 'unusable')
@@ -115,8 +135,10 @@ export function createNodeImporter(
     wants: (i: number) => boolean,
   ): readonly (Entry | undefined)[] | undefined {
     if (node.op === 'If' && node.domain === '') return importIf(node, entries, scope)
+    const repeat = node.domain === '' && Object.hasOwn(repeating, node.op) ? repeating[node.op] : undefined
+    if (repeat) return withTracer(tracer, () => repeat(controlSite(node, entries, scope)))
+    const sequences = sequenceRule(node, entries)
     const rule = ruleFor(node.domain, node.op)
-    if (!rule) throw new Stop(noCounterpart, remedyFor(node.domain, node.op))
     recorder.for(node.name || `${node.op} ${node.outputs[0] ?? ''}`)
     const site: Site = {
       node,
@@ -126,18 +148,48 @@ export function createNodeImporter(
       tensorOf,
       constantFor: (name, known) => constantFor(name, known, recorder, store),
       typeOf,
-      isConstant: (entry) => entry.kind === 'known' || (entry.kind === 'tensor' && isConstant(nodeBehind(tracer, entry.tensor))),
+      isConstant: (entry) =>
+        entry.kind === 'known' ||
+        (entry.kind === 'tensor' && !entry.list && !isBounded(entry) && isConstant(nodeBehind(tracer, entry.tensor))),
       knownOf: knownElements,
+      note: (what) => void notes.add(what),
+      limit: (name) => (Object.hasOwn(limits, name) ? limits[name] : undefined),
       wants,
     }
+    if (sequences && entries.some(isBounded)) throw new Stop('one of its tensors has a size that data decides', undefined)
+    if (sequences)
+      return withTracer(tracer, () =>
+        sequences({
+          node,
+          context: createContext(site),
+          entries,
+          tensorOf,
+          importBody: (body, inputs) => importBody(body, inputs, scope),
+        }),
+      )
+    if (!rule) throw new Stop(noCounterpart, remedyFor(node.domain, node.op))
     const folded = fold(rule, site, entries)
-    const results = folded ?? listOf(withTracer(tracer, () => rule(createContext(site))))
+    const results =
+      folded ??
+      withTracer(tracer, () => {
+        const context = createContext(site)
+        return listOf(boundedResults(context, entries, rule) ?? rule(context))
+      })
     return node.outputs.map((name, i) => {
       const result = results[i]
       if (result) return entryFor(name, result, entries)
       if (wants(i)) throw new Stop(`its output ${i} '${printable(name, 80)}' is not supported`, undefined)
       return undefined
     })
+  }
+
+  /** The outputs of a body that is run with these values. */
+  function importBody(body: OnnxGraph, inputs: readonly Entry[], scope: Scope): readonly (Entry | undefined)[] {
+    if (++bodies > mostBodies) throw new Stop(`bodies are run more than ${mostBodies} times`, undefined)
+    const inner = createScope(scope)
+    for (const [i, { name }] of body.inputs.entries()) if (inputs[i]) inner.set(name, inputs[i])
+    importNodes(body, inner)
+    return body.outputs.map(({ name }) => inner.get(name))
   }
 
   /** The results of a node over small constants, computed. Undefined where it has other inputs, or must stay as it is. */
@@ -169,6 +221,39 @@ export function createNodeImporter(
     })
   }
 
+  function controlSite(node: OnnxNode, entries: readonly (Entry | undefined)[], scope: Scope): ControlSite {
+    recorder.for(node.name || `${node.op} ${node.outputs[0] ?? ''}`)
+    return {
+      node,
+      opset: opsetOf(node),
+      entries,
+      scope,
+      d: recorder.d,
+      tensorOf,
+      knownOf: knownElements,
+      limit(name) {
+        if (Object.hasOwn(limits, name)) return limits[name]
+        const declared = model.graph.outputs.find((output) => output.name === name)?.shape?.[0]
+        return typeof declared === 'number' ? declared : undefined
+      },
+      beside: (body, inputs) => importBody(body, inputs, scope),
+      inside(body, inputs, inner) {
+        const importer = createNodeImporter(model, currentTracer('import'), recorder, store, run, notes, limits)
+        for (const [i, { name }] of body.inputs.entries()) if (inputs[i]) inner.set(name, inputs[i])
+        importer.importNodes(body, inner)
+        problems.push(...importer.problems)
+        return body.outputs.map(({ name }) => {
+          const entry = inner.get(name)
+          if (entry?.kind !== 'tensor' && entry?.kind !== 'known')
+            throw new Stop('something in its body cannot be imported', undefined)
+          const value = importer.tensorOf(entry)
+          if (boundsOf(value)) throw new Stop('its body makes a value whose size depends on data', undefined)
+          return value
+        })
+      },
+    }
+  }
+
   /** A branch is chosen where the condition is known; else both are computed and the condition picks. */
   function importIf(
     node: OnnxNode,
@@ -188,12 +273,33 @@ export function createNodeImporter(
     if (known) return branch(known.bytes.some((byte) => byte !== 0) ? 'then_branch' : 'else_branch')
     const [yes, no] = [branch('then_branch'), branch('else_branch')]
     if ([...yes, ...no].some((entry) => !entry || entry.kind === 'poisoned')) return undefined
-    notes.add('an If whose condition depends on data computes both branches')
     return withTracer(tracer, () => {
+      const alike = yes.every((entry, i) => {
+        const [a, b] = [tensorOf(entry!), tensorOf(no[i]!)]
+        return (
+          a.dtype === b.dtype && a.shape.length === b.shape.length && sameShape(a.shape, b.shape) && !boundsOf(a) && !boundsOf(b)
+        )
+      })
+      const one =
+        alike && !takesBounded({ scope }, bodiesOf(node))
+          ? importBranch(controlSite(node, entries, scope), tensorOf(condition))
+          : undefined
+      if (one) return one
+      notes.add('an If whose condition depends on data computes both branches')
       recorder.for(node.name || `If ${node.outputs[0] ?? ''}`)
       const picked = recorder.d.reshape(tensorOf(condition), [])
       return yes.map((entry, i): Entry => {
         const [a, b] = [tensorOf(entry!), tensorOf(no[i]!)]
+        if (
+          a.dtype === b.dtype &&
+          a.shape.length === b.shape.length &&
+          (boundsOf(a) || boundsOf(b) || !sameShape(a.shape, b.shape))
+        ) {
+          const unsupported = (what: string): never => {
+            throw new Stop(what, 'export the model with the condition fixed')
+          }
+          return { kind: 'tensor', tensor: chosen({ d: recorder.d, unsupported }, picked as Value, a, b) }
+        }
         if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape))
           throw new Stop(
             `its condition depends on data and output ${i} is ${typeText(a)} in one branch and ${typeText(b)} in the other`,
@@ -208,7 +314,15 @@ export function createNodeImporter(
 }
 
 /** What a node gives through keeps the name under which it is known. */
-function entryFor(name: string, result: Value | Known, entries: readonly (Entry | undefined)[]): Entry {
+function entryFor(name: string, result: Value | Known | SizeList, entries: readonly (Entry | undefined)[]): Entry {
+  if ('sizes' in result)
+    return {
+      kind: 'tensor',
+      list: result,
+      get tensor() {
+        return result.tensor
+      },
+    }
   if (!isTensor(result)) return knownEntry(name, result as Known)
   return entries.find((entry) => entry?.kind === 'known' && entry.tensor === result) ?? { kind: 'tensor', tensor: result }
 }
@@ -216,6 +330,6 @@ function entryFor(name: string, result: Value | Known, entries: readonly (Entry 
 const typeText = ({ dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] }): string =>
   `${dtype}[${shape.join(', ')}]`
 
-type Results = ReturnType<OpRule>
-const listOf = (results: Results): readonly (Value | Known | undefined)[] =>
-  Array.isArray(results) ? results : [results as Value | Known]
+type Results = ReturnType<OpRule> | SizeList
+type Result = Value | Known | SizeList | undefined
+const listOf = (results: Results): readonly Result[] => (Array.isArray(results) ? results : [results as Result])

@@ -20,6 +20,10 @@ export interface Site {
   typeOf(entry: Entry): TensorType
   isConstant(entry: Entry): boolean
   knownOf(entry: Entry): Known | undefined
+  /** How large the value of this name may be, where whoever imports says it. */
+  limit(name: string): number | undefined
+  /** Tells whoever imports. */
+  note(what: string): void
   /** Whether a later node or the graph takes output i. */
   wants(i: number): boolean
 }
@@ -105,6 +109,13 @@ export function createContext(site: Site): OpContext {
       literals++
       return site.constantFor(name, context.constant(dtype, shape, values))
     },
+    madeOf: (i, known) => site.constantFor(`${node.inputs[i]}.packed`, known),
+    limit: (name) => site.limit(name),
+    sizes(i) {
+      const entry = site.entry(i)
+      return entry?.kind === 'tensor' ? entry.list : undefined
+    },
+    note: (what) => site.note(printable(`${node.op}: ${what}`, 400)),
     unsupported: stop,
   }
   return context

@@ -6,8 +6,7 @@ import { orderGraph } from './order.ts'
 
 export { createFresh, describeNode, type Fresh, valueNames } from './names.ts'
 
-/** The versions that the rules were written for. Newer files are read as if they were of the newest. */
-export const oldestOpset = 7
+/** The version that the rules were written for. Newer files are read as if they were of it. */
 export const newestOpset = 23
 const oldestIr = 3
 
@@ -25,12 +24,6 @@ export function prepare(model: OnnxModel): OnnxModel {
     reject(
       'onnx-unsupported',
       `the file is of IR version ${model.irVersion}, the oldest that is read is ${oldestIr}; write it again with a newer onnx`,
-    )
-  const opset = model.opsets.get('')
-  if (opset !== undefined && opset < oldestOpset)
-    reject(
-      'onnx-unsupported',
-      `the file is of opset ${opset}, the oldest that is read is ${oldestOpset}; onnx.version_converter.convert_version(model, ${newestOpset}) brings it up`,
     )
   if (model.graph.outputs.length === 0) reject('onnx-malformed', 'the graph has no outputs')
   const expanded = expandFunctions(model)

@@ -44,6 +44,9 @@ const types: ReadonlyMap<number, ElementType> = new Map([
 
 export const elementType = (number: number): ElementType | undefined => types.get(number)
 
+/** The element type that ONNX calls so. */
+export const elementTypeNamed = (name: string): ElementType | undefined => [...types.values()].find((type) => type.name === name)
+
 const numbers = new Map(
   [...types].filter(([, { dtype, bits }]) => dtype && bits >= 8).map(([number, { dtype }]) => [dtype!, number]),
 )

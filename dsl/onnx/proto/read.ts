@@ -165,7 +165,8 @@ function readString(bytes: Uint8Array, make: (text: string) => OnnxAttribute): O
 
 function readValue(proto: Message<'ValueInfoProto'>): OnnxValue {
   const name = proto.name ?? ''
-  const type = proto.type
+  // An optional tensor is one that callers pass.
+  const type = proto.type?.optionalType?.elemType ?? proto.type
   const tensor = type?.tensorType
   if (!tensor) {
     const other = (['sequence', 'map', 'optional', 'sparseTensor'] as const).find((kind) => type?.[`${kind}Type`] !== undefined)

@@ -31,7 +31,7 @@ export function readTensor(proto: Message<'TensorProto'>, external: ExternalData
   const count = countElements(shape, wrong)
   const bytes = sizeOf(proto, external, type, count, wrong)
   const read = once(() => finish(dtype, type, count, bytes()))
-  return { name, dtype, shape, read }
+  return { name, dtype, shape, ...((type.bits === 2 || type.bits === 4) && { bits: type.bits }), read }
 }
 
 function readShape(dims: Uint8Array | undefined, wrong: (what: string) => never): readonly number[] {

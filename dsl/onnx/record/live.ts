@@ -1,10 +1,12 @@
 import type { Tensor } from '../../tensor.ts'
 import { isTensor } from '../../tracer.ts'
-import type { Argument, Source, Statement } from './statement.ts'
+import { type Argument, RecordedBody, type Source, type Statement } from './statement.ts'
 
 /** The tensors among the arguments of a statement, in the order of writing. */
-function tensorsIn(argument: Argument): Tensor[] {
+export function tensorsIn(argument: Argument): Tensor[] {
   if (isTensor(argument)) return [argument]
+  if (argument instanceof RecordedBody)
+    return [...tensorsIn(argument.statements.flatMap((statement) => statement.arguments)), ...tensorsIn(argument.returned)]
   if (Array.isArray(argument)) return argument.flatMap(tensorsIn)
   return typeof argument === 'object' ? Object.values(argument).flatMap(tensorsIn) : []
 }

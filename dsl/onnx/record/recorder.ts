@@ -3,8 +3,9 @@ import { isPlainObject } from '../../check.ts'
 import * as vocabulary from '../../index.ts'
 import type { Tensor } from '../../tensor.ts'
 import { constantOf, isTensor } from '../../tracer.ts'
+import { tensorsIn } from './live.ts'
 import { writtenValues } from './numbers.ts'
-import type { Argument, Returned, Source, Statement } from './statement.ts'
+import { type Argument, RecordedBody, type Returned, type Source, type Statement } from './statement.ts'
 
 /** What makes no statement: declarations, and functions whose result is no tensor. */
 const omitted = ['model', 'tensor', 'weights', 'dim'] as const
@@ -31,12 +32,18 @@ export interface Recorder {
 
 export function createRecorder(): Recorder {
   const statements: Statement[] = []
+  /** Those of the function that is being called, if any. */
+  let current = statements
   const sources = new WeakMap<Tensor, Source>()
   let origin = ''
 
   function record(name: string, apply: (...args: unknown[]) => unknown, given: readonly unknown[]): unknown {
-    const written = withNumbers(name, withoutAbsent(given))
-    const value = apply(...written)
+    const plain = withNumbers(name, withoutAbsent(given))
+    const bodies = new Map<unknown, RecordedBody>()
+    const value = apply(
+      ...plain.map((argument) => (typeof argument === 'function' ? recordBody(argument as never, bodies) : argument)),
+    )
+    const written = plain.map((argument) => bodies.get(argument) ?? argument)
     const result = returnedOf(value)
     if (!result) return value
     if (name === 'constant') {
@@ -51,8 +58,25 @@ export function createRecorder(): Recorder {
       sources.set(tensor, { kind: 'result', statement, part })
       fresh = true
     }
-    if (fresh) statements.push(statement)
+    if (fresh) current.push(statement)
     return value
+  }
+
+  /** A function that notes what it calls while it runs. */
+  function recordBody(body: (...given: readonly Argument[]) => Argument, bodies: Map<unknown, RecordedBody>) {
+    return (...given: readonly Argument[]): Argument => {
+      const around = current
+      const own: Statement[] = []
+      current = own
+      try {
+        for (const tensor of tensorsIn(given)) sources.set(tensor, { kind: 'input', name: '' })
+        const returned = body(...given)
+        bodies.set(body, new RecordedBody(given, own, returned))
+        return returned
+      } finally {
+        current = around
+      }
+    }
   }
 
   /** A number in place of a literal of one element, where an elementwise op meets it with a tensor of the same dtype and result type stays. */
@@ -114,7 +138,13 @@ function returnedOf(value: unknown): Returned | undefined {
   if (Array.isArray(value) && value.length > 0 && value.every(isTensor)) return { kind: 'list', tensors: value }
   if (isPlainObject(value) && Object.values(value).every(isTensor))
     return { kind: 'object', tensors: value as Record<string, Tensor> }
-  return undefined
+  if (!isPlainObject(value)) return undefined
+  // Lists of results under names, as of a loop.
+  const parts = Object.entries(value).flatMap(([name, part]): (readonly [string, unknown])[] =>
+    Array.isArray(part) ? part.map((inner, i) => [`${name}[${i}]`, inner] as const) : [[name, part] as const],
+  )
+  if (parts.length === 0 || !parts.every(([, part]) => isTensor(part))) return undefined
+  return { kind: 'object', tensors: Object.fromEntries(parts) as Record<string, Tensor> }
 }
 
 export function partsOf(result: Returned): [part: number | string | undefined, tensor: Tensor][] {

@@ -13,8 +13,21 @@ export interface Statement {
   readonly origin: string
 }
 
+/** A function among the arguments, as it was called: what it was given, what it called, and what it returned. It reads nothing else. */
+export class RecordedBody {
+  readonly parameters: readonly Argument[]
+  readonly statements: readonly Statement[]
+  readonly returned: Argument
+  constructor(parameters: readonly Argument[], statements: readonly Statement[], returned: Argument) {
+    this.parameters = parameters
+    this.statements = statements
+    this.returned = returned
+  }
+}
+
 export type Argument =
   | Tensor
+  | RecordedBody
   | number
   | bigint
   | string
@@ -55,6 +68,8 @@ export interface Recording {
   readonly dims: readonly { readonly name: string; readonly sizes: readonly number[] }[]
   readonly inputs: readonly RecordedInput[]
   readonly outputs: readonly { readonly name: string; readonly tensor: Tensor }[]
+  /** Names of inputs that are states, and of the outputs that they become. They stand behind the other inputs. */
+  readonly states?: readonly string[]
   /** In the order of calling. */
   readonly statements: readonly Statement[]
   /** What stands behind a tensor that is an argument or an output. */

@@ -38,6 +38,7 @@ export function callExpression(
       case 'scalar':
         return scalar(scalars[form.index]!)
       case 'text':
+        for (const name of form.uses ?? []) around.use(name)
         return atom(form.text)
       case 'list':
         return listOf(form.items.map(make))

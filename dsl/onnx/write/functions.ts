@@ -95,7 +95,9 @@ export function entryDoc(
   )
   const outputs = body.outputs.map(({ name, value }) => ({ value, words: [camelCase(name) ?? 'output'] }))
   const written = writeBlock(body.items, outputs, names, scope, () => 'undefined', around)
-  const inputs = recording.inputs.map(({ name, type, dims }): readonly [string, Expression] => {
+  const states = new Set(recording.states)
+  const callers = recording.inputs.filter(({ name }) => !states.has(name))
+  const inputs = callers.map(({ name, type, dims }): readonly [string, Expression] => {
     const sizes = type.shape.map((size, axis) => atom(dimNames.get(dims?.[axis] ?? '') ?? String(size)))
     around.use('tensor')
     const stored = type.quantization ? [quantizationOf(type.quantization)] : []
@@ -111,14 +113,20 @@ export function entryDoc(
     return [keyOf(name), isUnknown ? callOf('expectShape', value, listOf(shape.map((size) => atom(String(size))))) : value]
   })
   const read = new Set([...body.items.flatMap(({ values }) => values), ...body.outputs.map(({ value }) => value)])
-  const labels = body.inputs.flatMap(({ name, value }) => {
-    if (!read.has(value)) return []
-    return names.get(value) === name ? [name] : [`${keyOf(name)}: ${names.get(value)}`]
-  })
-  const parameters =
+  const labelsOf = (isState: boolean) =>
+    body.inputs.flatMap(({ name, value }) => {
+      if (!read.has(value) || states.has(name) !== isState) return []
+      return names.get(value) === name ? [name] : [`${keyOf(name)}: ${names.get(value)}`]
+    })
+  const pattern = (labels: readonly string[]) =>
     labels.length === 0
+      ? '{}'
+      : group(join('{', indent(join(line, separated(labels, join(',', line)))), whenBroken(','), line, '}'))
+  const [labels, carried] = [labelsOf(false), labelsOf(true)]
+  const parameters =
+    labels.length + carried.length === 0
       ? 'forward() {'
-      : group(join('forward({', indent(join(line, separated(labels, join(',', line)))), whenBroken(','), line, '}) {'))
+      : join('forward(', pattern(labels), ...(carried.length > 0 ? [', ', pattern(carried)] : []), ') {')
   return [
     join('inputs: ', docOf(objectOf(inputs))),
     join(
@@ -128,6 +136,17 @@ export function entryDoc(
       ),
     ),
   ]
+}
+
+/** `state` of the model; undefined where it has none. */
+export function statesDoc({ inputs, states = [] }: Recording, around: Surroundings): Doc | undefined {
+  if (states.length === 0) return undefined
+  around.use('state')
+  const entries = states.map((name): readonly [string, Expression] => {
+    const { dtype, shape } = inputs.find((input) => input.name === name)!.type
+    return [keyOf(name), callOf('state', atom(quoted(dtype)), listOf(shape.map((size) => atom(String(size)))))]
+  })
+  return join('state: ', docOf(objectOf(entries)))
 }
 
 /** What the integers of an input stand for. */

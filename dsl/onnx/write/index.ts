@@ -3,7 +3,7 @@ import type { Surroundings } from './calls.ts'
 import { type Doc, join, layout, lines } from './document.ts'
 import { shareNetwork } from './entries.ts'
 import { atom, callOf, docOf } from './expression.ts'
-import { block, comma, entryDoc, functionDoc, keyOf, sentence } from './functions.ts'
+import { block, comma, entryDoc, functionDoc, keyOf, sentence, statesDoc } from './functions.ts'
 import { describeHelper, type Helper } from './helper.ts'
 import { importsOf } from './imports.ts'
 import { inCallOrder, inlineSingles } from './inline.ts'
@@ -75,10 +75,12 @@ function writeOrdered(
   const [main] = recordings
   const isSingle = recordings.length === 1 && main!.entry === 'main'
   const name = `name: ${quoted(main!.name)}`
+  const states = statesDoc(main!, around)
+  const named = states ? [name, states] : [name]
   const content = isSingle
-    ? [name, ...entries[0]!]
+    ? [...named, ...entries[0]!]
     : [
-        name,
+        ...named,
         join(
           'entries: ',
           block(

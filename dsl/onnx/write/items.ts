@@ -3,7 +3,8 @@ import { isPlainObject } from '../../check.ts'
 import type { Tensor } from '../../tensor.ts'
 import { isTensor } from '../../tracer.ts'
 import { partsOf } from '../record/recorder.ts'
-import type { Argument, Recording, Statement } from '../record/statement.ts'
+import { type Argument, RecordedBody, type Recording, type Statement } from '../record/statement.ts'
+import { bodyForm } from './bodies.ts'
 import { withLeavesInside } from './leaves.ts'
 import {
   type Body,
@@ -131,6 +132,7 @@ function readStatement(statement: Statement, recording: Recording, valueOf: (ten
       return reading.scalar(numberOf(isTop && takesNumbers(call) ? namedNumber(argument, given) : argument), role)
     }
     if (argument === 'same' && role === 'padding') return reading.scalar(samePadding, role)
+    if (argument instanceof RecordedBody) return bodyForm(argument, recording, readStatement)
     if (Array.isArray(argument)) return { kind: 'list', items: argument.map((item) => read(item, index, role)) }
     if (isPlainObject(argument)) {
       if (call === 'slice') sliced = Number(argument.axis)

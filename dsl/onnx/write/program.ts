@@ -102,7 +102,8 @@ const compute = (left: number, operator: '*' | '/' | '+' | '-', right: number): 
 export type Form =
   | { readonly kind: 'value'; readonly index: number }
   | { readonly kind: 'scalar'; readonly index: number }
-  | { readonly kind: 'text'; readonly text: string }
+  /** `uses`: what it calls of the vocabulary. */
+  | { readonly kind: 'text'; readonly text: string; readonly uses?: readonly string[] }
   | { readonly kind: 'call'; readonly callee: string; readonly parts: readonly Form[] }
   | { readonly kind: 'list'; readonly items: readonly Form[] }
   /** An entry whose scalar is its fallback is left out. */

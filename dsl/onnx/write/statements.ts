@@ -92,6 +92,12 @@ export function nameAndPrint(
   function destructured(item: Item): Doc {
     const { returns } = item.pattern
     const isUsed = (index: number) => uses.has(item.results[index]!)
+    // Of a loop, whose results stand in lists under names.
+    if (returns !== 'list' && returns !== 'one' && returns.some((name) => name.includes('['))) {
+      const name = scope.take('looped')
+      for (const [i, value] of item.results.entries()) names.set(value, `${name}.${returns[i]}`)
+      return name
+    }
     if (returns === 'list') {
       if (item.results.length > 8) {
         const name = scope.take('parts')

@@ -1,17 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Graph, inputName, ModelProblem, type OpName, ops } from '../../../compiler/graph/index.ts'
+import { type Graph, inputName, ModelProblem, ops } from '../../../compiler/graph/index.ts'
 import { exportOnnx } from '../../../dsl/onnx/export/exportOnnx.ts'
 import { draw } from '../../support/draw.ts'
-import { graphWithOp } from '../../support/randomGraph.ts'
+import { graphWithOp, isComputed } from '../../support/randomGraph.ts'
 import { expectEqualGraphs } from '../../support/sensitivity.ts'
 import { importBack, modelOf } from './importBack.ts'
 
-type Computed = Parameters<typeof graphWithOp>[0]
-
-const names = (Object.keys(ops) as OpName[]).filter(
-  (name) => !(ops[name].traits as readonly string[]).includes('storage'),
-) as Computed[]
+const names = Object.keys(ops).filter(isComputed)
 
 /** What the version cannot say is told as such. */
 function exported(graph: Graph, opset: number): Uint8Array | undefined {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DType, type Graph, inputName } from '../../../compiler/graph/index.ts'
+import { programsWithin, shareConstants } from '../../../compiler/memory/index.ts'
 import type { Program } from '../../../compiler/memory/program.ts'
 import { compileGraph } from '../../../compiler/pipeline.ts'
 import { importOnnx, type OnnxImport, UnsupportedOperators } from '../../../dsl/onnx/index.ts'
@@ -13,6 +14,7 @@ import { findCompiler, nativeTargets, nativeText } from '../../../targets/native
 import { type PlatformName, platforms } from '../../../targets/native/levels.ts'
 import { compileAddon } from '../../../targets/native/toolchain.ts'
 import type { Addon } from '../../../targets/runtime/addon.ts'
+import { trimmed } from '../../../targets/runtime/bounded.ts'
 import { open } from '../../../targets/runtime/index.ts'
 import { bindInputs, difference, OtherType, readTensor, type Summary, summarise, type Tensor } from './wire.ts'
 
@@ -105,11 +107,21 @@ function neededOf(
 /** Compares what a target made of a case. */
 function judge({ name, graph, bound, expected }: Case, results: readonly Uint8Array[]): Outcome {
   const known = bound.length > 0 ? { bound } : {}
-  if (graph.outputs.length !== expected.length)
-    return { name, status: 'failed', reason: `${graph.outputs.length} outputs instead of ${expected.length}`, ...known }
-  const wrong = graph.outputs.flatMap(({ name: output, value }, i) => {
-    const { dtype, shape } = value.type
-    return difference({ type: { dtype, shape }, bytes: results[i]! }, expected[i]!, output) ?? []
+  // What data decides the size of is cut to it, as the loader does.
+  const whole = graph.outputs.map(({ name: output, value: { type } }, i) => {
+    const { buffer } = new Uint8Array(results[i]!)
+    return [
+      output,
+      { data: new (arrays[type.dtype] ?? Uint8Array)(buffer as ArrayBuffer), shape: type.shape, dtype: type.dtype },
+    ] as const
+  })
+  const dtypeOf = new Map(whole.map(([output, { dtype }]) => [output, dtype]))
+  const outputs = Object.entries(trimmed(Object.fromEntries(whole) as never))
+  if (outputs.length !== expected.length)
+    return { name, status: 'failed', reason: `${outputs.length} outputs instead of ${expected.length}`, ...known }
+  const wrong = outputs.flatMap(([output, { data, shape }], i) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
+    return difference({ type: { dtype: dtypeOf.get(output)!, shape }, bytes }, expected[i]!, output) ?? []
   })
   return wrong.length > 0 ? { name, status: 'failed', reason: wrong.join('; '), ...known } : { name, status: 'passed', ...known }
 }
@@ -162,10 +174,12 @@ let files = 0
 
 function constantsOf(program: Program, size: number): Uint8Array {
   const bytes = new Uint8Array(size)
-  for (const buffer of program.buffers.values()) {
-    if (buffer.kind !== 'constant') continue
-    const dense = buffer.data.read()
-    bytes.set(buffer.packing ? buffer.packing.pack(dense) : dense, program.offsets.get(buffer.id)!)
+  for (const { buffers, offsets } of programsWithin(program)) {
+    for (const buffer of buffers.values()) {
+      if (buffer.kind !== 'constant') continue
+      const dense = buffer.data.read()
+      bytes.set(buffer.packing ? buffer.packing.pack(dense) : dense, offsets.get(buffer.id)!)
+    }
   }
   return bytes
 }
@@ -179,7 +193,8 @@ async function onNative(cases: readonly Case[]): Promise<Outcome[]> {
   const programs: { readonly each: Case; readonly program: Program }[] = []
   for (const each of cases) {
     try {
-      programs.push({ each, program: compileGraph(each.graph, { target: target!, evaluate }).program })
+      const { program } = compileGraph(each.graph, { target: target!, evaluate })
+      programs.push({ each, program: shareConstants([program]).programs[0]! })
     } catch (error) {
       outcomes.push(failed(each, error))
     }

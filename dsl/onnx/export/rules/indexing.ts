@@ -1,3 +1,4 @@
+import { elementCount } from '../../../../compiler/graph/index.ts'
 import type { ExportContext, ExportRule, ExportRules, Ref } from '../context.ts'
 
 /** ONNX takes indices as i64, some operators as i32 too. */
@@ -45,6 +46,34 @@ const bagOffsets: ExportRule<'bagOffsets'> = ({ lengths }, { given }, c) => {
   return c.emit('Concat', [c.constant('i32', [1], [0]), sums], c.type, { axis: 0 })
 }
 
+/** Elements of a running product: each is a node of the file. */
+const longestProduct = 1024
+
+/** ONNX has it since version 26: before, one product after the other. */
+const cumProd: ExportRule<'cumProd'> = ({ input }, { axis, exclusive, reverse }, c) => {
+  const { dtype, shape } = input.type
+  const at = axis < 0 ? axis + shape.length : axis
+  const extent = shape[at]!
+  if (extent > longestProduct)
+    return c.inexpressible(`a running product of ${extent} elements is too long`, 'compute it behind the model')
+  if (elementCount(shape) === 0) return c.emit('Identity', [input], c.type)
+  const type = { dtype, shape: shape.map((size, i) => (i === at ? 1 : size)) }
+  const slice = (start: number) => {
+    const bounds = [start, start + 1, at].map((value) => c.constant('i64', [1], [value]))
+    return c.emit('Slice', [input, ...bounds], type)
+  }
+  const ones = () => c.emit('Expand', [c.scalar(input, 1), c.constant('i64', [shape.length], type.shape)], type)
+  const totals: Ref[] = []
+  for (let j = 0; j < extent; j++) {
+    const before = totals.at(-1)
+    const place = j - (exclusive ? 1 : 0)
+    const next = place < 0 ? ones() : slice(reverse ? extent - 1 - place : place)
+    totals.push(before ? c.emit('Mul', [before, next], type) : next)
+  }
+  if (reverse) totals.reverse()
+  return extent === 1 ? totals[0]! : c.emit('Concat', totals, c.type, { axis: at })
+}
+
 export const indexingRules = {
   gather,
   embedding: ({ indices, table }, _, c) => c.emit('Gather', [table, indexed(indices, c)], c.type, { axis: 0 }),
@@ -66,4 +95,5 @@ export const indexingRules = {
   topKIndices,
   cumSum: ({ input }, { axis, exclusive, reverse }, c) =>
     c.emit('CumSum', [input, c.constant('i32', [], [axis])], c.type, { exclusive: Number(exclusive), reverse: Number(reverse) }),
+  cumProd,
 } satisfies Partial<ExportRules>

@@ -115,6 +115,39 @@ const resize: ExportRule<'resize'> = ({ input }, attributes, c) => {
 const triangle = (input: Ref, diagonal: number, upper: number, c: ExportContext): Ref =>
   c.emit('Trilu', [input, c.constant('i64', [], [diagonal])], c.type, { upper })
 
+/** Coordinates of elements are ours alone. */
+const gridSample: ExportRule<'gridSample'> = ({ input, grid }, { mode, padding, coordinates }, c) => {
+  const axes = input.type.shape.length - 2
+  // Of three dimensions the operator knows since version 20, and places of another rank than the image's never.
+  if (coordinates === 'elements' || axes === 1 || (axes === 3 && c.opset < 20) || grid.type.shape.length !== axes + 2)
+    return undefined
+  if (axes === 3 && mode === 'cubic') return undefined
+  const before = { nearest: 'nearest', linear: 'bilinear', cubic: 'bicubic' } as const
+  const places = grid.type.dtype === 'bf16' && c.opset < 22 ? c.convert(grid, 'f32') : grid
+  return c.emit('GridSample', [input, places], c.type, {
+    mode: c.opset < 20 ? before[mode] : mode,
+    padding_mode: padding,
+    align_corners: Number(coordinates === 'corners'),
+  })
+}
+
+const regionPool: ExportRule<'regionPool'> = ({ input, regions, images }, { mode, size, scale, samples, aligned }, c) => {
+  if (mode === 'cells') {
+    const { dtype, shape } = regions.type
+    const first = c.emit('Reshape', [c.convert(images, dtype), integers([shape[0]!, 1], c)], { dtype, shape: [shape[0]!, 1] })
+    const all = c.emit('Concat', [first, regions], { dtype, shape: [shape[0]!, 5] }, { axis: 1 })
+    return c.emit('MaxRoiPool', [input, all], c.type, { pooled_shape: size, spatial_scale: float(scale) })
+  }
+  return c.emit('RoiAlign', [input, regions, c.convert(images, 'i64')], c.type, {
+    mode: mode === 'mean' ? 'avg' : 'max',
+    output_height: size[0]!,
+    output_width: size[1]!,
+    sampling_ratio: samples,
+    spatial_scale: float(scale),
+    coordinate_transformation_mode: aligned ? 'half_pixel' : 'output_half_pixel',
+  })
+}
+
 export const movementRules = {
   reshape,
   transpose,
@@ -124,6 +157,8 @@ export const movementRules = {
   padWith,
   expand,
   resize,
+  gridSample,
+  regionPool,
   triu: ({ input }, { diagonal }, c) => triangle(input, diagonal, 1, c),
   tril: ({ input }, { diagonal }, c) => triangle(input, diagonal, 0, c),
   storageCast: ({ input }, _, c) => unchanged(input, c),

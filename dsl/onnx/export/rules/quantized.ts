@@ -1,4 +1,11 @@
-import { type AttributesOf, attributesOf, type DType, type TensorType } from '../../../../compiler/graph/index.ts'
+import {
+  type AttributesOf,
+  attributesOf,
+  type DType,
+  dtypeFacts,
+  isInteger,
+  type TensorType,
+} from '../../../../compiler/graph/index.ts'
 import type { ExportContext, ExportRule, ExportRules, GivenAttributes, Ref } from '../context.ts'
 import { convolutionOf } from './window.ts'
 
@@ -118,7 +125,18 @@ const matmulInteger: ExportRule<'matmulInteger'> = ({ left, right }, { leftZeroP
 const lookup: ExportRule<'lookup'> = ({ input, table }, _, c) =>
   c.emit('Gather', [table, c.convert(c.convert(input, 'u8'), 'i32')], c.type, { axis: 0 })
 
+/** ONNX has it since version 26; before that integers of one size can be said, whose conversion keeps the bits. */
+const bitCast: ExportRule<'bitCast'> = ({ input }, { dtype }, c) => {
+  const whole = isInteger(input.type.dtype) && isInteger(dtype)
+  if (input.type.dtype === dtype) return input
+  if (whole && dtypeFacts[input.type.dtype].bytes === dtypeFacts[dtype].bytes) return c.convert(input, dtype)
+  return c.inexpressible(`bytes of ${input.type.dtype} as ${dtype}`, 'convert them before the model')
+}
+
 export const quantizedRules = {
+  bitCast,
+  dequantizeBlocks: () => undefined,
+  blockLinear: () => undefined,
   quantize,
   dequantize,
   requantize,

@@ -76,13 +76,13 @@ const attention: OpRule = (c) => {
   const softcap = c.float('softcap', 0)
   const precision = c.int('softmax_precision', 0) === 0 ? undefined : dtypeAttribute(c, 'softmax_precision')
   const [left, right] = [c.int('left_window_size', -1), c.int('right_window_size', -1)]
-  if (filled && (left >= 0 || right >= 0))
-    return c.unsupported('a window beside a cache that is filled from outside is not supported')
   const masks = [
     paddedMask(c, c.optional(3), keys),
-    windowMask(c, length, keys, past, left, right),
+    filled ? undefined : windowMask(c, length, keys, past, left, right),
     filled && keysBelow(c, filled, keys),
-    filled && causal ? causalFrom(c, filled, length, keys) : undefined,
+    filled && causal ? keysUpTo(c, filled, length, keys, 0) : undefined,
+    filled && right >= 0 ? keysUpTo(c, filled, length, keys, right) : undefined,
+    filled && left >= 0 ? (c.d.not(keysUpTo(c, filled, length, keys, -left - 1)) as Value) : undefined,
   ]
   const options = {
     heads: flat ? heads : undefined,
@@ -116,15 +116,15 @@ function paddedMask(c: OpContext, mask: Value | undefined, keys: number): Value 
   return c.d.pad(mask, { before: none, after: none.with(-1, keys - own), value }) as Value
 }
 
-/** True where key j is not behind query i of `length` that end at a number for each sample. */
-function causalFrom(c: OpContext, counts: Value, length: number, keys: number): Value {
+/** True where key j is at most so far behind query i of `length`, which end at a number for each sample. */
+function keysUpTo(c: OpContext, counts: Value, length: number, keys: number, distance: number): Value {
   const [batch] = dimsOf(counts)
   const last = c.d.add(
     reshaped(c, counts, [batch!, 1, 1, 1]),
     c.literal(
       counts.dtype,
       [length, 1],
-      counted(c, length).map((i) => i - length),
+      counted(c, length).map((i) => i - length + distance),
     ),
   )
   return c.d.lessOrEqual(c.literal(counts.dtype, [keys], counted(c, keys)), last as Value) as Value

@@ -42,13 +42,22 @@ const scaleOf = (c: OpContext): number | undefined => c.float('scale', 0) || und
 
 /** Queries, keys and values are one product of the input; past and present keys and values lie in one tensor. */
 const attention: OpRule = (c) => {
-  refuse(c, 'do_rotary', 'past_present_share_buffer')
-  const [x, weight, bias, past, added] = [c.input(0), c.input(1), c.optional(2), c.optional(4), c.optional(5)]
-  const heads = c.int('num_heads')
-  const width = dimsOf(weight)[1]!
-  const sizes = c.ints('qkv_hidden_sizes') ?? [width / 3, width / 3, width / 3]
+  const [x, weight, bias] = [c.input(0), c.input(1), c.optional(2)]
   const product = c.d.matmul(x, weight) as Value
-  const all = bias ? (c.d.add(product, bias) as Value) : product
+  return packedAttention(c, bias ? (c.d.add(product, bias) as Value) : product, { mask: 3, past: 4, added: 5 })
+}
+
+/** Attention over one product `[batch, length, width]`; says which inputs are the mask, the past, and what is added to scores. */
+export function packedAttention(
+  c: OpContext,
+  all: Value,
+  at: { readonly mask: number; readonly past: number; readonly added?: number },
+): readonly (Value | undefined)[] {
+  refuse(c, 'do_rotary', 'past_present_share_buffer')
+  const [past, added] = [c.optional(at.past), at.added === undefined ? undefined : c.optional(at.added)]
+  const heads = c.int('num_heads')
+  const width = dimsOf(all)[2]!
+  const sizes = c.ints('qkv_hidden_sizes') ?? [width / 3, width / 3, width / 3]
   const [query, key, value] = c.d.split(all, [...sizes], { axis: 2 }) as unknown as [Value, Value, Value]
   const [pastKey, pastValue] = past
     ? (c.d.split(past, 2, { axis: 0 }).map((half) => reshaped(c, half as Value, dimsOf(past).slice(1))) as [Value, Value])
@@ -57,7 +66,7 @@ const attention: OpRule = (c) => {
   const keys = cached ? withPast(c, key, pastKey, heads) : key
   const values = cached ? withPast(c, value, pastValue, heads) : value
   const before = past ? dimsOf(past)[3]! : 0
-  const length = dimsOf(x)[1]!
+  const length = dimsOf(all)[1]!
   const causal = c.int('unidirectional', 0) !== 0
   const y = c.d.attention(
     query,
@@ -65,7 +74,7 @@ const attention: OpRule = (c) => {
     values,
     settings({
       heads,
-      mask: joinMasks(c, maskOf(c, 3, x.dtype, length, before + length), added),
+      mask: joinMasks(c, maskOf(c, at.mask, all.dtype, length, before + length), added),
       causal: causal ? true : undefined,
       past: causal && before > 0 ? before : undefined,
       scale: scaleOf(c),

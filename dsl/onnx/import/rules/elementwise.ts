@@ -187,9 +187,12 @@ export const elementwise: OpRules = {
 
   Cast: (c) => cast(c, dtypeAttribute(c, 'to')),
   CastLike: (c) => cast(c, c.typeOf(1).dtype),
-  /** Reading bytes as another type is the identity only where both are the same. */
   BitCast: (c) => {
     const to = dtypeAttribute(c, 'to')
-    return to === c.typeOf(0).dtype ? c.input(0) : c.unsupported(`reading ${c.typeOf(0).dtype} as ${to} is not supported`)
+    const x = c.input(0)
+    if (to === x.dtype) return x
+    const bytes = x.dtype === 'bool' ? castTo(c, x, 'u8') : x
+    if (to === 'bool') return castTo(c, bytes.dtype === 'u8' ? bytes : c.d.bitCast(bytes, 'u8'), 'bool')
+    return to === bytes.dtype ? bytes : c.d.bitCast(bytes, to)
   },
 }

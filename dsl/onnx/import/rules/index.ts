@@ -1,11 +1,18 @@
 import type { OpRule, OpRules } from '../context.ts'
 import { arrangement } from './arrangement.ts'
 import { attentions } from './attention.ts'
+import { contribBlocks } from './blocks.ts'
+import { classical } from './classical.ts'
 import { contrib } from './contrib.ts'
 import { contribAttentions } from './contribAttention.ts'
+import { contribLayers } from './contribLayers.ts'
+import { contribQuantized } from './contribQuantized.ts'
 import { contribConvolution, convolution } from './convolution.ts'
+import { experimental, withEarlyForms } from './early.ts'
 import { elementwise } from './elementwise.ts'
+import { generative } from './generative.ts'
 import { indexing } from './indexing.ts'
+import { losses } from './loss.ts'
 import { movement } from './movement.ts'
 import { normalizations } from './normalization.ts'
 import { padding } from './pad.ts'
@@ -15,14 +22,32 @@ import { quantized, quantizedContrib } from './quantized.ts'
 import { recurrent } from './recurrent.ts'
 import { reductions } from './reduce.ts'
 import { resizing } from './resize.ts'
+import { selections } from './selection.ts'
 import { shapes } from './shape.ts'
+import { signals } from './signal.ts'
+import { texts } from './text.ts'
+import { trees } from './trees.ts'
+import { vectors } from './vectors.ts'
+import { contribVision, vision } from './vision.ts'
+
+/** Operators that com.microsoft had before ONNX did, or has beside it for more element types. */
+const sharedWithOnnx: OpRules = {
+  CausalConvWithState: generative.CausalConvWithState!,
+  GatherND: indexing.GatherND!,
+  Pad: padding.Pad!,
+  Range: shapes.Range!,
+  Trilu: movement.Trilu!,
+}
 
 /** Rules by operator domain; `''` is ai.onnx. */
 const rules: Readonly<Record<string, OpRules>> = {
-  '': {
+  '': withEarlyForms({
     ...elementwise,
     ...movement,
     ...shapes,
+    ...selections,
+    ...signals,
+    ...vision,
     ...indexing,
     ...reductions,
     ...products,
@@ -35,14 +60,24 @@ const rules: Readonly<Record<string, OpRules>> = {
     ...arrangement,
     ...recurrent,
     ...attentions,
-  },
+    ...losses,
+    ...texts,
+    ...generative,
+    ...experimental,
+  }),
+  'ai.onnx.ml': { ...classical, ...trees, ...vectors },
   'com.microsoft': {
     ...contrib,
     ...quantizedContrib,
+    ...contribBlocks,
     ...fusedProducts,
     ...contribConvolution,
     ...contribPool,
+    ...contribVision,
     ...contribAttentions,
+    ...contribLayers,
+    ...contribQuantized,
+    ...sharedWithOnnx,
   },
 }
 
@@ -67,50 +102,18 @@ export const supportedOperators = (): readonly (readonly [domain: string, op: st
 export function remedyFor(domain: string, op: string): string | undefined {
   const known = domain === '' || domain === 'com.microsoft' ? own(remedies, op) : undefined
   if (known) return known
-  if (domain.startsWith('ai.onnx.ml'))
-    return 'compute classical machine learning operators before or behind the model, in TypeScript'
+  if (domain === 'ai.onnx.ml') return 'compute it before or behind the model, in TypeScript'
   return domain === '' ? undefined : `export the model without operators of ${domain}, or as an ONNX function, which is expanded`
 }
 
-const loops = 'export the model with the loop unrolled, or one step of it as a model that is called in a loop'
 const random = 'pass the random numbers as an input'
 const text = 'compute on text before the model, in TypeScript'
-const selection =
-  'its result has as many rows as the data says; cut the graph before it and do it behind the model, in TypeScript'
-const sequences = 'export the model with tensors in place of sequences'
 const remedies: Readonly<Record<string, string>> = {
-  Loop: loops,
-  Scan: loops,
-  NonMaxSuppression: selection,
-  Unique: selection,
-  Compress: selection,
-  NonZero: selection,
   ...Object.fromEntries(
     ['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Multinomial', 'Bernoulli'].map((op) => [
       op,
       random,
     ]),
   ),
-  ...Object.fromEntries(
-    ['StringNormalizer', 'TfIdfVectorizer', 'StringConcat', 'StringSplit', 'RegexFullMatch', 'LabelEncoder'].map((op) => [
-      op,
-      text,
-    ]),
-  ),
-  ...Object.fromEntries(
-    [
-      'SequenceConstruct',
-      'SequenceAt',
-      'SequenceEmpty',
-      'SequenceInsert',
-      'SequenceErase',
-      'SequenceLength',
-      'SequenceMap',
-      'SplitToSequence',
-      'ConcatFromSequence',
-      'Optional',
-      'OptionalGetElement',
-      'OptionalHasElement',
-    ].map((op) => [op, sequences]),
-  ),
+  ...Object.fromEntries(['StringNormalizer', 'StringConcat', 'StringSplit', 'RegexFullMatch'].map((op) => [op, text])),
 }

@@ -1,6 +1,6 @@
-import { elementCount, isFloat, isInteger } from '../../../../compiler/graph/index.ts'
+import { isFloat, isInteger } from '../../../../compiler/graph/index.ts'
 import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
-import { axisIn, castTo, dimsOf, reshaped, scalarOf } from './shared.ts'
+import { axisIn, castTo, dimsOf, scalarOf } from './shared.ts'
 
 /** Indices may be any integers; u64 has none beyond what i64 holds. */
 const indices = (c: OpContext, i: number): Value => {
@@ -47,6 +47,15 @@ const oneHot: OpRule = (c) => {
   return c.d.where(hot, pick(1) as Value, pick(0) as Value)
 }
 
+const tensorScatter: OpRule = (c) => {
+  const cache = c.input(0)
+  const axis = axisIn(c, c.int('axis', -2), dimsOf(cache).length)
+  const mode = c.text('mode', 'linear')
+  if (mode !== 'linear' && mode !== 'circular') return c.unsupported(`mode '${mode}' is unknown`)
+  const start = c.has(2) ? indices(c, 2) : 0
+  return c.d.updateSlice(cache, c.input(1), start as never, { axis, ...(mode === 'circular' && { mode }) })
+}
+
 const topK: OpRule = (c) => {
   const x = c.input(0)
   const k = (c.opset < 10 ? c.int('k') : scalarOf(c, 1)) ?? c.unsupported('it has no k')
@@ -67,31 +76,23 @@ const argument =
     return name === 'argMax' ? c.d.argMax(x, options) : c.d.argMin(x, options)
   }
 
-const cumSum: OpRule = (c) => {
-  const x = c.input(0)
-  const axis = axisIn(c, scalarOf(c, 1) ?? c.unsupported('it has no axis'), dimsOf(x).length)
-  return c.d.cumSum(x, {
-    axis,
-    ...(c.int('exclusive', 0) !== 0 && { exclusive: true }),
-    ...(c.int('reverse', 0) !== 0 && { reverse: true }),
-  })
-}
+const running =
+  (name: 'cumSum' | 'cumProd'): OpRule =>
+  (c) => {
+    const x = c.input(0)
+    const options = {
+      axis: axisIn(c, scalarOf(c, 1) ?? c.unsupported('it has no axis'), dimsOf(x).length),
+      ...(c.int('exclusive', 0) !== 0 && { exclusive: true }),
+      ...(c.int('reverse', 0) !== 0 && { reverse: true }),
+    }
+    return name === 'cumSum' ? c.d.cumSum(x, options) : c.d.cumProd(x, options)
+  }
 
 /** Index vectors without entries name the whole tensor. */
 const gatherNd: OpRule = (c) => {
   const [data, at] = [c.input(0), indices(c, 1)]
   const batchDims = c.int('batch_dims', 0)
   return batchDims === 0 ? c.d.gatherNd(data, at) : c.d.gatherNd(data, at, { batchDims })
-}
-
-/** Parts of an axis picked by a condition that is known (ONNX Compress 11). */
-const compress: OpRule = (c) => {
-  const condition = c.numbers(1) ?? c.unsupported('it has no condition')
-  const given = c.node.attributes.has('axis')
-  const x = given ? c.input(0) : reshaped(c, c.input(0), [elementCount(c.typeOf(0).shape)])
-  const axis = given ? axisIn(c, c.int('axis'), dimsOf(x).length) : 0
-  const kept = condition.flatMap((value, i) => (value !== 0 && i < dimsOf(x)[axis]! ? [i] : []))
-  return c.d.gather(x, c.literal('i64', [kept.length], kept), { axis })
 }
 
 export const indexing: OpRules = {
@@ -102,10 +103,11 @@ export const indexing: OpRules = {
   Scatter: scatterElements,
   ScatterElements: scatterElements,
   ScatterND: (c) => c.d.scatterNd(c.input(0), indices(c, 1), c.input(2), reductionOf(c)),
+  TensorScatter: tensorScatter,
   OneHot: oneHot,
   TopK: topK,
   ArgMax: argument('argMax'),
   ArgMin: argument('argMin'),
-  CumSum: cumSum,
-  Compress: compress,
+  CumSum: running('cumSum'),
+  CumProd: running('cumProd'),
 }

@@ -1,5 +1,5 @@
 import { elementCount } from '../../../../compiler/graph/index.ts'
-import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
+import type { OpRule, OpRules, Value } from '../context.ts'
 import { axesOf, axisIn, broadcast, dimsOf, filled, range, reshaped, scalarOf, transposed } from './shared.ts'
 
 /** 0 copies a dimension unless `allowzero`, −1 takes what the others leave. */
@@ -134,11 +134,6 @@ const trilu: OpRule = (c) => {
   return c.int('upper', 1) !== 0 ? c.d.triu(x, options) : c.d.tril(x, options)
 }
 
-/** Positions that are written down one by one. */
-const longestList = 1 << 20
-
-const depthOf = (c: OpContext) => c.typeOf(0).shape.length
-
 export const movement: OpRules = {
   Reshape: reshape,
   Flatten: flatten,
@@ -153,23 +148,10 @@ export const movement: OpRules = {
   Dropout: dropout,
   Trilu: trilu,
   ReverseSequence(c) {
-    const lengths = c.numbers(1) ?? c.unsupported('it has no sequence_lens')
-    const [time, batch] = [c.int('time_axis', 0), c.int('batch_axis', 1)]
-    if (time + batch !== 1) return c.unsupported(`axes ${time} and ${batch} are not 0 and 1`)
-    const shape = c.typeOf(0).shape
-    const [steps, rows] = [shape[time]!, shape[batch]!]
-    if (lengths.length !== rows) return c.unsupported(`${lengths.length} lengths for ${rows} sequences`)
-    if (steps * rows > longestList) return c.unsupported(`${rows} sequences of ${steps} elements are too many`)
-    const place = (step: number, row: number) => (step < lengths[row]! ? lengths[row]! - 1 - step : step)
-    const x = c.input(0)
-    // All of one length: the axis is walked backwards. Otherwise each row is picked apart.
-    if (lengths.every((length) => length === steps)) return c.d.slice(x, { axis: time, step: -1 })
-    const indices =
-      time === 0
-        ? range(steps).flatMap((t) => range(rows).map((r) => place(t, r)))
-        : range(rows).flatMap((r) => range(steps).map((t) => place(t, r)))
-    const inner = range(depthOf(c) - 2).map(() => 1)
-    const picked = c.literal('i64', [...shape.slice(0, 2), ...inner], indices)
-    return c.d.gatherElements(x, inner.length === 0 ? picked : c.d.expand(picked, [...shape]), { axis: time })
+    const [x, lengths] = [c.input(0), c.known(1) && c.numbers(1)]
+    const [axis, batchAxis] = [c.int('time_axis', 0), c.int('batch_axis', 1)]
+    // All of one length: the axis is walked backwards.
+    if (lengths?.every((length) => length === dimsOf(x)[axis])) return c.d.slice(x, { axis, step: -1 })
+    return c.d.reverseSequence(x, c.input(1), { axis, batchAxis })
   },
 }

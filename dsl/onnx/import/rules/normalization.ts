@@ -7,10 +7,31 @@ const epsilonOf = (c: OpContext, fallback = 1e-5): { epsilon?: number } => {
   return epsilon === 1e-5 ? {} : { epsilon }
 }
 
+/** Training takes the statistics of the batch, and moves the recorded ones towards them. */
+function batchStatistics(c: OpContext): readonly (Value | undefined)[] {
+  const x = c.input(0)
+  const axes = range(dimsOf(x).length).filter((axis) => axis !== 1)
+  const [mean, variance] = [c.d.mean(x, { axes }) as Value, c.d.variance(x, { axes }) as Value]
+  const parameter = (i: number) => inputAs(c, i, x.dtype)
+  const momentum = c.float('momentum', 0.9)
+  const moved = (output: number, input: number, value: Value): Value | undefined => {
+    if (!c.wantsOutput(output)) return undefined
+    const recorded = c.input(input)
+    return c.d.add(
+      c.d.mul(recorded, momentum) as Value,
+      c.d.mul(castTo(c, value, recorded.dtype), 1 - momentum) as Value,
+    ) as Value
+  }
+  return [
+    c.d.batchNorm(x, parameter(1), parameter(2), mean, variance, epsilonOf(c)) as Value,
+    moved(1, 3, mean),
+    moved(2, 4, variance),
+  ]
+}
+
 /** Inference takes the recorded statistics; outputs behind the first belong to training (ONNX BatchNormalization 7 to 15). */
 const batchNormalization: OpRule = (c) => {
-  if (c.int('training_mode', 0) !== 0)
-    return c.unsupported('training_mode is on', 'export the model for inference: model.eval(), or training=TrainingMode.EVAL')
+  if (c.int('training_mode', 0) !== 0) return batchStatistics(c)
   if (c.int('spatial', 1) === 0) return c.unsupported('spatial=0 is not supported')
   const x = c.input(0)
   const parameter = (i: number) => inputAs(c, i, x.dtype)

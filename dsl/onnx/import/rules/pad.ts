@@ -22,6 +22,16 @@ function crop(c: OpContext, x: Value, before: readonly number[], after: readonly
   return ranges.length === 0 ? x : (c.d.slice(x, ranges.length === 1 ? ranges[0]! : ranges) as Value)
 }
 
+/** A border of a value that the model computes: chosen where padding an inner of ones leaves zeros. */
+function aroundWith(
+  c: OpContext,
+  x: Value,
+  border: { readonly before: readonly number[]; readonly after: readonly number[] },
+): Value {
+  const inside = c.d.pad(c.d.full('u8', dimsOf(x), 1), border as never) as Value
+  return c.d.where(c.d.cast(inside, 'bool'), c.d.pad(x, border as never) as Value, c.d.reshape(c.input(2), [])) as Value
+}
+
 const pad: OpRule = (c) => {
   const x = c.input(0)
   const { before, after } = readPads(c, dimsOf(x).length)
@@ -31,6 +41,8 @@ const pad: OpRule = (c) => {
   const cropped = crop(c, x, before, after)
   const border = { before: before.map((n) => Math.max(0, n)), after: after.map((n) => Math.max(0, n)) }
   if ([...border.before, ...border.after].every((n) => n === 0)) return cropped
+  const computed = mode === 'constant' && c.opset >= 11 && c.has(2) && !c.known(2)
+  if (computed) return aroundWith(c, cropped, border)
   const value = mode === 'constant' ? (c.opset < 11 ? c.float('value', 0) : (scalarOf(c, 2) ?? 0)) : 0
   return c.d.pad(cropped, {
     ...border,

@@ -45,7 +45,7 @@ export const products: OpRules = {
 }
 
 /** com.microsoft FusedMatMul: the first dimension may stand in front of those of the batch, and the last two may be exchanged. */
-const fusedMatmul: OpRule = (c) => {
+export const fusedMatmul: OpRule = (c) => {
   const side = (i: number, name: string): Value => {
     const x = c.input(i)
     const rank = dimsOf(x).length

@@ -1,6 +1,7 @@
 import { type DType, elementCount, isFloat } from '../../../../compiler/graph/index.ts'
 import { shortest } from '../../record/numbers.ts'
 import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
+import { dequantizedBlocks } from './blocks.ts'
 import { productOf } from './product.ts'
 import { axisIn, castTo, dimsOf, dtypeAttribute, range, reshaped } from './shared.ts'
 
@@ -88,9 +89,11 @@ const quantizeLinear: OpRule = (c) => {
 /** ONNX DequantizeLinear 10 to 23; the result has the element type of the scale. */
 export const dequantizeLinear: OpRule = (c) => {
   const { d } = c
-  const x = c.input(0)
   const result = dtypeAttribute(c, 'output_dtype', c.typeOf(1).dtype)
-  const { axis, block } = axisAndBlock(c, dimsOf(x).length)
+  const { axis, block } = axisAndBlock(c, c.typeOf(0).shape.length)
+  const packed = result === 'f32' || result === 'f16' || result === 'bf16' ? dequantizedBlocks(c, axis, block, result) : undefined
+  if (packed) return packed
+  const x = c.input(0)
   if (isStorage(x.dtype) && block === 0 && isPlain(c))
     return castTo(c, d.dequantize(x as never, quantizationOptions(c, 1, axis)) as Value, result)
   const part = (i: number) => spread(c, castTo(c, c.input(i), 'f32'), dimsOf(x), axis, block)
@@ -121,7 +124,7 @@ export function difference(c: OpContext, x: Value, zeroPoint: Value): Value {
 }
 
 /** Matrix product of integers less their zero points, which may depend on data. */
-function integerProduct(c: OpContext, a: Value, b: Value, aZero: number | undefined, bZero: number | undefined): Value {
+export function integerProduct(c: OpContext, a: Value, b: Value, aZero: number | undefined, bZero: number | undefined): Value {
   const zeroAt = (i: number | undefined) => (i !== undefined && c.has(i) ? i : undefined)
   const [leftAt, rightAt] = [zeroAt(aZero), zeroAt(bZero)]
   const plain = (at: number | undefined) => at === undefined || (c.isConstant(at) && countOf(c, at) === 1)
@@ -166,11 +169,12 @@ const qlinearMatmul: OpRule = (c) => {
 
 // ---------------------------------------------------------------- com.microsoft
 /** Inputs i, i + 1 and i + 2 as numbers: integers, scale, zero point. */
-const decoded = (c: OpContext, i: number): Value => c.d.dequantize(c.input(i) as never, quantizationOptions(c, i + 1, 0)) as Value
+export const decoded = (c: OpContext, i: number): Value =>
+  c.d.dequantize(c.input(i) as never, quantizationOptions(c, i + 1, 0)) as Value
 
-/** Numbers as integers with scale i and zero point i + 1, in the element type of the zero point, or of input 0. */
-function encoded(c: OpContext, x: Value, i: number): Value {
-  const dtype = c.has(i + 1) ? c.typeOf(i + 1).dtype : c.typeOf(0).dtype
+/** Numbers as integers with scale i and zero point i + 1, in the element type of the zero point, or the one given. */
+export function encoded(c: OpContext, x: Value, i: number, fallback = c.typeOf(0).dtype): Value {
+  const dtype = c.has(i + 1) ? c.typeOf(i + 1).dtype : fallback
   if (!isStorage(dtype)) return c.unsupported(`a result of ${dtype} is not supported`)
   return c.d.quantize(x as never, { dtype, ...quantizationOptions(c, i, 0) }) as Value
 }

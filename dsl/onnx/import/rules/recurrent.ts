@@ -36,7 +36,11 @@ function activationsOf(c: OpContext, defaults: readonly ActivationName[]): (Acti
 }
 
 /** What LSTM, GRU and RNN have in common. */
-function readLayer(c: OpContext, defaults: readonly ActivationName[]) {
+function readLayer(
+  c: OpContext,
+  defaults: readonly ActivationName[],
+  given?: { readonly input: Value; readonly recurrent: Value },
+) {
   const x = c.input(0)
   const batchFirst = c.int('layout', 0) !== 0
   const direction = c.text('direction', 'forward')
@@ -47,7 +51,7 @@ function readLayer(c: OpContext, defaults: readonly ActivationName[]) {
   const clip = c.node.attributes.has('clip') ? c.float('clip') : 0
   return {
     x,
-    weights: { input: c.input(1), recurrent: c.input(2), bias: c.optional(3) },
+    weights: { ...(given ?? { input: c.input(1), recurrent: c.input(2) }), bias: c.optional(3) },
     options: {
       direction: direction === 'forward' ? undefined : direction,
       batchFirst: batchFirst ? true : undefined,
@@ -59,8 +63,9 @@ function readLayer(c: OpContext, defaults: readonly ActivationName[]) {
   }
 }
 
-const lstm: OpRule = (c) => {
-  const { x, weights, options } = readLayer(c, ['sigmoid', 'tanh', 'tanh'])
+/** An LSTM, over other weights than inputs 1 and 2 where such are given. */
+export function lstmOf(c: OpContext, given?: { readonly input: Value; readonly recurrent: Value }): readonly Value[] {
+  const { x, weights, options } = readLayer(c, ['sigmoid', 'tanh', 'tanh'], given)
   const result = c.d.lstm(x, { ...weights, peephole: c.optional(7) }, {
     ...options,
     initialCell: c.optional(6),
@@ -68,6 +73,8 @@ const lstm: OpRule = (c) => {
   } as never)
   return [result.output, result.hidden, result.cell] as Value[]
 }
+
+const lstm: OpRule = (c) => lstmOf(c)
 
 const gru: OpRule = (c) => {
   const { x, weights, options } = readLayer(c, ['sigmoid', 'tanh'])

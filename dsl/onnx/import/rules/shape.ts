@@ -15,8 +15,8 @@ const shape: OpRule = (c) => {
 const longestRange = 1 << 22
 
 const rangeRule: OpRule = (c) => {
-  const [start, limit, delta] = [scalarOf(c, 0), scalarOf(c, 1), scalarOf(c, 2)]
-  if (start === undefined || limit === undefined || delta === undefined) return c.unsupported('start, limit and delta are needed')
+  const [start, limit, delta] = [scalarOf(c, 0), scalarOf(c, 1), scalarOf(c, 2) ?? 1]
+  if (start === undefined || limit === undefined) return c.unsupported('start and limit are needed')
   const count = Math.max(0, Math.ceil((limit - start) / delta))
   if (!(count <= longestRange)) return c.unsupported(`${count} elements are too many for a constant`)
   return c.constant(
@@ -64,23 +64,6 @@ const eyeLike: OpRule = (c) => {
   )
 }
 
-/** Positions of the elements that are not 0, one column for each. */
-const nonZero: OpRule = (c) => {
-  const values = c.numbers(0) ?? c.unsupported('input 0 is missing')
-  const { shape } = c.typeOf(0)
-  const found = values.flatMap((value, i) => (value !== 0 ? [i] : []))
-  let step = 1
-  const rows = [...shape]
-    .reverse()
-    .map((extent) => {
-      const here = step
-      step *= extent
-      return found.map((i) => Math.floor(i / here) % extent)
-    })
-    .reverse()
-  return c.constant('i64', [shape.length, found.length], rows.flat())
-}
-
 export const shapes: OpRules = {
   Shape: shape,
   Size: (c) => c.constant('i64', [], [elementCount(c.typeOf(0).shape)]),
@@ -88,5 +71,4 @@ export const shapes: OpRules = {
   Constant: constant,
   ConstantOfShape: constantOfShape,
   EyeLike: eyeLike,
-  NonZero: nonZero,
 }
