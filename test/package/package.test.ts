@@ -38,7 +38,7 @@ test('npm pack builds the package and holds what users need, and nothing else', 
   const files: string[] = packed.files.map(({ path }: { path: string }) => path)
   const unexpected = files.filter(
     (path) =>
-      !/^(?:dist\/[\w-]+\.js|dist\/types\/.*\.d\.ts|plugin\/(?:bin\.mjs|DEPLOYING\.md)|(?:[a-z]+\/){0,4}(?:(?:README|PASSES|PIPELINE)\.md|LICENSE)|package\.json)$/.test(
+      !/^(?:dist\/[\w-]+\.js|dist\/types\/.*\.d\.ts|plugin\/(?:bin\.mjs|DEPLOYING\.md)|(?:[a-z]+\/){0,4}(?:(?:README|PASSES|PIPELINE|COVERAGE)\.md|LICENSE)|package\.json)$/.test(
         path,
       ),
   )
