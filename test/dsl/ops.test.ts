@@ -1189,7 +1189,20 @@ function apply(name: string, args: readonly unknown[]): Node[] {
 }
 
 /** Functions that are no op: they make models and constants, or take functions, which `control.test.ts` is about. */
-const others = ['loop', 'scan', 'branch', 'model', 'tensor', 'state', 'weights', 'constant', 'full', 'dim', 'validLength', 'validMask']
+const others = [
+  'loop',
+  'scan',
+  'branch',
+  'model',
+  'tensor',
+  'state',
+  'weights',
+  'constant',
+  'full',
+  'dim',
+  'validLength',
+  'validMask',
+]
 const functions = Object.keys(dsl).filter((name) => typeof dsl[name] === 'function' && !others.includes(name))
 
 test('every function has a sample, and gives the shape worked out by hand', () => {

@@ -51,7 +51,7 @@ test('parts compiled at once and linked are the whole, with gcc and with clang',
     '}',
   ]
   const tables = [
-    'const struct glowplug_entry glowplug_entries[] = {{entry0, 0, 64, 0, 0, 0}};',
+    'const struct glowplug_entry glowplug_entries[] = {{entry0, 0, 64, 0, 0, 0, 0, 0}};',
     'const unsigned glowplug_entry_count = 1;',
     'const char glowplug_needs[] = "";',
   ]

@@ -242,6 +242,18 @@ for (const target of targets) {
   })
 }
 
+test('wasm: a session whose state lies on a worker says so to runSync, until reset', async () => {
+  const net = open('wasm')
+  const session = net.session()
+  const { count } = session.entries
+  await count.run({ x })
+  assert.match(await failure(() => count.runSync({ x })), /^session-elsewhere/)
+  assert.equal(numbers(await count.run({ x }), 'sum'), [4, 8, 12, 16])
+  session.reset()
+  assert.equal(numbers(count.runSync({ x }), 'sum'), [2, 4, 6, 8])
+  await net.close()
+})
+
 test('the loader for browsers keeps states, too, and fetches what they begin with', async () => {
   const { manifest, files } = await compile(traceModel(make()), { target: 'wasm' })
   const net = openInBrowser<any, any>({ manifest, files: Object.fromEntries(files) })

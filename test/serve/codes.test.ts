@@ -219,10 +219,14 @@ for (const [code, provoke] of Object.entries(table))
     })
 
 test('codes that other tests provoke are named there', () => {
-  const folder = join(root, 'test/serve')
-  const others = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && name !== 'codes.test.ts')
-  const text = others.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
-  for (const [code, provoke] of Object.entries(table)) if (provoke === 'elsewhere') assert.ok(text.includes(`'${code}'`), code)
+  const others = ['test/serve', 'test/runtime'].flatMap((folder) =>
+    readdirSync(join(root, folder)).flatMap((name) =>
+      name.endsWith('.test.ts') && name !== 'codes.test.ts' ? [join(root, folder, name)] : [],
+    ),
+  )
+  const text = others.map((file) => readFileSync(file, 'utf8')).join('\n')
+  for (const [code, provoke] of Object.entries(table))
+    if (provoke === 'elsewhere') assert.match(text, new RegExp(`['/^]${code}\\b`))
 })
 
 test('the table of codes names every code, and nothing else', () => {

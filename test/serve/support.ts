@@ -75,7 +75,7 @@ static int entry(char *constants, char *mutable, char *activations, struct glowp
   return 0;
 }
 ${codeHeader}
-const struct glowplug_entry glowplug_entries[] = {{entry, 16, 192, 0, 0, 0}, {entry, 16, 192, 0, 0, 0}};
+const struct glowplug_entry glowplug_entries[] = {{entry, 16, 192, 0, 0, 0, 0, 0}, {entry, 16, 192, 0, 0, 0, 0, 0}};
 const unsigned glowplug_entry_count = 2;
 const char glowplug_needs[] = "";
 `

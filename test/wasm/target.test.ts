@@ -194,8 +194,10 @@ test('packed weights have the size they announce, panel after panel, filled up w
 test('composites that have kernels of their own are kept, the others lowered', () => {
   assert.equal([...wasm.keeps].sort(), [
     'attention',
+    'blockLinear',
     'blockedConv',
     'blockedConvInteger',
+    'dequantizeBlocks',
     'embeddingBag',
     'gridSample',
     'layerNorm',

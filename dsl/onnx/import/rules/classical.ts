@@ -16,9 +16,9 @@ function probit(c: OpContext, x: Value): Value {
   const { d } = c
   const y = d.sub(d.mul(x, 2) as Value, 1) as Value
   const log = d.log(d.mul(d.sub(1, y) as Value, d.add(y, 1) as Value) as Value) as Value
-  const half = d.add(d.mul(log, 0.5) as Value, 2 / (3.14159 * 0.147)) as Value
+  const half = d.add(d.mul(log, 0.5) as Value, 2 / (Math.PI * 0.147)) as Value
   const inner = d.sub(d.sqrt(d.sub(d.mul(half, half) as Value, d.mul(log, 1 / 0.147) as Value) as Value) as Value, half) as Value
-  const root = d.mul(d.sqrt(inner) as Value, 1.41421356) as Value
+  const root = d.mul(d.sqrt(inner) as Value, Math.SQRT2) as Value
   return d.where(d.less(y, 0) as Value, d.negate(root) as Value, root) as Value
 }
 
