@@ -1,4 +1,4 @@
-import { type ConstantData, printType, reject } from '../compiler/graph/index.ts'
+import { type ConstantData, elementCount, maximumElements, printType, reject } from '../compiler/graph/index.ts'
 import { readDType, readOptions, readShape } from './check.ts'
 import { Dimension } from './dimension.ts'
 import type { DType, Open, Tensor } from './tensor.ts'
@@ -32,6 +32,8 @@ export function state<D extends DType, S extends number[]>(
   if (odd)
     reject('bad-attribute', `state: ${describe(odd)} has several sizes; a state has one shape, that of the largest, for all runs`)
   const type = { dtype: readDType('state', dtype), shape: readShape('state', shape) }
+  if (elementCount(type.shape) > maximumElements)
+    reject('too-large', `state: ${printType(type)} has more than ${maximumElements} elements`)
   const { initial } = readOptions('state', options, ['initial'])
   return describedState(type, initial === undefined ? undefined : readInitial(type, initial)) as never
 }

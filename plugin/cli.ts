@@ -337,7 +337,7 @@ function checkUsage(commands: ReturnType<typeof createCommands>): void {
       )
     if (option.required && [value].flat().some((each) => typeof each === 'boolean'))
       throw new UsageError(`--${spelled(name)} needs a value: ${option.rawName}`, more)
-    const single = !['input', 'shape', 'dim', 'constant', 'limit', 'fault'].includes(name)
+    const single = !['input', 'shape', 'dim', 'constant', 'limit', 'state', 'fault'].includes(name)
     if (single && Array.isArray(value)) throw new UsageError(`--${spelled(name)} was given ${value.length} times`, more)
   }
   const minimum = matchedCommand.args.filter(({ required }) => required).length

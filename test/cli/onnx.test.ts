@@ -63,6 +63,24 @@ test('import writes a model that runs', async () => {
   for (const [i, each] of expected.entries()) assert.ok(Math.abs(got[i]! - each) < 1e-6, `${got[i]} ${each}`)
 })
 
+test('import takes a state for each input that sessions carry, and finds pairs by their names', async () => {
+  const cell = onnxModel({
+    inputs: { x: ['f32', [2]], h0: ['f32', [2]], c0: ['f32', [2]] },
+    nodes: [onnxNode('Add', 'x,h0', 'hn'), onnxNode('Mul', 'hn,c0', 'cn'), onnxNode('Sub', 'hn,cn', 'y')],
+    outputs: ['y', 'hn', 'cn'],
+  })
+  writeFileSync(file('cell.onnx'), writeModel(cell))
+  const named = await glowplug('import', 'cell.onnx', '--out', 'named', '--state', 'h0=hn', '--state', 'c0=cn')
+  assert.is(named.status, 0, named.err)
+  const found = await glowplug('import', 'cell.onnx', '--out', 'found', '--state', 'auto')
+  assert.is(found.status, 0, found.err)
+  const source = readFileSync(file('named/cell.model.ts'), 'utf8')
+  assert.is(readFileSync(file('found/cell.model.ts'), 'utf8'), source)
+  assert.match(source, /state\('f32', \[2\]\)/)
+  const twice = await glowplug('import', 'cell.onnx', '--out', 'twice', '--state', 'h0=hn', '--state', 'h0=cn')
+  assert.is(twice.status, 2, twice.out)
+})
+
 test('import does not overwrite unless told', async () => {
   const before = readFileSync(file('models/dense.model.ts'))
   const { status, err } = await glowplug('import', 'dense.onnx', '--out', 'models', '--dim', 'rows=2')

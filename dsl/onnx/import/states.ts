@@ -38,8 +38,8 @@ function couldBe(input: OnnxValue, output: OnnxValue): boolean {
   return before.length === after.length && grown.length <= 1 && !before.some((from, axis) => leaves(from, after[axis]))
 }
 
-/** `hn` is what `h` becomes. */
-const isNext = (input: string, output: string): boolean => output === `${input}n` || output === `${input}N`
+/** `hn` is what `h` or `h0` becomes. */
+const isNext = (input: string, output: string): boolean => output.toLowerCase() === `${input.toLowerCase().replace(/0$/, '')}n`
 
 /** Inputs and outputs that look like one value before and after a run, where there is just one such pair. */
 export function plausiblePairs(inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): readonly StatePair[] {
