@@ -1,4 +1,3 @@
-import { elementCount, isFloat, reject } from '../compiler/graph/index.ts'
 import { equal, where } from './comparison.ts'
 import { constant } from './constant.ts'
 import { abs, cast, div, mul, negate, sub } from './elementwise.ts'
@@ -6,14 +5,11 @@ import { argMax } from './order.ts'
 import { slice } from './parts.ts'
 import { sum } from './reduce.ts'
 import { reshape } from './reshape.ts'
+import { readSquares } from './square.ts'
 import type { Tensor } from './tensor.ts'
-import { nodeOf } from './tracer.ts'
 import type { FloatProblem, Guard } from './types/shape.ts'
 
 type Any = Tensor<any, any>
-
-/** Each row and column that is eliminated is a handful of nodes; larger matrices are no work for a network. */
-const largest = 32
 
 type Leading<S> = any[] extends S ? any : S extends readonly [...infer L, any, any] ? L : any
 /**
@@ -25,23 +21,15 @@ type Leading<S> = any[] extends S ? any : S extends readonly [...infer L, any, a
 export function determinant<X extends Tensor>(
   input: Guard<FloatProblem<'determinant', X>, X>,
 ): Tensor<X['dtype'], Leading<X['shape']>> {
-  const op = 'determinant'
-  const { dtype, shape } = nodeOf(input, op, 'input').type
-  if (!isFloat(dtype)) reject('dtype-mismatch', `${op}: input is ${dtype}; convert it with cast()`)
-  const [rows, columns] = shape.slice(-2)
-  if (shape.length < 2 || rows !== columns || rows === 0)
-    reject('shape-mismatch', `${op}: input must be […, n, n], got [${shape.join(', ')}]`)
-  if (rows! > largest) reject('too-large', `${op}: matrices of ${rows} rows have more than the ${largest} that are eliminated`)
-  const lead = shape.slice(0, -2)
-  const count = elementCount(lead)
-  let rest = reshape(cast(input as Any, 'f64') as Any, [count, rows!, rows!]) as Any
+  const { dtype, lead, count, size: rows } = readSquares('determinant', input)
+  let rest = reshape(cast(input as Any, 'f64') as Any, [count, rows, rows]) as Any
   let result: Any | undefined
-  for (let size = rows!; size > 0; size--) {
+  for (let size = rows; size > 0; size--) {
     const { pivot, smaller } = eliminate(rest, count, size)
     result = result ? (mul(result, pivot) as Any) : pivot
     if (smaller) rest = smaller
   }
-  return reshape(cast(result!, dtype) as Any, lead) as never
+  return reshape(cast(result!, dtype) as Any, [...lead]) as never
 }
 
 /** The largest element of the first column, negative where its row was exchanged, and the matrices without its column and its row. */

@@ -1,4 +1,3 @@
-import { elementCount, isFloat, reject } from '../compiler/graph/index.ts'
 import { equal, greater, where } from './comparison.ts'
 import { constant } from './constant.ts'
 import { abs, cast, div, mul, sub } from './elementwise.ts'
@@ -7,14 +6,11 @@ import { argMax } from './order.ts'
 import { slice } from './parts.ts'
 import { sum } from './reduce.ts'
 import { expand, reshape } from './reshape.ts'
+import { readSquares } from './square.ts'
 import type { Tensor } from './tensor.ts'
-import { nodeOf } from './tracer.ts'
 import type { FloatProblem, Guard } from './types/shape.ts'
 
 type Any = Tensor<any, any>
-
-/** Each row that is eliminated is a handful of nodes; larger matrices are no work for a network. */
-const largest = 32
 
 /**
  * Inverses of square matrices.
@@ -24,14 +20,7 @@ const largest = 32
  * @param input `[…, n, n]`, float; n up to 32
  */
 export function inverse<X extends Tensor>(input: Guard<FloatProblem<'inverse', X>, X>): X {
-  const op = 'inverse'
-  const { dtype, shape } = nodeOf(input, op, 'input').type
-  if (!isFloat(dtype)) reject('dtype-mismatch', `${op}: input is ${dtype}; convert it with cast()`)
-  const [rows, columns] = shape.slice(-2)
-  if (shape.length < 2 || rows !== columns || rows === 0)
-    reject('shape-mismatch', `${op}: input must be […, n, n], got [${shape.join(', ')}]`)
-  if (rows! > largest) reject('too-large', `${op}: matrices of ${rows} rows have more than the ${largest} that are eliminated`)
-  const [count, size] = [elementCount(shape.slice(0, -2)), rows!]
+  const { dtype, shape, count, size } = readSquares('inverse', input)
   const unit = Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0))
   const begin = expand(constant('f64', [1, size, size], unit) as Any, [count, size, size])
   let both = concat([reshape(cast(input as Any, 'f64') as Any, [count, size, size]), begin], { axis: 2 }) as Any
