@@ -57,10 +57,10 @@ export async function probe(options: ProbeOptions): Promise<void> {
   try {
     const file = await withProgress('measuring', async (update) => {
       const machine = await machineRates(folder, cards, update)
-      const { kinds, lookups } = await kindRates(update)
+      const kinds = await kindRates(update)
       update(`serving on a ${device}`)
       const serving = await servingRates(folder, device)
-      return describeMachine({ name: 'this machine', processors, threads, cards, device, machine, kinds, lookups, serving })
+      return describeMachine({ name: 'this machine', processors, threads, cards, device, machine, kinds, serving })
     })
     if (options.out !== undefined) await writeWhole(String(options.out), `${JSON.stringify(file, undefined, 2)}\n`)
     if (options.json) return printJson(file)
@@ -99,46 +99,27 @@ const runsOfRound = 12
 const runs = rounds * runsOfRound
 const lowQuartile = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 2]!
 
-/** Random words (Numerical Recipes' generator), the same each time. */
-function createWords(): () => number {
-  let state = 1
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state
-  }
-}
-
 /** A compiled graph, its inputs in place. */
 interface Prepared {
   readonly work: Work
   readonly run: () => void
-  /** Other rows than before: those are in a cache. */
-  readonly renew: () => void
   readonly close: () => Promise<void>
 }
 
 async function prepare(work: Work, target: Target): Promise<Prepared> {
-  const { graph, lookups } = work
+  const { graph } = work
   const { program } = compileGraph(graph, { target, evaluate })
   const stepper = await openStepper(program, target, { whole: true })
   const instance = stepper.instantiate()
   const byName = new Map(program.inputs.map((id) => [program.buffers.get(id)!.name, id]))
-  const word = createWords()
-  const indices: BigInt64Array[] = []
   for (const input of graph.inputs) {
     const { buffer, byteOffset, byteLength } = instance.bytes(byName.get(inputName(input))!)
-    if (input.type.dtype === 'i64') indices.push(new BigInt64Array(buffer, byteOffset, byteLength / 8))
-    else {
-      const numbers = new Float32Array(buffer, byteOffset, byteLength / 4)
-      for (let i = 0; i < numbers.length; i++) numbers[i] = ((i % 31) - 15) / 16
-    }
+    const numbers = new Float32Array(buffer, byteOffset, byteLength / 4)
+    for (let i = 0; i < numbers.length; i++) numbers[i] = ((i % 31) - 15) / 16
   }
   return {
     work,
     run: () => instance.run(),
-    renew() {
-      for (const rows of indices) for (let i = 0; i < rows.length; i++) rows[i] = BigInt(word() % lookups!.rows)
-    },
     close: () => stepper.close(),
   }
 }
@@ -150,7 +131,7 @@ const processorSeconds = (): number => {
 }
 
 /** How fast compiled graphs are, one thread each. */
-async function kindRates(update: (what: string) => void) {
+async function kindRates(update: (what: string) => void): Promise<readonly KindRate[]> {
   const target = await findLevel('probe', { target: 'native' }, { file: '' })
   const prepared: Prepared[] = []
   const pause = createPause()
@@ -162,13 +143,12 @@ async function kindRates(update: (what: string) => void) {
     }
     const best = prepared.map(() => Number.POSITIVE_INFINITY)
     for (let round = 0; round < rounds; round++)
-      for (const [i, { work, run, renew }] of prepared.entries()) {
+      for (const [i, { work, run }] of prepared.entries()) {
         update(`${work.kind}, round ${round + 1} of ${rounds}`)
         // Short graphs run several times between two looks at the clock, which counts microseconds.
-        const repeats = work.lookups ? 1 : Math.max(1, Math.ceil(3e7 / work.operations))
+        const repeats = Math.max(1, Math.ceil(3e7 / work.operations))
         const times: number[] = []
         for (let at = 0; at <= runsOfRound; at++) {
-          renew()
           const started = processorSeconds()
           for (let repeat = 0; repeat < repeats; repeat++) run()
           if (at > 0) times.push((processorSeconds() - started) / repeats)
@@ -176,14 +156,7 @@ async function kindRates(update: (what: string) => void) {
         best[i] = Math.min(best[i]!, lowQuartile(times))
         await pause()
       }
-    const timed = prepared.map(({ work }, i) => ({ work, seconds: best[i]! }))
-    const { work, seconds } = timed.find((each) => each.work.lookups)!
-    return {
-      kinds: timed.flatMap(({ work: { kind, operations, lookups }, seconds }): KindRate[] =>
-        lookups ? [] : [{ kind, operations, seconds, runs }],
-      ),
-      lookups: { bytesPerSecond: work.lookups!.bytes / seconds, runs },
-    }
+    return prepared.map(({ work: { kind, operations } }, i): KindRate => ({ kind, operations, seconds: best[i]!, runs }))
   } finally {
     for (const { close } of prepared) await close()
   }

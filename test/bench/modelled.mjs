@@ -1,5 +1,5 @@
-// `node test/bench/modelled.mjs [--seconds 6] [--cards 2] [models]`: probes this machine, builds the models of fixtures/zoo, and prints what serving
-// them is modelled to do beside what it does. Their weights are made first: `node fixtures/zoo/write.mjs resnet50 dlrm bert-base`.
+// `node test/bench/modelled.mjs [--seconds 4] [--cards 2] [models]`: probes this machine, builds the models of fixtures/zoo, and prints what serving
+// them is modelled to do beside what it does in so many windows of a second in which others leave the processors alone. Their weights are made first: `node fixtures/zoo/write.mjs resnet50 dlrm bert-base`.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { buildDist, bundleOptions, definitions, root } from '../../plugin/build.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '6' }, cards: { type: 'string', default: '2' } },
+  options: { seconds: { type: 'string', default: '4' }, cards: { type: 'string', default: '2' } },
 })
 const models = positionals.length > 0 ? positionals : ['dlrm', 'resnet50', 'bert-base']
 await buildDist()

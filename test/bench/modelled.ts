@@ -5,6 +5,7 @@ import { readModel } from '../../plugin/cli/models.ts'
 import { readPlatform } from '../../targets/platform/index.ts'
 import { simulate } from '../../targets/platform/simulate/index.ts'
 import { serve } from '../../targets/runtime/serve/index.ts'
+import { quietWindows } from './quiet.ts'
 
 /** A model, the folder that `glowplug build` made of it, and the platform that `glowplug probe` made of this machine. */
 export interface Subject {
@@ -21,8 +22,8 @@ export interface Compared {
   readonly p50: { readonly modelled: number; readonly measured: number }
   /** Answers a second, cards never without work. */
   readonly throughput: { readonly modelled: number; readonly measured: number }
-  /** Processors that this process had on average meanwhile: where less than there are cards, others had them. */
-  readonly processors: number
+  /** What others had of all processors in the windows that were measured: see `quiet.ts`. */
+  readonly others: number
 }
 
 type Values = Float32Array | Int32Array | BigInt64Array
@@ -60,35 +61,47 @@ async function measure({ bundle }: Subject, cards: number, seconds: number) {
     let at = 0
     const run = () => server.run(requests[at++ % requests.length]!)
     for (let i = 0; i < 4; i++) await run()
-    const times: number[] = []
-    for (const end = performance.now() + 500 * seconds; performance.now() < end || times.length < 9; ) {
-      const started = performance.now()
-      await run()
-      times.push(performance.now() - started)
-    }
+    const alone = await quietWindows(async () => {
+      const times: number[] = []
+      for (const end = performance.now() + 1000; performance.now() < end || times.length < 5; ) {
+        const started = performance.now()
+        await run()
+        times.push(performance.now() - started)
+      }
+      return times
+    }, seconds)
     let answered = 0
     let open = true
+    let onAnswer = () => {}
     const callers = Array.from({ length: 2 * cards + 2 }, async () => {
       while (open) {
         await run()
         answered++
+        onAnswer()
       }
     })
-    const rates: number[] = []
-    const processors: number[] = []
-    for (let window = 0; window < 6; window++) {
-      const [before, started, used] = [answered, performance.now(), process.cpuUsage()]
-      await new Promise((resolve) => setTimeout(resolve, (1000 * seconds) / 6))
-      const spent = performance.now() - started
-      const { user, system } = process.cpuUsage(used)
-      rates.push((1000 * (answered - before)) / spent)
-      processors.push((user + system) / 1000 / spent)
-    }
+    const nextAnswer = () => new Promise<number>((resolve) => (onAnswer = () => resolve(performance.now())))
+    // From an answer to an answer: what is under way at the edges would count for much where few are answered.
+    const full = await quietWindows(async () => {
+      const started = await nextAnswer()
+      const before = answered
+      let at = started
+      while (at < started + 2000 || answered < before + 16) at = await nextAnswer()
+      return (1000 * (answered - before)) / (at - started)
+    }, seconds)
     open = false
     await Promise.all(callers)
-    // Others who want the processors make it slower, nothing makes it faster.
-    const best = rates.indexOf(Math.max(...rates))
-    return { p50: quantile(times, 0.5), rate: rates[best]!, processors: processors[best]! }
+    return {
+      p50: quantile(
+        alone.flatMap(({ value }) => value),
+        0.5,
+      ),
+      rate: quantile(
+        full.map(({ value }) => value),
+        0.5,
+      ),
+      others: Math.max(...[...alone, ...full].map(({ others }) => others)),
+    }
   } finally {
     await server.close()
   }
@@ -107,13 +120,13 @@ export async function compare(subject: Subject, cards: readonly number[], second
     const { plan } = partitionGraph(graph, platform, { method: 'copies' })
     const alone = simulate(plan, platform, { rate: 1e-3, requests: 1 })
     const full = simulate(plan, platform, { rate: 100 * plan.requestsPerSecond, requests: 400 })
-    const { p50, rate, processors } = await measure(subject, count, seconds)
+    const { p50, rate, others } = await measure(subject, count, seconds)
     compared.push({
       model: subject.model,
       cards: count,
       p50: { modelled: 1e3 * alone.latency.p50, measured: p50 },
       throughput: { modelled: full.throughput, measured: rate },
-      processors,
+      others,
     })
   }
   return compared
@@ -128,10 +141,10 @@ const beside = ({ modelled, measured }: Compared['p50']): readonly string[] => [
 /** A table in Markdown. */
 export const printCompared = (rows: readonly Compared[]): string =>
   [
-    '| model | cards | p50 ms, modelled | measured | | answers a second, modelled | measured | | processors |',
+    '| model | cards | p50 ms, modelled | measured | | answers a second, modelled | measured | | others had |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows.map(
-      ({ model, cards, p50, throughput, processors }) =>
-        `| ${[model, cards, ...beside(p50), ...beside(throughput), processors.toFixed(2)].join(' | ')} |`,
+      ({ model, cards, p50, throughput, others }) =>
+        `| ${[model, cards, ...beside(p50), ...beside(throughput), `${(100 * others).toFixed(0)} %`].join(' | ')} |`,
     ),
   ].join('\n')

@@ -1,7 +1,7 @@
 // What the processors of this machine do at most, by a small C program.
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,6 +21,8 @@ export interface MachineRates {
   readonly int8: number
   /** Bytes a second that one thread reads; the fastest level first, main memory last. */
   readonly memory: readonly (CacheLevel & { readonly bytesPerSecond: number })[]
+  /** Bytes a second of rows that one thread picks here and there of weights that are larger than every cache. */
+  readonly rows: number
   /** Parts of the rates that each of several threads keeps while all work. */
   readonly together: { readonly arithmetic: number; readonly memory: number }
 }
@@ -54,6 +56,10 @@ export function cachesHere(folder = '/sys/devices/system/cpu/cpu0/cache'): reado
 
 /** Beyond every cache, and still quick to fill. */
 const beyond = 2 ** 28
+
+/** Bytes of tables of which rows are picked: the more, the slower, since the processor has to look for more pages. */
+const tables = 2 ** 29
+const timesOfTables = 3
 
 /**
  * Measures one thread, and `threads` at once. `compiler` makes a program of the C file whose path it is given, at the other. Throws what the
@@ -91,6 +97,15 @@ export async function measureMachine({
   // A level that measures faster than the one before it is no slower than that one: rates fall.
   for (let i = memory.length - 2; i >= 0; i--)
     memory[i]!.bytesPerSecond = Math.max(memory[i]!.bytesPerSecond, memory[i + 1]!.bytesPerSecond)
+  update('look-ups')
+  const rowRates: number[] = []
+  // Where the system puts a file's pages differs from time to time.
+  for (let time = 0; time < timesOfTables; time++) {
+    const file = join(folder, 'rows')
+    rowRates.push(await rate(1, 'rows', String(tables), file))
+    await rm(file)
+  }
+  const rows = rowRates.sort((a, b) => a - b)[timesOfTables >> 1]!
   update(`${threads} at once`)
   const share = (all: number, alone: number) => Math.min(1, all / alone)
   const together =
@@ -100,5 +115,5 @@ export async function measureMachine({
           memory: share(await rate(threads, 'read', String(beyond)), main),
         }
       : { arithmetic: 1, memory: 1 }
-  return { f32, int8, memory, together }
+  return { f32, int8, memory, rows, together }
 }

@@ -1,11 +1,15 @@
 /* Rates of one thread, for `glowplug probe`. Built with the flags of a level.
    probe f32|int8              operations a second of nothing but multiplications and additions; 0 where there is no such instruction
    probe read BYTES            bytes a second read of so many, over and over
-   The best of several short runs, by the time that the processor was ours. */
+   probe rows BYTES FILE       bytes a second of rows picked here and there of so many, which it writes to the file and maps as bundles' weights are mapped
+   The best of several short runs, of rows the median, by the time that the processor was ours. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__AVX512F__)
 enum { BYTES = 64 };
@@ -82,6 +86,47 @@ static double read_rate(const longs *data, size_t count, size_t passes) {
   return (double)passes * (double)count * sizeof(longs) / seconds;
 }
 
+/* Rows as look-ups of recommendation models read them: 32 are added up, and what is AHEAD is asked for before. */
+enum { ROW = 256, BAG = 32, BAGS = 1664, AHEAD = 24, LANES = ROW / BYTES };
+
+static double rows_rate(const char *data, size_t rows) {
+  static size_t picked[BAGS * BAG + AHEAD];
+  static floats sums[BAGS][LANES];
+  static unsigned state = 1;
+  for (size_t i = 0; i < BAGS * BAG + AHEAD; i++) {
+    state = state * 1664525u + 1013904223u;
+    picked[i] = (size_t)(((unsigned long long)state * rows) >> 32) * ROW;
+  }
+  const double begun = now();
+  for (size_t bag = 0; bag < BAGS; bag++) {
+    floats sum[LANES] = {{0}};
+    for (size_t i = bag * BAG; i < (bag + 1) * BAG; i++) {
+      const char *const next = data + picked[i + AHEAD];
+      for (size_t line = 0; line < ROW; line += 64) __builtin_prefetch(next + line, 0, 2);
+      const floats *const row = (const floats *)(const void *)(data + picked[i]);
+      for (size_t lane = 0; lane < LANES; lane++) sum[lane] += row[lane];
+    }
+    for (size_t lane = 0; lane < LANES; lane++) sums[bag][lane] = sum[lane];
+  }
+  const double seconds = now() - begun;
+  volatile float kept = (float)sums[BAGS - 1][0][0];
+  (void)kept;
+  return (double)BAGS * BAG * ROW / seconds;
+}
+
+/* A file of numbers in the memory of the system's files, mapped; NULL where that cannot be had. */
+static const char *map_rows(const char *file, size_t bytes) {
+  static float piece[1 << 16];
+  for (size_t i = 0; i < sizeof(piece) / sizeof(*piece); i++) piece[i] = (float)(i % 31) / 16;
+  const int descriptor = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+  if (descriptor < 0) return NULL;
+  for (size_t written = 0; written < bytes; written += sizeof(piece))
+    if (write(descriptor, piece, sizeof(piece)) != (ssize_t)sizeof(piece)) return NULL;
+  void *const mapped = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  close(descriptor);
+  return mapped == MAP_FAILED ? NULL : mapped;
+}
+
 int main(int arguments, char **argument) {
   const char *const what = arguments > 1 ? argument[1] : "";
   double best = 0;
@@ -96,6 +141,21 @@ int main(int arguments, char **argument) {
       if (rate > best) best = rate;
     }
     free(data);
+  } else if (strcmp(what, "rows") == 0 && arguments > 3) {
+    const size_t bytes = strtoull(argument[2], NULL, 10) & ~(((size_t)1 << 18) - 1);
+    const char *const data = bytes > 0 ? map_rows(argument[3], bytes) : NULL;
+    if (!data) return 1;
+    /* Brings the file's pages into this process. */
+    volatile char touched = 0;
+    for (size_t at = 0; at < bytes; at += 4096) touched ^= data[at];
+    double rates[TIMES];
+    for (int time = 0; time < TIMES; time++) {
+      const double rate = rows_rate(data, bytes / ROW);
+      int at = time;
+      for (; at > 0 && rates[at - 1] > rate; at--) rates[at] = rates[at - 1];
+      rates[at] = rate;
+    }
+    best = rates[TIMES / 2];
   } else if (strcmp(what, "f32") == 0 || (strcmp(what, "int8") == 0 && PER_INT8 > 0)) {
     const int is_f32 = what[0] == 'f';
     for (int time = 0; time < TIMES; time++) {

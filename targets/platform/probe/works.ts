@@ -4,12 +4,10 @@ import { createBuilder, type Graph, type Node, type TensorType } from '../../../
 import { kindsOf } from '../../../compiler/partition/roofline.ts'
 
 export interface Work {
-  /** The kind of node, as `kindsOf` names it; `lookups` of rows that are picked here and there. */
+  /** The kind of node, as `kindsOf` names it. */
   readonly kind: string
   readonly graph: Graph
   readonly operations: number
-  /** Rows that indices pick of `table`, and bytes of them, for look-ups. */
-  readonly lookups?: { readonly rows: number; readonly bytes: number }
 }
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape })
@@ -94,22 +92,6 @@ const norm = (): Work =>
     }
   })
 
-/** Rows of 256 bytes out of 256 MB, added up in bags of 32: what recommendation models do. */
-function lookups(): Work {
-  const b = createBuilder()
-  const [rows, width, bags, bag] = [1_000_000, 64, 1664, 32]
-  const table = b.input('table', f32(rows, width))
-  const indices = b.input('indices', { dtype: 'i64', shape: [bags, bag] })
-  const picked = b.add('embedding', { indices, table })
-  const value = b.add('reduceSum', { input: picked }, { axes: [1], keepDims: false })
-  return {
-    kind: 'lookups',
-    graph: b.finish('probe.lookups', [table, indices], [{ name: 'result', value }]),
-    operations: bags * bag * width,
-    lookups: { rows, bytes: bags * bag * width * 4 },
-  }
-}
-
 /** All of them, several for kinds whose rate hangs on sizes. Made one by one: some have large inputs. */
 export const works: readonly (() => Work)[] = [
   () => convolution(256, 128, 28, 1, 1),
@@ -134,5 +116,4 @@ export const works: readonly (() => Work)[] = [
   () => unary('sigmoid'),
   softmax,
   norm,
-  lookups,
 ]
