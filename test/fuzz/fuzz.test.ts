@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBuilder, type Graph, type Node, printGraph } from '../../compiler/graph/index.ts'
+import { createBuilder, type Graph, type Node, ops, printGraph } from '../../compiler/graph/index.ts'
 import { draw } from '../support/draw.ts'
 import { createTestGraph } from '../support/expression.ts'
 import { isWritable } from '../support/modelSource.ts'
 import { graphText } from '../support/sameGraph.ts'
 import { createCase, createChecks } from './checks.ts'
-import { drawGraph, kinds } from './drawn.ts'
+import { drawGraph, kinds, unwritten } from './drawn.ts'
 import { decodeGraph, encodeGraph } from './encoded.ts'
 import { describe, fuzz, kindOf } from './fuzz.ts'
 import { shrink, sizeOf } from './shrink.ts'
@@ -28,8 +28,7 @@ function tests(): void {
       const { seed, numRuns } = draw(500, 3)
       for (let i = 0; i < numRuns; i++) {
         const { graph } = drawGraph(seed + i, kind)
-        // Bodies are functions, which nothing here writes.
-        assert.ok(kind === 'turns' || graph.nodes.every(isWritable))
+        assert.ok(unwritten.has(kind) || graph.nodes.every(isWritable))
         const given = createCase(graph, seed + i)
         for (const { name, run } of createChecks()) {
           try {
@@ -41,6 +40,13 @@ function tests(): void {
       }
     })
   }
+
+  test('every op of the registry is drawn', () => {
+    const missing = new Set(Object.keys(ops))
+    for (let seed = 0; seed < 400 && missing.size > 0; seed++)
+      for (const kind of kinds) for (const { op } of drawGraph(seed, kind).graph.nodes) missing.delete(op)
+    assert.equal([...missing], [])
+  })
 
   test('equal seeds draw equal graphs, and other seeds others', () => {
     const texts = Array.from({ length: 20 }, (_, seed) => printGraph(drawGraph(seed).graph))

@@ -8,6 +8,7 @@ import { createTestGraph } from '../support/expression.ts'
 import { isWritable, modelSource, normalise, Unwritable } from '../support/modelSource.ts'
 import { arbitraryGraph, graphWithOp, isComputed } from '../support/randomGraph.ts'
 import { graphText } from '../support/sameGraph.ts'
+import { drawGraph } from './drawn.ts'
 
 const computed = Object.keys(ops).filter(isComputed)
 
@@ -57,6 +58,20 @@ test('random graphs: the source extracts to the graph', async () => {
     sources.set(`random${i}`, modelSource(drawn))
   }
   assert.ok(sources.size > numRuns / 2)
+})
+
+test('look-ups in bags: the source extracts to the graph', async () => {
+  const written = { sparseLengthsSum: 0, embeddingBag: 0 }
+  for (let seed = 0; seed < 60; seed++) {
+    const { graph } = drawGraph(seed, 'lookups')
+    if (!graph.nodes.every((node) => node.op === 'bagOffsets' || isWritable(node))) continue
+    // Offsets that several tables take parts of belong to no function.
+    if (graph.nodes.some(({ op, operands }) => op !== 'raggedEmbeddingBag' && operands.some((one) => one.op === 'bagOffsets')))
+      continue
+    await assertRead([graph])
+    for (const name of ['sparseLengthsSum', 'embeddingBag'] as const) if (modelSource(graph).includes(`${name}(`)) written[name]++
+  }
+  assert.ok(written.sparseLengthsSum >= 5 && written.embeddingBag >= 10, JSON.stringify(written))
 })
 
 test('elements that need a word of their own: not a number, infinite, negative zero, beyond 2^53', async () => {

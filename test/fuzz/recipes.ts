@@ -1,6 +1,7 @@
 // Graphs with the structure of real networks, drawn from numbers: what random ops side by side seldom make.
 import type { DType, Node, Shape } from '../../compiler/graph/index.ts'
 import { judgements } from './judging.ts'
+import { lookups } from './lookups.ts'
 import { signals, warps } from './senses.ts'
 import type { Recipe, Sketch } from './sketch.ts'
 import { turns } from './turning.ts'
@@ -590,4 +591,5 @@ export const recipes: Readonly<Record<string, { readonly recipe: Recipe; readonl
   warps: { recipe: warps, weight: 2 },
   judgements: { recipe: judgements, weight: 1 },
   turns: { recipe: turns, weight: 1 },
+  lookups: { recipe: lookups, weight: 1 },
 }

@@ -34,22 +34,24 @@ interface Call {
   readonly part?: string
 }
 
-/** What a row gets: names of the operands' values, in the order of the definition, and the node. */
-type Row = (names: readonly string[], node: Node) => Call
+/** What a row gets: names of the operands' values, in the order of the definition, the node, and what names other values. */
+type Row = (names: readonly string[], node: Node, nameOf: (node: Node) => string) => Call
+
+const withoutWords = new Set<Row>()
+const wordless =
+  (reason: string) =>
+  (op: OpName): Row => {
+    const row: Row = () => {
+      throw new Unwritable(`${op}, ${reason}`)
+    }
+    withoutWords.add(row)
+    return row
+  }
 
 /** The row of an op that no model can name. */
-const compilerMade =
-  (op: OpName): Row =>
-  () => {
-    throw new Unwritable(`${op}, which only the compiler makes`)
-  }
-
+const compilerMade = wordless('which only the compiler makes')
 /** The row of an op whose value is several results of a function. */
-const apart =
-  (op: OpName): Row =>
-  () => {
-    throw new Unwritable(`${op}, of which a model gets parts`)
-  }
+const apart = wordless('of which a model gets parts')
 
 const text = (value: unknown): string => {
   // A name.
@@ -91,8 +93,8 @@ const positional =
 /** Operands that may be missing keep their places before options. */
 const optionalOperands =
   (row: Row): Row =>
-  (names, node) => {
-    const call = row(names, node)
+  (names, node, nameOf) => {
+    const call = row(names, node, nameOf)
     const count = Object.keys(definitionOf(node.op).operands).length
     return { ...call, operands: Array.from({ length: count }, (_, i) => call.operands[i]) }
   }
@@ -226,10 +228,10 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
     return { written: 'slice', operands: [names[0], text(ranges)] }
   },
   concat: (names, { attributes }) => ({ written: 'concat', operands: [`[${names.join(', ')}]`], options: attributes }),
-  pad: (names, node) => {
+  pad: (names, node, nameOf) => {
     if (!isElement(node.type.dtype, node.attributes.value as number))
       throw new Unwritable(`padding of ${node.type.dtype} with ${node.attributes.value}`)
-    return plain(names, node)
+    return plain(names, node, nameOf)
   },
   padWith: named('pad'),
   gather: plain,
@@ -276,7 +278,24 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   bagOffsets: apart('bagOffsets'),
   truePositions: apart('truePositions'),
   suppressedBoxes: apart('suppressedBoxes'),
-  raggedEmbeddingBag: apart('raggedEmbeddingBag'),
+  raggedEmbeddingBag: ([indices, table, , scale], { operands, attributes }, nameOf) => {
+    const [list, , offsets] = operands as readonly [Node, Node, Node]
+    const { mean, ...rest } = attributes
+    const { given, limit } = offsets.attributes
+    if (offsets.op !== 'bagOffsets' || limit !== list.type.shape[0])
+      throw new Unwritable('raggedEmbeddingBag over offsets that nothing checks against its indices')
+    const bounds = nameOf(offsets.operands[0]!)
+    if (given === 'lengths' && mean) throw new Unwritable('raggedEmbeddingBag whose means are of lengths')
+    if (given === 'lengths') return { written: 'sparseLengthsSum', operands: [table, indices, bounds, scale], options: rest }
+    if (mean && scale !== undefined) throw new Unwritable('raggedEmbeddingBag whose means are weighted')
+    const weights = scale === undefined ? {} : { perSampleWeights: Symbol(scale) }
+    const mode = mean ? { mode: 'mean' } : {}
+    return {
+      written: 'embeddingBag',
+      operands: [table, indices, bounds],
+      options: { ...mode, ...weights, includeLastOffset: true, ...rest },
+    }
+  },
   lstm: apart('lstm'),
   gru: apart('gru'),
   rnn: apart('rnn'),
@@ -317,6 +336,9 @@ const rows: { readonly [K in Exclude<OpName, StorageName>]: Row } = {
   }),
 }
 
+/** Whether the vocabulary has words for values of an op. */
+export const hasWords = (op: OpName): boolean => !withoutWords.has(rows[op as keyof typeof rows])
+
 /** Whether the vocabulary can say a node. */
 export function isWritable(node: Node): boolean {
   if (hasTrait(node, 'storage')) return node.data === undefined || node.type.quantization === undefined
@@ -324,6 +346,7 @@ export function isWritable(node: Node): boolean {
     callOf(
       node,
       node.operands.map(() => ''),
+      () => '',
     )
     return true
   } catch (error) {
@@ -332,7 +355,8 @@ export function isWritable(node: Node): boolean {
   }
 }
 
-const callOf = (node: Node, names: readonly string[]): Call => rows[node.op as keyof typeof rows](names, node)
+const callOf = (node: Node, names: readonly string[], nameOf: (node: Node) => string): Call =>
+  rows[node.op as keyof typeof rows](names, node, nameOf)
 
 /** The attributes as the functions of the vocabulary state them: axes from the front and in order, slices in their shortest form. */
 function normalised({ op, operands, attributes }: Node): Attributes {
@@ -412,22 +436,29 @@ export function modelSource(graph: Graph, name = graph.name, header: readonly st
   const { nodes, inputs, outputs } = normalise(graph)
   for (const node of nodes) {
     if (node.op === 'input') names.set(node, `inputs.${inputName(node)}`)
-    else {
+    else if (node.op !== 'bagOffsets') {
       const value = node.data ? constantText(node) : calledText(node)
       names.set(node, `v${lines.length}`)
       lines.push(`    const v${lines.length} = ${value}`)
     }
   }
+  function nameOf(node: Node): string {
+    const name = names.get(node)
+    if (name === undefined) throw new Unwritable(`${node.op}, of which a model gets parts`)
+    return name
+  }
   function calledText(node: Node): string {
-    const given = node.operands.map((operand, i) => numberInPlaceOf(node, i) ?? names.get(operand)!)
-    const { written, operands, options, part } = callOf(node, given)
+    // Offsets of bags are checked and made by the functions that read them.
+    const isMadeWithin = ({ op }: Node) => op === 'bagOffsets' && node.op === 'raggedEmbeddingBag'
+    const given = node.operands.map((operand, i) => numberInPlaceOf(node, i) ?? (isMadeWithin(operand) ? '' : nameOf(operand)))
+    const { written, operands, options, part } = callOf(node, given, nameOf)
     const stated = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
     const list = [...operands]
     if (Object.keys(stated).length === 0) while (list.length > 0 && list.at(-1) === undefined) list.pop()
     else list.push(text(stated))
     return `${spell(written)}(${list.map((operand) => operand ?? 'undefined').join(', ')})${part ? `.${part}` : ''}`
   }
-  const results = outputs.map((output) => `${nameText(output.name)}: ${names.get(output.value)!}`)
+  const results = outputs.map((output) => `${nameText(output.name)}: ${nameOf(output.value)}`)
   const body = withoutUnused(lines, results)
   const isUsed = (word: string) =>
     word === 'model' || (word === 'tensor' ? inputs.length > 0 : body.some((line) => line.includes(`${word}(`)))

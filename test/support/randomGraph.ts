@@ -52,7 +52,7 @@ export interface RandomGraphOptions {
 
 export const isComputed = (name: string): name is ComputedName =>
   !ops[name as OpName].traits.some((trait) => trait === 'storage' || trait === 'bits') && ops[name as OpName].kind !== 'control'
-const computedNames = Object.keys(ops).filter(isComputed)
+export const computedNames: readonly ComputedName[] = Object.keys(ops).filter(isComputed)
 const usualDTypes: readonly DType[] = [
   ...new Array<DType>(12).fill('f32'),
   'f64',
