@@ -415,7 +415,7 @@ test('sizes that were guessed are named where something does not fit', async () 
   })
   assert.match(
     problem.message,
-    /matmul: inner dimensions 224 and 3 differ[^\n]*\nsizes that nobody stated were guessed; these would say the same: --dim width=224 --dim length=128$/,
+    /matmul: inner dimensions 224 and 3 differ[^\n]*\nsizes that nobody stated were guessed, as 224 for width, 128 for length; state them: --dim width=…$/,
   )
 })
 
@@ -616,7 +616,8 @@ test('sizes that do not fit are told', async () => {
     /'past - 3' follows from 'past', which no input has; bind it: --dim 'past - 3'=128/,
   )
   assert.match(
-    (await refusal({ ...derived, inputs: { x: ['f32', ['n', 'm']], z: ['f32', ['m - 200']] } })).message,
+    (await refusal({ ...derived, inputs: { x: ['f32', ['n', 'm']], z: ['f32', ['m - 200']] } }, 21, { dims: { m: 128 } }))
+      .message,
     /'m - 200' comes out as -72/,
   )
   assert.match(

@@ -14,7 +14,17 @@ export interface Binding {
   /** The name under which the size is written, where nobody bound it. */
   readonly nameOf: (input: OnnxValue, axis: number) => string | undefined
   /** Dimensions that nobody bound, by what binds them and the names under which they are written. */
-  readonly open: readonly { readonly key: string; readonly name: string; readonly sizes: readonly number[] }[]
+  readonly open: readonly OpenDim[]
+  /** The size of each dimension with a plain name, whoever bound it. */
+  readonly sizes: ReadonlyMap<string, number>
+  /** Which of those that nobody bound are heights and widths of images. */
+  readonly images: ReadonlySet<string>
+}
+
+export interface OpenDim {
+  readonly key: string
+  readonly name: string
+  readonly sizes: readonly number[]
 }
 
 /** More buckets than this are a mistake: each is a graph of its own. */
@@ -26,9 +36,15 @@ const namelessName = /^(n|b|s\d+|unk__\d+|unknown\w*|none|.*dynamic.*|\?|-1)$/i
 
 /**
  * Sizes for the symbolic dimensions of a graph's inputs. What `dims` does not bind is guessed, with a note: a batch is 1, other dimensions
- * get a usual size. Lists of sizes make a binding for each combination. Throws ModelProblem for names that the file does not have.
+ * get a usual size, or that of `guesses` by key. Lists of sizes make a binding for each combination. Throws ModelProblem for names that the file
+ * does not have.
  */
-export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string[]): readonly Binding[] {
+export function bindDims(
+  inputs: readonly OnnxValue[],
+  dims: Dims,
+  notes: string[],
+  guesses: ReadonlyMap<string, number> = new Map(),
+): readonly Binding[] {
   const places = inputs.flatMap((input) =>
     (input.shape ?? []).flatMap((size, axis) =>
       typeof size === 'number' ? [] : [{ input, axis, name: size, key: keyOf(input, axis) }],
@@ -46,7 +62,8 @@ export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string
   checkGiven(given, places)
 
   const batch = new Set<string>()
-  const open = new Map<string, { key: string; name: string; sizes: number[] }>()
+  const open = new Map<string, OpenDim>()
+  const images = new Set<string>()
   const bound = new Map<string, readonly number[]>()
   for (const place of places) {
     const { input, axis, name, key } = place
@@ -65,7 +82,9 @@ export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string
       batch.add(name ?? placeOf(input, axis))
       continue
     }
-    open.set(key, { key, name: writtenName(name, input, axis), sizes: [usualSize(name ?? '', input, axis)] })
+    const size = guesses.get(key) ?? usualSize(name ?? '', input, axis)
+    open.set(key, { key, name: writtenName(name, input, axis), sizes: [size] })
+    if (input.shape!.length === 4 && axis >= 2) images.add(key)
   }
   if (batch.size > 0)
     notes.push(
@@ -73,7 +92,7 @@ export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string
     )
   for (const [key, { sizes }] of open)
     notes.push(
-      `dimension ${printable(key, 60)} has no size in the file, it is ${sizes[0]} here; another size is another import: --dim ${printable(key, 60)}=${sizes[0]}`,
+      `dimension ${printable(key, 60)} has no size in the file, it is ${sizes[0]} here${guesses.has(key) ? ', since a usual one does not fit' : ''}; another size is another import: --dim ${printable(key, 60)}=${sizes[0]}`,
     )
 
   const several = [...bound].filter(([, sizes]) => sizes.length > 1)
@@ -93,7 +112,8 @@ export function bindDims(inputs: readonly OnnxValue[], dims: Dims, notes: string
     }
     const nameOf = (input: OnnxValue, axis: number) =>
       typeof input.shape![axis] === 'number' ? undefined : open.get(keyOf(input, axis))?.name
-    return { entry: entryName(bucket), sizeOf, nameOf, open: guessed }
+    const all = new Map([...bound.keys(), ...open.keys()].map((key) => [key, sizes(key)!]))
+    return { entry: entryName(bucket), sizeOf, nameOf, open: guessed, sizes: all, images }
   })
 }
 

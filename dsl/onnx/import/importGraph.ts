@@ -21,6 +21,7 @@ import type { Value } from './context.ts'
 import { type Binding, bindDims, type Dims } from './dims.ts'
 import { createScope, createWeightStore, type Entry, type ImportedWeight, type WeightStore } from './environment.ts'
 import type { RunGraph } from './fold.ts'
+import { withGuesses } from './guesses.ts'
 import { createNodeImporter } from './importNodes.ts'
 import { createNames, identifierOf } from './names.ts'
 import { printable, type Unsupported, UnsupportedOperators } from './problem.ts'
@@ -61,12 +62,28 @@ export interface NamePair {
  */
 export async function importGraph(model: OnnxModel, options: ImportGraphOptions = {}): Promise<ImportedModel> {
   const { runGraph } = await import('../../../targets/interpreter/index.ts')
+  const given = model.graph.inputs.filter((input) => !model.graph.initializers.has(input.name))
+  const [usual] = bindDims(given, options.dims ?? {}, [])
+  const most = Math.min(mostAttempts, Math.ceil(attemptedNodes / (model.graph.nodes.length + 1)))
+  return withGuesses(usual!, most, (guesses) => importSized(model, options, given, guesses, runGraph))
+}
+
+/** How often sizes that nobody stated are tried, and the nodes that are imported for it. */
+const mostAttempts = 64
+const attemptedNodes = 40_000
+
+function importSized(
+  model: OnnxModel,
+  options: ImportGraphOptions,
+  given: readonly OnnxValue[],
+  guesses: ReadonlyMap<string, number>,
+  runGraph: RunGraph,
+): ImportedModel {
   const { graph } = model
   const name = identifierOf(options.name ?? graph.name, 'model')
-  const given = graph.inputs.filter((input) => !graph.initializers.has(input.name))
   const notes = new Set<string>()
   const found: string[] = []
-  const bindings = bindDims(given, options.dims ?? {}, found)
+  const bindings = bindDims(given, options.dims ?? {}, found, guesses)
   for (const note of found) notes.add(note)
   const opset = model.opsets.get('')
   if (opset !== undefined && opset > newestOpset)
@@ -191,7 +208,7 @@ function importEntry({
     return [{ name: inputs[i]!.name, tensor, type, dims: input.shape.map((_, axis) => binding.nameOf(input, axis)) }]
   })
   importer.importNodes(model.graph, scope)
-  if (importer.problems.length > 0) throw new UnsupportedOperators(importer.problems, hintOf(binding))
+  if (importer.problems.length > 0) throw new UnsupportedOperators(importer.problems, hintOf(binding), importer.reached)
 
   const nodeFor = (tensor: Value) => withTracer(tracer, () => nodeOf(tensor, 'import', 'a value'))
   const results = outputs.map((output) => {
@@ -261,8 +278,8 @@ function outputProblem(entry: Entry | undefined): readonly [what: string, remedy
 /** Sizes that were guessed may be what does not fit. */
 function hintOf({ open }: Binding): string | undefined {
   if (open.length === 0) return undefined
-  const guessed = open.map(({ key, sizes }) => `--dim ${printable(key, 60)}=${sizes[0]}`)
-  return `sizes that nobody stated were guessed; these would say the same: ${guessed.join(' ')}`
+  const guessed = open.map(({ key, sizes }) => `${sizes[0]} for ${printable(key, 60)}`)
+  return `sizes that nobody stated were guessed, as ${guessed.join(', ')}; state them: --dim ${printable(open[0]!.key, 60)}=…`
 }
 
 function headerOf(model: OnnxModel, names: readonly NamePair[]): string[] {

@@ -19,13 +19,15 @@ import {
 import { createConstancy, evaluateNodes, foldedBytes, isSmall, nodeBehind, type RunGraph, scratchTracer } from './fold.ts'
 import { neededNodes } from './needed.ts'
 import { createContext, type Site } from './opContext.ts'
-import { printable, Stop, type Unsupported } from './problem.ts'
+import { noCounterpart, printable, Stop, type Unsupported } from './problem.ts'
 import { remedyFor, ruleFor, staysUnfolded } from './rules/index.ts'
 import { sequenceRule } from './sequences.ts'
 
 /** An import of the nodes of one entry. */
 export interface NodeImporter {
   readonly problems: Unsupported[]
+  /** Nodes that were imported before the first that was not, those of bodies and branches included. */
+  readonly reached: number
   importNodes(graph: OnnxGraph, scope: Scope): void
   tensorOf(entry: Entry): Value
 }
@@ -42,8 +44,6 @@ const repeating: Readonly<Record<string, (site: ControlSite) => readonly (Entry 
   Scan: importScan,
 }
 
-const noCounterpart = 'there is no counterpart for this operator'
-
 export function createNodeImporter(
   model: OnnxModel,
   tracer: Tracer,
@@ -58,6 +58,7 @@ export function createNodeImporter(
   const evaluated = new Map<Value, Known | undefined>()
   const scratch = createRecorder()
   let bodies = 0
+  let reached = 0
 
   const tensorOf = (entry: Entry): Value => {
     if (entry.kind === 'poisoned' || entry.kind === 'unusable') throw new Stop('a value before it cannot be imported', undefined)
@@ -91,6 +92,7 @@ export function createNodeImporter(
     const { nodes, values } = neededNodes(graph)
     for (const node of nodes) {
       const results = importNode(node, scope, values)
+      if (problems.length === 0) reached++
       for (const [i, output] of node.outputs.entries()) if (output !== '') scope.set(output, results?.[i] ?? { kind: 'poisoned' })
     }
   }
@@ -310,7 +312,14 @@ export function createNodeImporter(
     })
   }
 
-  return { problems, importNodes, tensorOf }
+  return {
+    problems,
+    get reached() {
+      return reached
+    },
+    importNodes,
+    tensorOf,
+  }
 }
 
 /** What a node gives through keeps the name under which it is known. */

@@ -13,13 +13,19 @@ export interface Unsupported {
   readonly remedy: string | undefined
 }
 
+/** What is wrong where no size and no constant would help. */
+export const noCounterpart = 'there is no counterpart for this operator'
+
 /** Everything that an import failed for, all at once. */
 export class UnsupportedOperators extends ModelProblem {
   readonly list: readonly Unsupported[]
+  /** Nodes that were imported before the first that was not. */
+  readonly reached: number
   /** @param hint a last line of the message */
-  constructor(list: readonly Unsupported[], hint?: string) {
+  constructor(list: readonly Unsupported[], hint?: string, reached = 0) {
     super('onnx-unsupported', [textOf(list), ...(hint ? [hint] : [])].join('\n'))
     this.list = list
+    this.reached = reached
   }
 }
 
