@@ -1,10 +1,10 @@
-import { byteSize, type DType, InvariantError, ModelProblem, sameShape, type TensorType } from '../../../compiler/graph/index.ts'
+import { byteSize, InvariantError, ModelProblem, type TensorType } from '../../../compiler/graph/index.ts'
 import { currentTracer, isTensor, type Tracer, withTracer } from '../../tracer.ts'
 import type { OnnxGraph, OnnxModel, OnnxNode } from '../model.ts'
 import { createRecorder, type Recorder } from '../record/recorder.ts'
-import { boundedResults, boundsOf, chosen, isBounded, type SizeList } from './bounded/index.ts'
+import { boundedResults, isBounded, type SizeList } from './bounded/index.ts'
 import type { Known, OpRule, Value } from './context.ts'
-import { bodiesOf, type ControlSite, importBranch, importLoop, importScan, takesBounded } from './control.ts'
+import { type ControlSite, controlRule } from './control/index.ts'
 import {
   constantFor,
   createScope,
@@ -37,12 +37,6 @@ const foldedWork = 1 << 20
 
 /** Runs of bodies that are unrolled, those within others included. */
 const mostBodies = 4096
-
-/** Operators that run a body again and again. */
-const repeating: Readonly<Record<string, (site: ControlSite) => readonly (Entry | undefined)[]>> = {
-  Loop: importLoop,
-  Scan: importScan,
-}
 
 export function createNodeImporter(
   model: OnnxModel,
@@ -104,10 +98,7 @@ export function createNodeImporter(
     if (missing !== undefined) return void report(node, `it takes '${printable(missing, 80)}', which nothing makes`)
     if (entries.some((entry) => entry?.kind === 'poisoned')) {
       // What is wrong with its inputs has been told; that the operator has no counterpart is told now, not after those are mended.
-      const isKnown =
-        (node.domain === '' && (node.op === 'If' || repeating[node.op])) ||
-        sequenceRule(node, entries) ||
-        ruleFor(node.domain, node.op)
+      const isKnown = controlRule(node.domain, node.op) || sequenceRule(node, entries) || ruleFor(node.domain, node.op)
       return isKnown ? undefined : void report(node, noCounterpart, remedyFor(node.domain, node.op))
     }
     const unusable = entries.find((entry) => entry?.kind === 'unusable')
@@ -136,9 +127,8 @@ export function createNodeImporter(
     scope: Scope,
     wants: (i: number) => boolean,
   ): readonly (Entry | undefined)[] | undefined {
-    if (node.op === 'If' && node.domain === '') return importIf(node, entries, scope)
-    const repeat = node.domain === '' && Object.hasOwn(repeating, node.op) ? repeating[node.op] : undefined
-    if (repeat) return withTracer(tracer, () => repeat(controlSite(node, entries, scope)))
+    const control = controlRule(node.domain, node.op)
+    if (control) return withTracer(tracer, () => control(controlSite(node, entries, scope)))
     const sequences = sequenceRule(node, entries)
     const rule = ruleFor(node.domain, node.op)
     recorder.for(node.name || `${node.op} ${node.outputs[0] ?? ''}`)
@@ -233,9 +223,10 @@ export function createNodeImporter(
       d: recorder.d,
       tensorOf,
       knownOf: knownElements,
-      limit(name) {
+      note: (what) => void notes.add(what),
+      limit(name, axis = 0) {
         if (Object.hasOwn(limits, name)) return limits[name]
-        const declared = model.graph.outputs.find((output) => output.name === name)?.shape?.[0]
+        const declared = model.graph.outputs.find((output) => output.name === name)?.shape?.[axis]
         return typeof declared === 'number' ? declared : undefined
       },
       beside: (body, inputs) => importBody(body, inputs, scope),
@@ -248,68 +239,10 @@ export function createNodeImporter(
           const entry = inner.get(name)
           if (entry?.kind !== 'tensor' && entry?.kind !== 'known')
             throw new Stop('something in its body cannot be imported', undefined)
-          const value = importer.tensorOf(entry)
-          if (boundsOf(value)) throw new Stop('its body makes a value whose size depends on data', undefined)
-          return value
+          return importer.tensorOf(entry)
         })
       },
     }
-  }
-
-  /** A branch is chosen where the condition is known; else both are computed and the condition picks. */
-  function importIf(
-    node: OnnxNode,
-    entries: readonly (Entry | undefined)[],
-    scope: Scope,
-  ): readonly (Entry | undefined)[] | undefined {
-    const [condition] = entries
-    if (!condition) throw new Stop('its condition is missing', undefined)
-    const branch = (name: string): readonly (Entry | undefined)[] => {
-      const attribute = node.attributes.get(name)
-      if (attribute?.kind !== 'graph') throw new Stop(`attribute ${name} is missing`, undefined)
-      const inner = createScope(scope)
-      importNodes(attribute.value, inner)
-      return node.outputs.map((_, i) => inner.get(attribute.value.outputs[i]?.name ?? ''))
-    }
-    const known = knownElements(condition)
-    if (known) return branch(known.bytes.some((byte) => byte !== 0) ? 'then_branch' : 'else_branch')
-    const [yes, no] = [branch('then_branch'), branch('else_branch')]
-    if ([...yes, ...no].some((entry) => !entry || entry.kind === 'poisoned')) return undefined
-    return withTracer(tracer, () => {
-      const alike = yes.every((entry, i) => {
-        const [a, b] = [tensorOf(entry!), tensorOf(no[i]!)]
-        return (
-          a.dtype === b.dtype && a.shape.length === b.shape.length && sameShape(a.shape, b.shape) && !boundsOf(a) && !boundsOf(b)
-        )
-      })
-      const one =
-        alike && !takesBounded({ scope }, bodiesOf(node))
-          ? importBranch(controlSite(node, entries, scope), tensorOf(condition))
-          : undefined
-      if (one) return one
-      notes.add('an If whose condition depends on data computes both branches')
-      recorder.for(node.name || `If ${node.outputs[0] ?? ''}`)
-      const picked = recorder.d.reshape(tensorOf(condition), [])
-      return yes.map((entry, i): Entry => {
-        const [a, b] = [tensorOf(entry!), tensorOf(no[i]!)]
-        if (
-          a.dtype === b.dtype &&
-          a.shape.length === b.shape.length &&
-          (boundsOf(a) || boundsOf(b) || !sameShape(a.shape, b.shape))
-        ) {
-          const unsupported = (what: string): never => {
-            throw new Stop(what, 'export the model with the condition fixed')
-          }
-          return { kind: 'tensor', tensor: chosen({ d: recorder.d, unsupported }, picked as Value, a, b) }
-        }
-        if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape))
-          throw new Stop(
-            `its condition depends on data and output ${i} is ${typeText(a)} in one branch and ${typeText(b)} in the other`,
-            'export the model with the condition fixed',
-          )
-        return { kind: 'tensor', tensor: recorder.d.where(picked as Value, a, b) as Value }
-      })
-    })
   }
 
   return {
@@ -335,9 +268,6 @@ function entryFor(name: string, result: Value | Known | SizeList, entries: reado
   if (!isTensor(result)) return knownEntry(name, result as Known)
   return entries.find((entry) => entry?.kind === 'known' && entry.tensor === result) ?? { kind: 'tensor', tensor: result }
 }
-
-const typeText = ({ dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] }): string =>
-  `${dtype}[${shape.join(', ')}]`
 
 type Results = ReturnType<OpRule> | SizeList
 type Result = Value | Known | SizeList | undefined

@@ -3,11 +3,11 @@ import type { Known, OpContext, OpRule, Value } from '../context.ts'
 import { elementwise } from '../rules/elementwise.ts'
 import { axisIn, dimsOf, range } from '../rules/shared.ts'
 import { carryGather, carryGatherElements, carryGatherNd, carryScatterElements, carryScatterNd } from './gather.ts'
-import { carryConcat, carryFlatten, carryReshape, carrySlice, carrySqueeze, carryUnsqueeze } from './movement.ts'
+import { carryConcat, carryFlatten, carryReshape, carrySlice, carrySplit, carrySqueeze, carryUnsqueeze } from './movement.ts'
 import { carryReduction, carrySoftmax } from './reduce.ts'
 import { type OpenSize, sameSize } from './size.ts'
 import { constantOfShape, expand, rangeOf, tile, topK } from './sized.ts'
-import { type Bounds, boundsOf, filledWith, replacing, withBounds } from './values.ts'
+import { type Bounds, boundsOf, filledMask, filledWith, replacing, withBounds } from './values.ts'
 
 type Results = ReturnType<OpRule>
 /** `plain` is the rule for tensors whose sizes are known. */
@@ -75,13 +75,6 @@ const transpose: Carrier = (c, plain) => {
   return bound(c, plain(c), () => order.map((axis) => given[axis]))
 }
 
-/** All axes but one stay, along which nothing may be open. */
-const split: Carrier = (c, plain) => {
-  const given = boundsOf(c.input(0))!
-  if (given[axisIn(c, c.int('axis', 0), given.length)]) return mixed(c, 'parts along an axis')
-  return bound(c, plain(c), () => given)
-}
-
 /** Along an axis whose padding is made neutral. */
 const matmul: Carrier = (c, plain) => {
   const [a, b] = [c.input(0), c.input(1)]
@@ -131,6 +124,46 @@ const compress: Carrier = (c, plain) => {
   return results.map((result) => (isValue(result) ? withBounds(c, result, rest(result)) : result))
 }
 
+/** What is not there is as the first entry is, of which as many too many are counted. */
+const unique: Carrier = (c, plain) => {
+  const { d } = c
+  const flat = c.node.attributes.has('axis') ? c.input(0) : (carryReshape(replacingShape(c), plain) as Value)
+  const axis = c.node.attributes.has('axis') ? axisIn(c, c.int('axis'), dimsOf(flat).length) : 0
+  const given = boundsOf(flat)!
+  const size = given[axis]
+  const others = given.flatMap((each, i) => (each && i !== axis ? [i] : []))
+  const even = filledWith(c, flat, 0, others)
+  const first = size && (d.slice(even, { axis, start: 0, stop: 1 }) as Value)
+  const whole = size ? (d.where(filledMask(c, given.length, axis, size), even, first!) as Value) : even
+  const [values, indices, inverse, counts] = listOf(plain(replacing(c, { 0: whole }))) as [Value, Value, Value, Value]
+  const found = boundsOf(indices)![0]!
+  if (!size) {
+    const bounds = given.map((each, i) => (i === axis ? found : each))
+    return [withBounds(c, values, bounds), indices, inverse, counts]
+  }
+  const isSome = d.greater(size.value, 0) as Value
+  const count: OpenSize = { ...found, value: d.where(isSome, found.value, 0 as never) as Value, high: size.high }
+  const added = d.sub(size.high, size.value as never) as Value
+  const isFirst = d.equal(
+    d.positions(dimsOf(counts)[0]!) as Value,
+    d.slice(inverse, { axis: 0, start: 0, stop: 1 }) as never,
+  ) as Value
+  const counted = d.sub(counts, d.mul(d.cast(isFirst, 'i64') as Value, added) as Value) as Value
+  return [
+    withBounds(
+      c,
+      values,
+      given.map((each, i) => (i === axis ? count : each)),
+    ),
+    withBounds(c, indices, [count]),
+    withBounds(c, inverse, [size]),
+    withBounds(c, counted, [count]),
+  ]
+}
+
+/** The context of a Reshape into a list. */
+const replacingShape = (c: OpContext): OpContext => ({ ...c, ints: (name) => (name === 'shape' ? [-1] : c.ints(name)) })
+
 /** Boxes that are not there have a score that takes no part, and batches and classes no boxes. */
 const suppression: Carrier = (c, plain) => {
   const scores = filledWith(c, c.input(1), Number.NEGATIVE_INFINITY)
@@ -177,7 +210,7 @@ const carriers: Readonly<Record<string, Carrier>> = {
   Reshape: carryReshape,
   Flatten: carryFlatten,
   Concat: carryConcat,
-  Split: split,
+  Split: carrySplit,
   Slice: carrySlice,
   Expand: expand,
   Tile: tile,
@@ -194,6 +227,7 @@ const carriers: Readonly<Record<string, Carrier>> = {
   CumSum: running,
   CumProd: running,
   NonZero: picked,
+  Unique: unique,
   Compress: compress,
   NonMaxSuppression: suppression,
   RoiAlign: regions,

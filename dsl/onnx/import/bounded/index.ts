@@ -1,7 +1,8 @@
 import type { OpContext, OpRule, Value } from '../context.ts'
 import type { Entry } from '../environment.ts'
-import { dimsOf, range } from '../rules/shared.ts'
+import { range } from '../rules/shared.ts'
 import { carrierFor, takesSizes } from './carriers.ts'
+import { fitted } from './fit.ts'
 import { extentsOf } from './movement.ts'
 import { arithmeticOn, highOf, isOpen, type Size, sameSize } from './size.ts'
 import { sizeResult } from './sizes.ts'
@@ -43,23 +44,12 @@ export function chosen(c: Pick<OpContext, 'd' | 'unsupported'>, condition: Value
   if (yes.dtype !== no.dtype || a.length !== b.length) return c.unsupported('its branches give other types')
   const { scalar } = arithmeticOn(d)
   const highs = a.map((size, axis) => Math.max(highOf(size), highOf(b[axis]!)))
-  const padded = (value: Value): Value =>
-    highs.reduce<Value>((result, high, axis) => {
-      const shape = dimsOf(result)
-      if (shape[axis] === high) return result
-      const rest = d.full(
-        result.dtype,
-        shape.map((size, i) => (i === axis ? high - size : size)),
-        0,
-      )
-      return d.concat([result, rest as Value], { axis }) as Value
-    }, value)
   const sizes = a.map((size, axis): Size => {
     const other = b[axis]!
     if (sameSize(size, other)) return size
     return { value: d.where(condition, scalar(size), scalar(other)) as Value, low: 0, high: highs[axis]! }
   })
-  const picked = d.where(condition, padded(yes), padded(no)) as Value
+  const picked = d.where(condition, fitted(c, yes, highs), fitted(c, no, highs)) as Value
   return withBounds(
     c,
     picked,

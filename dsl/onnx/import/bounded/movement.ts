@@ -1,5 +1,6 @@
 import type { OpContext, OpRule, Value } from '../context.ts'
 import { axesOf, axisIn, dimsOf, range } from '../rules/shared.ts'
+import { rearranged, remainder } from './rearrange.ts'
 import { arithmeticOn, distanceBetween, highOf, isOpen, type OpenSize, type Size, sameSize } from './size.ts'
 import { type Bounds, boundsOf, known, sizesIn, withBounds } from './values.ts'
 
@@ -32,7 +33,10 @@ export const carryFlatten = (c: OpContext, _plain: OpRule) => {
   const given = c.int('axis', 1)
   const axis = given === extents.length ? given : axisIn(c, given, extents.length)
   const [left, right] = [extents.slice(0, axis), extents.slice(axis)]
-  if (left.some(isOpen) && right.some(isOpen)) return c.unsupported('it joins several axes whose sizes data decides')
+  if (left.some(isOpen) && right.some(isOpen)) {
+    const { mul } = arithmeticOn(c.d)
+    return reshaped(c, x, [left.reduce<Size>(mul, 1), right.reduce<Size>(mul, 1)])
+  }
   return reshaped(c, x, left.some(isOpen) ? [-1, product(shapeOf(right))] : [product(shapeOf(left)), -1])
 }
 
@@ -56,10 +60,16 @@ export const carryReshape = (c: OpContext, _plain: OpRule) => {
 function reshaped(c: OpContext, x: Value, wanted: readonly Size[]): Value {
   const extents = extentsOf(x)
   const flexible = wanted.map((size, i) => (size === -1 || isOpen(size) ? i : -1)).filter((i) => i >= 0)
-  const refuse = () =>
-    c.unsupported(
-      `it takes axes apart, or joins them, whose sizes data decides: [${extents.map(printSize)}] becomes [${wanted.map(printSize)}]`,
-    )
+  /** No piece of memory is that: the elements are looked up one by one. */
+  const lookUp = () => {
+    const free = wanted.indexOf(-1)
+    if (free >= 0) {
+      const others = wanted.filter((_, i) => i !== free)
+      return rearranged(c, x, wanted.toSpliced(free, 1, remainder(c, extents, others)))
+    }
+    const endless = wanted.find((size) => !Number.isFinite(highOf(size)))
+    return endless === undefined ? rearranged(c, x, wanted) : known(c, 1)
+  }
   const open = extents.map((size, i) => (isOpen(size) ? i : -1)).filter((i) => i >= 0)
   if (open.length === 0) {
     const rest = product(shapeOf(wanted.map((size) => (size === -1 ? 1 : size))))
@@ -73,7 +83,7 @@ function reshaped(c: OpContext, x: Value, wanted: readonly Size[]): Value {
     const [from, to] = [open[0]!, flexible[0]!]
     const size = extents[from] as OpenSize
     const [rest, left] = [product(shapeOf(extents.slice(from + 1))), product(shapeOf(wanted.slice(to + 1)))]
-    if (product(shapeOf(wanted.slice(0, to))) !== 1 || left === 0) return refuse()
+    if (product(shapeOf(wanted.slice(0, to))) !== 1 || left === 0) return lookUp()
     const { mul, div } = arithmeticOn(c.d)
     const scaled = rest === left ? size : rest % left === 0 ? mul(size, rest / left) : div(mul(size, rest), left)
     const count = isOpen(scaled) ? scaled : undefined
@@ -103,20 +113,18 @@ function reshaped(c: OpContext, x: Value, wanted: readonly Size[]): Value {
         product(highs.slice(0, i)) === before &&
         (highs[i] === size.high || (isOpen(wanted[i]) && sameSize(wanted[i], size))),
     )
-    if (place === undefined || (isOpen(sizes[place]) && !sameSize(sizes[place], size))) return refuse()
+    if (place === undefined || (isOpen(sizes[place]) && !sameSize(sizes[place], size))) return lookUp()
     sizes[place] = size
     highs[place] = size.high
   }
   if (product(highs) !== total || flexible.some((i) => !isOpen(sizes[i]) && i !== at) || !highs.every(Number.isInteger))
-    return refuse()
+    return lookUp()
   return withBounds(
     c,
     c.d.reshape(x, highs) as Value,
     sizes.map((size) => (isOpen(size) ? size : undefined)),
   )
 }
-
-const printSize = (size: Size): string => (isOpen(size) ? `0…${size.high}` : String(size))
 
 /** Parts that are filled one after the other: an index says where each entry of the result stands among them. */
 export const carryConcat = (c: OpContext, plain: OpRule) => {
@@ -213,4 +221,40 @@ function sliced(c: OpContext, x: Value, axis: number, start: Size, end: Size, st
   const places = d.positions(high) as Value
   const index = d.add(step === 1 ? places : (d.mul(places, step) as Value), from.value) as Value
   return withBounds(c, d.gather(x, d.minimum(index, Math.max(0, highOf(extent) - 1)) as Value, { axis }) as Value, bounds)
+}
+
+/** Parts of an axis one behind the other. A part of a size that the file says is as long, wherever the axis ends. */
+export const carrySplit = (c: OpContext, plain: OpRule) => {
+  const x = c.input(0)
+  const extents = extentsOf(x)
+  const axis = axisIn(c, c.int('axis', 0), extents.length)
+  const extent = extents[axis]!
+  const attribute = c.opset < 13 ? c.ints('split') : undefined
+  const given = attribute ?? (c.has(1) ? (sizesIn(c, 1) ?? known(c, 1)) : undefined)
+  if (!isOpen(extent) && !given?.some(isOpen)) {
+    const parts = plain(c)
+    return (Array.isArray(parts) ? parts : [parts]).map((part) =>
+      withBounds(c, part as Value, openOf(extents.with(axis, dimsOf(part as Value)[axis]!))),
+    )
+  }
+  const { add, min, div } = arithmeticOn(c.d)
+  const count = c.outputCount
+  const each = div(add(extent, count - 1), count)
+  let start: Size = 0
+  return range(given?.length ?? count).map((i) => {
+    const end: Size = given ? add(start, given[i]!) : min(add(start, each), extent)
+    const isFixed = !isOpen(start) && !isOpen(end)
+    // More than there are is an error, as it is in ONNX: an index outside of the axis.
+    const part =
+      isFixed && isOpen(extent) ? picked(c, x, axis, start as number, end as number, extent) : sliced(c, x, axis, start, end, 1)
+    start = end
+    return part
+  })
+
+  function picked(context: OpContext, whole: Value, along: number, from: number, to: number, size: OpenSize): Value {
+    const { d } = context
+    const missing = d.minimum(d.sub(size.value, to) as Value, 0) as Value
+    const index = d.add(d.add(d.positions(to - from) as Value, from) as Value, d.mul(missing, 2 ** 32) as Value) as Value
+    return withBounds(context, d.gather(whole, index, { axis: along }) as Value, openOf(extents.with(along, to - from)))
+  }
 }

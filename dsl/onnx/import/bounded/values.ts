@@ -34,24 +34,27 @@ export interface SizeList {
   readonly tensor: Value
 }
 
-/** The list, which becomes a tensor when it is asked for one: mostly nobody does. */
+/** Sizes as a list that data decides; known elements where it decides none. */
 export function sizeList(c: OpContext, sizes: readonly Size[], shape: readonly number[], dtype: 'i64' | 'i32' = 'i64') {
   if (!sizes.some(isOpen)) return c.constant(dtype, shape, sizes as readonly number[])
-  const { d } = c
+  return openList(c, sizes, { dtype, shape })
+}
+
+/** The list, which becomes a tensor when it is asked for one: mostly nobody does. */
+export function openList({ d }: Pick<OpContext, 'd'>, sizes: readonly Size[], type: TensorType): SizeList {
   let made: Value | undefined
-  const list: SizeList = {
+  return {
     sizes,
-    type: { dtype, shape },
+    type,
     get tensor() {
       if (made) return made
       const parts = sizes.map((size) => (isOpen(size) ? d.reshape(size.value, [1]) : d.constant('i64', [1], [size])) as Value)
       const all = parts.length === 1 ? parts[0]! : (d.concat(parts, { axis: 0 }) as Value)
-      const shaped = d.reshape(all, [...shape]) as Value
-      made = dtype === 'i64' ? shaped : (d.cast(shaped, dtype) as Value)
+      const shaped = d.reshape(all, [...type.shape]) as Value
+      made = type.dtype === 'i64' ? shaped : (d.cast(shaped, type.dtype) as Value)
       return made
     },
   }
-  return list
 }
 
 /** Lists that data decides, of which sizes are read, may be this long. */
@@ -126,7 +129,7 @@ export const replacing = (c: OpContext, inputs: Readonly<Record<number, Value>>)
 })
 
 /** A count that is at most `high`; a run in which it is more ends with a fault. */
-export function atMost(c: OpContext, value: Value, high: number): OpenSize {
+export function atMost(c: Pick<OpContext, 'd'>, value: Value, high: number): OpenSize {
   const { d } = c
   const size = d.maximum(value, 0) as Value
   const zeros = d.full('i64', [high + 1], 0) as Value
