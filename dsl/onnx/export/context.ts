@@ -1,6 +1,7 @@
 import type {
   AttributesOf,
   DType,
+  Graph,
   Node,
   OperandsOf,
   OpName,
@@ -8,7 +9,7 @@ import type {
   StorageName,
   TensorType,
 } from '../../../compiler/graph/index.ts'
-import type { OnnxAttribute } from '../model.ts'
+import type { OnnxAttribute, OnnxGraph } from '../model.ts'
 import type { OnnxOp } from './accepted.ts'
 
 /** A value of the ONNX graph that is being made. */
@@ -54,6 +55,25 @@ export interface ExportContext {
   partOf(ref: Ref, axis: number, start: number, count: number): Ref | undefined
   /** As ONNX converts: of a float beyond the range of an integer nothing is promised. */
   convert(ref: Ref, dtype: DType): Ref
+  /** What a node with several results gives, by where each lies in the bytes of all. */
+  keep(name: string, parts: ReadonlyMap<number, Ref>): void
+  resultAt(ref: Ref, offset: number): Ref | undefined
+  /** Graphs that the node runs. */
+  readonly bodies: readonly Graph[]
+  /** Whether something takes the result that lies there. */
+  wantsResult(offset: number): boolean
+  /**
+   * Body `index` of the node as a graph of ONNX: `inputs` stand for its own, `declared` are those that the graph has as inputs, others it takes
+   * from around it. `finish` says what it gives, of what the body gives.
+   */
+  body(
+    index: number,
+    inputs: readonly Ref[],
+    declared: readonly Ref[],
+    finish?: (outputs: readonly Ref[], c: ExportContext) => readonly Ref[],
+  ): OnnxGraph
+  /** A name that nothing has yet. */
+  unique(name: string): string
   /** Ends the export of this node. */
   inexpressible(what: string, remedy?: string): never
 }

@@ -15,7 +15,7 @@ import {
   printLocation,
 } from '../../../compiler/graph/index.ts'
 import { lowerNode } from '../../../compiler/lower/index.ts'
-import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../model.ts'
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../model.ts'
 import { newestOpset } from '../prepare/index.ts'
 import { writeModel } from '../proto/write.ts'
 import { acceptedBy } from './accepted.ts'
@@ -71,21 +71,9 @@ function chooseEntry({ name, entries }: ModelGraph, wanted: string | undefined):
 function writeGraph(graph: Graph, opset: number): OnnxModel['graph'] {
   const border = [...new Set([...graph.inputs.map(inputName), ...graph.outputs.map(({ name }) => name)])]
   const sheet = createSheet(opset, border)
-  const problems = new Map<string, number>()
   const refs = new Map<Node, Ref>()
-  for (const node of graph.nodes) {
-    const operands = node.operands.map((operand) => refs.get(operand)!)
-    try {
-      refs.set(node, writeNode(node, operands, sheet, opset))
-    } catch (error) {
-      if (!(error instanceof Inexpressible)) throw error
-      const places = (graph.locations.get(node) ?? []).map(printLocation)
-      const line = `- ${node.op}${places.length > 0 ? ` at ${places[0]}` : ''}: ${error.message}${error.remedy ? `; ${error.remedy}` : ''}`
-      problems.set(line, (problems.get(line) ?? 0) + 1)
-      // Stands for the value, so that what follows is looked at too.
-      refs.set(node, { name: sheet.unique(node.op), type: node.type })
-    }
-  }
+  const problems = new Map<string, number>()
+  writeNodes(graph, refs, sheet, opset, problems)
   for (const { name, value } of graph.outputs) requireType(name, refs.get(value)!, opset, problems)
   for (const input of graph.inputs) requireType(inputName(input), refs.get(input)!, opset, problems)
   if (problems.size > 0)
@@ -101,12 +89,94 @@ function writeGraph(graph: Graph, opset: number): OnnxModel['graph'] {
   }
 }
 
+/** Adds the nodes of a graph, of which `refs` has what stands for inputs. What cannot be said is gathered. */
+function writeNodes(graph: Graph, refs: Map<Node, Ref>, sheet: Sheet, opset: number, problems: Map<string, number>): void {
+  const taken = new Map<Node, Set<number>>()
+  for (const { op, operands, attributes } of graph.nodes) {
+    const from = op === 'resultOf' ? operands[0] : undefined
+    if (from) taken.set(from, (taken.get(from) ?? new Set()).add(attributes.offset as number))
+  }
+  for (const node of graph.nodes) {
+    if (refs.has(node)) continue
+    const operands = node.operands.map((operand) => refs.get(operand)!)
+    try {
+      const wants = (offset: number) => taken.get(node)?.has(offset) ?? false
+      refs.set(node, writeNode(node, operands, sheet, opset, bodyWriter(node, sheet, opset, problems, wants)))
+    } catch (error) {
+      if (!(error instanceof Inexpressible)) throw error
+      const places = (graph.locations.get(node) ?? []).map(printLocation)
+      const line = `- ${node.op}${places.length > 0 ? ` at ${places[0]}` : ''}: ${error.message}${error.remedy ? `; ${error.remedy}` : ''}`
+      problems.set(line, (problems.get(line) ?? 0) + 1)
+      // Stands for the value, so that what follows is looked at too.
+      refs.set(node, { name: sheet.unique(node.op), type: node.type })
+    }
+  }
+}
+
+type Bodies = Pick<ExportContext, 'bodies' | 'body' | 'wantsResult'>
+
+/** How the bodies of a node are written. */
+function bodyWriter(
+  node: Node,
+  sheet: Sheet,
+  opset: number,
+  problems: Map<string, number>,
+  wantsResult: (offset: number) => boolean,
+): Bodies {
+  const bodies = node.bodies ?? []
+  return {
+    bodies,
+    wantsResult,
+    body(index, inputs, declared, finish = (outputs) => outputs) {
+      const body = bodies[index]!
+      const inner = sheet.inner()
+      const refs = new Map(body.inputs.map((input, i) => [input, inputs[i]!] as const))
+      writeNodes(body, refs, inner, opset, problems)
+      const context: ExportContext = {
+        ...inner.contextOf(node),
+        bodies: [],
+        body: () => noBodies(node),
+        wantsResult: () => false,
+      }
+      const results = finish(
+        body.outputs.map(({ value }) => refs.get(value)!),
+        context,
+      )
+      const made = new Set(inner.nodes.flatMap(({ outputs }) => outputs))
+      // An output is what a node of the body makes, and nothing twice.
+      const outputs = results.map((ref) => {
+        if (made.delete(ref.name)) return ref
+        const name = sheet.unique('result')
+        inner.nodes.push({ op: 'Identity', domain: '', name, inputs: [ref.name], outputs: [name], attributes: new Map() })
+        return { name, type: ref.type }
+      })
+      const border = (refs: readonly Ref[]): OnnxValue[] =>
+        refs.map(({ name, type: { dtype, shape } }) => ({ name, dtype, shape }))
+      const nodes = liveOf(inner.nodes, border(outputs))
+      return { name: body.name, nodes, inputs: border(declared), outputs: border(outputs), initializers: new Map() }
+    },
+  }
+}
+
+const noBodies = (node: Node): never => {
+  throw new InvariantError(`${node.op} has no body`)
+}
+
 function requireType(name: string, { type: { dtype } }: Ref, opset: number, problems: Map<string, number>): void {
   if (!acceptedBy('Identity', opset)!.includes(dtype))
     problems.set(`- '${name}': ONNX opset ${opset} has no element type ${dtype}; use opset 19 or later`, 1)
 }
 
 const valueOf = (name: string, { type: { dtype, shape } }: Node): OnnxValue => ({ name, dtype, shape })
+
+const bodiesOf = ({ attributes }: OnnxNode): OnnxGraph[] =>
+  [...attributes.values()].flatMap((attribute) => (attribute.kind === 'graph' ? [attribute.value] : []))
+
+/** Names that a node takes, its bodies among the takers. */
+const readBy = (node: OnnxNode): string[] => [
+  ...node.inputs,
+  ...bodiesOf(node).flatMap(({ nodes, outputs }) => [...nodes.flatMap(readBy), ...outputs.map(({ name }) => name)]),
+]
 
 /** Without nodes that a later one made needless, such as a convolution that became one with what follows it. */
 function liveOf(nodes: readonly OnnxNode[], outputs: readonly OnnxValue[]): OnnxNode[] {
@@ -115,7 +185,7 @@ function liveOf(nodes: readonly OnnxNode[], outputs: readonly OnnxValue[]): Onnx
     .toReversed()
     .filter((node) => {
       const isWanted = node.outputs.some((name) => wanted.has(name))
-      if (isWanted) for (const name of node.inputs) wanted.add(name)
+      if (isWanted) for (const name of readBy(node)) wanted.add(name)
       return isWanted
     })
     .reverse()
@@ -123,17 +193,17 @@ function liveOf(nodes: readonly OnnxNode[], outputs: readonly OnnxValue[]): Onnx
 
 /** What attempts left behind and nothing uses is dropped. */
 function usedOf(initializers: ReadonlyMap<string, OnnxTensor>, nodes: readonly OnnxNode[]): Map<string, OnnxTensor> {
-  const used = new Set(nodes.flatMap(({ inputs }) => inputs))
+  const used = new Set(nodes.flatMap(readBy))
   return new Map([...initializers].filter(([name]) => used.has(name)))
 }
 
-function writeNode(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
-  const ref = writeValue(node, operands, sheet, opset)
+function writeNode(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number, bodies: Bodies): Ref {
+  const ref = writeValue(node, operands, sheet, opset, bodies)
   if (!hasTrait(node, 'storage') && !sheet.made.has(ref.name)) sheet.made.set(ref.name, { node, operands })
   return ref
 }
 
-function writeValue(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number): Ref {
+function writeValue(node: Node, operands: readonly Ref[], sheet: Sheet, opset: number, bodies: Bodies): Ref {
   if (node.op === 'input') return { name: inputName(node), type: node.type }
   if (node.data) return sheet.constant(node.type, node.data)
   // Engines stumble over empty tensors; what they are computed from does not matter.
@@ -146,7 +216,7 @@ function writeValue(node: Node, operands: readonly Ref[], sheet: Sheet, opset: n
     c: ExportContext,
   ) => Ref | undefined
   try {
-    const made = rule(nameOperands(node.op, operands), node.attributes, sheet.contextOf(node))
+    const made = rule(nameOperands(node.op, operands), node.attributes, { ...sheet.contextOf(node), ...bodies })
     if (made) return { name: made.name, type: node.type }
   } catch (error) {
     if (!(error instanceof Inexpressible) || isPrimitive(node)) throw error
@@ -172,7 +242,16 @@ function writeLowered(node: Node, operands: readonly Ref[], sheet: Sheet, opset:
   for (const each of builder.finish(node.op, inputs, [{ name: '', value }]).nodes) {
     if (refs.has(each)) continue
     const parts = each.operands.map((operand) => refs.get(operand)!)
-    refs.set(each, writeNode(each, parts, sheet, opset))
+    refs.set(
+      each,
+      writeNode(
+        each,
+        parts,
+        sheet,
+        opset,
+        bodyWriter(each, sheet, opset, new Map(), () => true),
+      ),
+    )
   }
   return refs.get(value)!
 }
@@ -191,11 +270,19 @@ function nameOutputs(graph: Graph, refs: ReadonlyMap<Node, Ref>, sheet: Sheet): 
     return valueOf(own, value)
   })
   const rename = (name: string) => renamed.get(name) ?? name
-  const nodes = [...sheet.nodes, ...copies].map((node) => ({
+  const renameNode = (node: OnnxNode): OnnxNode => ({
     ...node,
     name: node.outputs.map(rename)[0]!,
     inputs: node.inputs.map(rename),
     outputs: node.outputs.map(rename),
-  }))
-  return { nodes, outputs }
+    attributes: new Map(
+      [...node.attributes].map(([name, attribute]) => [
+        name,
+        attribute.kind === 'graph'
+          ? { kind: 'graph', value: { ...attribute.value, nodes: attribute.value.nodes.map(renameNode) } }
+          : attribute,
+      ]),
+    ),
+  })
+  return { nodes: [...sheet.nodes, ...copies].map(renameNode), outputs }
 }

@@ -27,7 +27,11 @@ export interface Sheet {
   readonly unique: (name: string) => string
   /** The reference of a constant; each object of data is written once. */
   readonly constant: (type: TensorType, data: ConstantData) => Ref
-  readonly contextOf: (node: Node) => ExportContext
+  /** Results of nodes that have several, by the name of all together and where each lies in them. */
+  readonly results: Map<string, ReadonlyMap<number, Ref>>
+  /** A sheet for a body: nodes of its own; names, initialisers and what is known of values are those of the graph around it. */
+  readonly inner: () => Sheet
+  readonly contextOf: (node: Node) => Omit<ExportContext, 'bodies' | 'body' | 'wantsResult'>
 }
 
 const attributeOf = (value: GivenAttributes[string]): OnnxAttribute => {
@@ -50,9 +54,9 @@ function widest(dtype: DType, among: readonly DType[]): DType | undefined {
 }
 
 export function createSheet(opset: number, taken: readonly string[]): Sheet {
-  const nodes: OnnxNode[] = []
   const initializers = new Map<string, OnnxTensor>()
   const made = new Map<string, Made>()
+  const results: Sheet['results'] = new Map()
   const names = new Set(taken)
   /** How often a name was asked for: many nodes have the same op. */
   const asked = new Map<string, number>()
@@ -110,14 +114,20 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
     return written
   }
 
-  function write(op: OnnxOp, inputs: readonly (Ref | undefined)[], outputs: readonly string[], given: GivenAttributes): void {
+  function write(
+    nodes: OnnxNode[],
+    op: OnnxOp,
+    inputs: readonly (Ref | undefined)[],
+    outputs: readonly string[],
+    given: GivenAttributes,
+  ): void {
     const list = inputs.map((ref) => ref?.name ?? '')
     while (list.at(-1) === '') list.pop()
     const attributes = new Map(Object.entries(given).map(([name, value]) => [name, attributeOf(value)]))
     nodes.push({ op, domain: '', name: outputs[0]!, inputs: list, outputs, attributes })
   }
 
-  function contextOf(node: Node): ExportContext {
+  function contextOf(nodes: OnnxNode[], node: Node): ReturnType<Sheet['contextOf']> {
     const base = node.op
     const inexpressible = (what: string, remedy?: string): never => {
       throw new Inexpressible(what, remedy)
@@ -129,12 +139,13 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
         if (!accepted.includes(each)) inexpressible(`ONNX opset ${opset} has no element type ${each}`, 'use opset 19 or later')
       const name = unique(base)
       // Floats of 8 bits overflow as ours do: to NaN or infinity.
-      write('Cast', [ref], [name], { to: elementNumber(dtype), ...(dtypeFacts[dtype].storageOnly && { saturate: 0 }) })
+      write(nodes, 'Cast', [ref], [name], { to: elementNumber(dtype), ...(dtypeFacts[dtype].storageOnly && { saturate: 0 }) })
       return { name, type: { dtype, shape: ref.type.shape } }
     }
     const emitAll: ExportContext['emitAll'] = (op, inputs, types, attributes = {}) => {
       const outputs = types.map((type) => ({ name: unique(base), type }))
       write(
+        nodes,
         op,
         inputs,
         outputs.map(({ name }) => name),
@@ -174,6 +185,8 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
       scalar: (like, value) => literal(like.type.dtype, [], [value]),
       known: ({ name }) => bytesOf.get(name)?.(),
       madeBy: ({ name }) => made.get(name),
+      keep: (name, parts) => void results.set(name, parts),
+      resultAt: ({ name }, offset) => results.get(name)?.get(offset),
       partOf: ({ name }, axis, start, count) => {
         const join = joined.get(name)
         let at = 0
@@ -184,11 +197,16 @@ export function createSheet(opset: number, taken: readonly string[]): Sheet {
         })
       },
       convert,
+      unique,
       inexpressible,
     }
   }
 
-  return { nodes, initializers, made, unique, constant, contextOf }
+  function sheetOf(nodes: OnnxNode[]): Sheet {
+    const inner = () => sheetOf([])
+    return { nodes, initializers, made, results, unique, constant, inner, contextOf: (node) => contextOf(nodes, node) }
+  }
+  return sheetOf([])
 }
 
 /** The first version above 17 that has the operator for the element type. */
