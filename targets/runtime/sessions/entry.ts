@@ -53,9 +53,10 @@ export function readTargets(into: any, tensors: readonly TensorInfo[], targets: 
 
 function checkNamesOf(into: any, tensors: readonly TensorInfo[]): void {
   for (const name in into) {
-    let known = false
-    for (const tensor of tensors) known ||= tensor.name === name
-    if (!known) checkNames(into, tensors, 'output')
+    let at = 0
+    // An iterator is an object, until the engine has optimised it away.
+    while (at < tensors.length && tensors[at]!.name !== name) at++
+    if (at === tensors.length) checkNames(into, tensors, 'output')
   }
 }
 
@@ -78,7 +79,8 @@ export function copyResults(
   }
   if (results) return results
   const made: Results = {}
-  for (const [i, tensor] of tensors.entries()) {
+  for (let i = 0; i < tensors.length; i++) {
+    const tensor = tensors[i]!
     const data = targets[i] ? outputArray(tensor, targets[i]) : new (arrayOf(tensor.dtype))(views[i]!.length)
     if (!targets[i]) data.set(views[i] as never)
     made[tensor.name] = { data, shape: tensor.shape }

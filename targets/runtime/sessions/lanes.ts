@@ -109,14 +109,12 @@ export const createLanes =
             return hand(
               {
                 ...submission,
-                begun() {},
                 resolve(answer) {
                   const { fault, region, state } = answer as SessionAnswer
                   if (fault !== 0) return submission.resolve(answer)
                   try {
                     settleHere(new Uint8Array(state!))
                   } catch (error) {
-                    submission.begun()
                     return submission.reject(error)
                   }
                   answerHere({ ...submission, request: { ...submission.request, region: region! } })

@@ -1,10 +1,10 @@
 import { crash, fail, GlowplugError } from '../error.ts'
 import type { StateUse } from '../manifest.ts'
 import type { Entry, ModelInfo, RunOptions } from '../model.ts'
-import type { PlacedEntry } from '../plan.ts'
+import type { Answer, PlacedEntry, Request } from '../plan.ts'
 import type { InputValue, TensorValue } from '../tensor.ts'
 import { copyResults, type Results, readTargets, type Targets, writeInputs } from './entry.ts'
-import type { Keeper, Places } from './keeper.ts'
+import type { Keeper, Places, Submission } from './keeper.ts'
 import { deviceFault } from './serve.ts'
 
 /** An entry as a session sees it: its states are those of the session. */
@@ -52,11 +52,12 @@ export interface SessionSetting {
 
 /** A run that was asked for. */
 interface Call {
-  readonly entry: number
-  readonly region: ArrayBuffer
-  readonly start: number
-  answer(region: ArrayBuffer): void
-  fail(error: unknown): void
+  readonly request: Request
+  readonly targets: Targets
+  resolve(results: Results): void
+  reject(error: unknown): void
+  readonly signal: AbortSignal | undefined
+  readonly abort: (() => void) | undefined
 }
 
 export function createSession(setting: SessionSetting): Session<any, any> {
@@ -100,52 +101,75 @@ export function createSession(setting: SessionSetting): Session<any, any> {
     return error
   }
 
+  function failed(call: Call, error: unknown): void {
+    if (call.abort) call.signal!.removeEventListener('abort', call.abort)
+    call.reject(error)
+  }
+
+  function answered(call: Call, region: ArrayBuffer): void {
+    const { entry, start } = call.request
+    if (call.abort) call.signal!.removeEventListener('abort', call.abort)
+    try {
+      call.resolve(copyResults(points[entry]!.outputs, call.targets, setting.places(entry, region, start).outputs))
+    } catch (error) {
+      call.reject(error)
+    }
+    setting.giveRegion(entry, region)
+  }
+
   function next(): void {
     while (!running && waiting.length > 0) {
       const call = waiting.shift()!
       if (call === 'reset') {
         keeper.reset()
         lost = undefined
-      } else if (lost) call.fail(lostError())
+      } else if (lost) failed(call, lostError())
       else start(call)
     }
     if (isClosed && !running) keeper.free()
   }
 
+  /** The running call, which runs no more. */
+  function settle(): Call {
+    const call = running!
+    running = undefined
+    withdraw = undefined
+    hasBegun = false
+    return call
+  }
+
+  /** Of all runs, as they come one after the other: a run makes little besides its promise. */
+  const submission: Submission = {
+    get request() {
+      return running!.request
+    },
+    begun() {
+      hasBegun = true
+    },
+    resolve({ region, fault }: Answer) {
+      const call = settle()
+      const { entry } = call.request
+      const error = faultOf(entry, fault!)
+      if (error) {
+        setting.giveRegion(entry, region!)
+        failed(call, error)
+      } else answered(call, region!)
+      next()
+    },
+    reject(error) {
+      if (hasBegun) lost = error as GlowplugError
+      failed(settle(), error)
+      next()
+    },
+  }
+
   function start(call: Call): void {
-    const { entry, region, start } = call
-    const settle = () => {
-      running = undefined
-      withdraw = undefined
-      hasBegun = false
-    }
     running = call
     try {
       setting.admit()
-      withdraw = keeper.submit({
-        request: { region, start, entry },
-        begun() {
-          hasBegun = true
-        },
-        resolve({ region: answered, fault }) {
-          settle()
-          const error = faultOf(entry, fault!)
-          if (error) {
-            setting.giveRegion(entry, answered!)
-            call.fail(error)
-          } else call.answer(answered!)
-          next()
-        },
-        reject(error) {
-          if (hasBegun) lost = error as GlowplugError
-          settle()
-          call.fail(error)
-          next()
-        },
-      })
+      withdraw = keeper.submit(submission)
     } catch (error) {
-      settle()
-      call.fail(error)
+      failed(settle(), error)
     }
   }
 
@@ -155,8 +179,7 @@ export function createSession(setting: SessionSetting): Session<any, any> {
     if (at >= 0) waiting.splice(at, 1)
     else if (running === call && !hasBegun) {
       withdraw!()
-      running = undefined
-      withdraw = undefined
+      settle()
       next()
     }
   }
@@ -170,48 +193,35 @@ export function createSession(setting: SessionSetting): Session<any, any> {
       get info() {
         return setting.infoOf(index)
       },
-      // Up to its first await this runs at once: inputs are copied before the caller goes on.
-      async run(given, { into, signal } = {}) {
-        checkOpen()
-        if (signal && !signal.addEventListener) fail('bad-option', 'signal is no AbortSignal')
-        const aborted = () => new GlowplugError('run-aborted', about('aborted a run'), signal!.reason)
-        if (signal?.aborted) throw aborted()
-        if (waiting.length >= setting.limit) fail('queue-full', about(`has ${waiting.length} runs of one session waiting`))
-        const targets = readTargets(into, outputs, [])
-        const region = setting.takeRegion(index)
-        const start = setting.lead(region)
-        try {
-          writeInputs(given, inputs, setting.places(index, region, start).inputs)
-        } catch (error) {
-          setting.giveRegion(index, region)
-          throw error
-        }
-        return new Promise<Results>((resolve, reject) => {
-          const abort = () => {
-            reject(aborted())
-            remove(call)
+      // The body runs at once: inputs are copied before the caller goes on.
+      run: (given, options) =>
+        new Promise<Results>((resolve, reject) => {
+          checkOpen()
+          const signal = options?.signal
+          if (signal && !signal.addEventListener) fail('bad-option', 'signal is no AbortSignal')
+          const aborted = () => new GlowplugError('run-aborted', about('aborted a run'), signal!.reason)
+          if (signal?.aborted) throw aborted()
+          if (waiting.length >= setting.limit) fail('queue-full', about(`has ${waiting.length} runs of one session waiting`))
+          const targets = readTargets(options?.into, outputs, [])
+          const region = setting.takeRegion(index)
+          const start = setting.lead(region)
+          try {
+            writeInputs(given, inputs, setting.places(index, region, start).inputs)
+          } catch (error) {
+            setting.giveRegion(index, region)
+            throw error
           }
-          const call: Call = {
-            ...{ entry: index, region, start },
-            answer(answered) {
-              signal?.removeEventListener('abort', abort)
-              try {
-                resolve(copyResults(outputs, targets, setting.places(index, answered, start).outputs))
-              } catch (error) {
-                reject(error)
-              }
-              setting.giveRegion(index, answered)
-            },
-            fail(error) {
-              signal?.removeEventListener('abort', abort)
-              reject(error)
-            },
-          }
-          signal?.addEventListener('abort', abort)
+          const abort =
+            signal &&
+            (() => {
+              reject(aborted())
+              remove(call)
+            })
+          const call: Call = { request: { entry: index, region, start }, targets, resolve, reject, signal, abort }
+          if (abort) signal.addEventListener('abort', abort)
           waiting.push(call)
           next()
-        })
-      },
+        }),
       runSync(given, options) {
         checkOpen()
         if (running) fail('session-busy', about('has runs of this session under way: await them before runSync()'))
@@ -252,9 +262,9 @@ export function createSession(setting: SessionSetting): Session<any, any> {
       if (isClosed) return
       isClosed = true
       const error = new GlowplugError('session-closed', about('had this session closed'))
-      for (const call of waiting.splice(0)) if (call !== 'reset') call.fail(error)
+      for (const call of waiting.splice(0)) if (call !== 'reset') failed(call, error)
       if (running) {
-        running.fail(error)
+        failed(running, error)
         remove(running)
       }
       next()
