@@ -532,6 +532,9 @@ test('what exporters call a batch is 1, and products and quotients of names foll
   assert.equal(await shapeOf('p2o.DynamicDimension.0', 3, 'p2o.DynamicDimension.1', 'p2o.DynamicDimension.2'), [1, 3, 224, 224])
   assert.equal(await shapeOf(undefined), [128])
   assert.equal(await shapeOf('batch', 'num_channels', 'height', 'width'), [1, 3, 224, 224])
+  assert.equal(await shapeOf(1, 'unk__349', 'unk__350', 3), [1, 224, 224, 3])
+  assert.equal(await shapeOf('batch', undefined, undefined, undefined), [1, 3, 224, 224])
+  assert.equal(await shapeOf(1, 2, 'h', 3), [1, 2, 224, 3])
   assert.equal(await shapeOf('heads * 2', 'frames / 2', 'frames - 2 * heads + 1'), [12, 15, 20])
 })
 

@@ -161,9 +161,13 @@ function checkGiven(
 /** Sizes that models of the kind are commonly run with. */
 function usualSize(name: string, input: OnnxValue, axis: number): number {
   const image = input.shape!.length === 4
-  if (/^c$|channels?$/i.test(name) || (image && axis === 1)) return 3
-  return /height|width|^(h|w)$/i.test(name) || (image && axis >= 2) ? 224 : 128
+  if (/^c$|channels?$/i.test(name) || (image && axis === channelAxis(input.shape!))) return 3
+  return /height|width|^(h|w)$/i.test(name) || (image && axis >= 1) ? 224 : 128
 }
+
+/** The second of an image's dimensions, but where the file says nothing of it and the last has the size of colours, as TensorFlow puts them. */
+const channelAxis = ([, second, , last]: NonNullable<OnnxValue['shape']>): number =>
+  typeof second !== 'number' && (last === 1 || last === 3 || last === 4) ? 3 : 1
 
 // ---------------------------------------------------------------- names such as `past_sequence_length + 1`
 interface Factor {
