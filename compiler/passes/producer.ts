@@ -1,6 +1,6 @@
 // Layers with constant weights, whose result can be scaled and shifted for each channel by changing the weights.
 import { type Builder, byteSize, elementCount, type Node, type Shape } from '../graph/index.ts'
-import { asOp, expandTo, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
+import { asOp, isConstant, reshapeTo, withoutLeadingOnes } from './match.ts'
 
 export interface Producer {
   readonly node: Node
@@ -10,8 +10,8 @@ export interface Producer {
   /** What is multiplied by the factor. */
   readonly weight: Node
   readonly bias: Node | undefined
-  /** The factor, a vector of the channels, in a shape that broadcasts over the weight. */
-  readonly alongWeight: (builder: Builder, factor: Node) => Node
+  /** The weight times a vector of the channels. Nothing in it is larger than the weight: what grows is not folded. */
+  readonly scaledBy: (builder: Builder, factor: Node) => Node
   readonly rebuild: (builder: Builder, weight: Node, bias: Node | undefined) => Node
 }
 
@@ -35,7 +35,11 @@ function layerOf(node: Node): Producer | undefined {
     channels,
     weight,
     bias,
-    alongWeight: (builder, factor) => reshapeTo(builder, factor, [channels, ...weight.type.shape.slice(1).map(() => 1)]),
+    scaledBy: (builder, factor) =>
+      builder.add('mul', {
+        left: weight,
+        right: reshapeTo(builder, factor, [channels, ...weight.type.shape.slice(1).map(() => 1)]),
+      }),
     rebuild: (builder, weight, bias) =>
       conv
         ? builder.add('conv', { ...conv.operands, weight, bias }, conv.attributes)
@@ -56,10 +60,10 @@ function transposedOf(node: Node): Producer | undefined {
     channels: perGroup * groups,
     weight,
     bias,
-    alongWeight(builder, factor) {
-      const grouped = reshapeTo(builder, factor, [groups, 1, perGroup])
-      const repeated = expandTo(builder, grouped, [groups, inputs / groups, perGroup])
-      return reshapeTo(builder, repeated, [inputs, perGroup, ...kernel.map(() => 1)])
+    scaledBy(builder, factor) {
+      const grouped = reshapeTo(builder, weight, [groups, inputs / groups, perGroup, ...kernel])
+      const right = reshapeTo(builder, factor, [groups, 1, perGroup, ...kernel.map(() => 1)])
+      return reshapeTo(builder, builder.add('mul', { left: grouped, right }), weight.type.shape)
     },
     rebuild: (builder, weight, bias) => builder.add('convTranspose', { ...layer.operands, weight, bias }, layer.attributes),
   }
@@ -77,7 +81,7 @@ function normalizationOf(node: Node): Producer | undefined {
     channels: weight.type.shape[0]!,
     weight,
     bias: batch?.operands.shift ?? group?.operands.shift,
-    alongWeight: (_, factor) => factor,
+    scaledBy: (builder, factor) => builder.add('mul', { left: weight, right: factor }),
     rebuild: (builder, scale, shift) =>
       batch
         ? builder.add('batchNorm', { ...batch.operands, scale, shift: shift! }, batch.attributes)
@@ -104,11 +108,13 @@ export function variesByChannel({ node, axis, channels }: Producer, constant: No
 /** The producer with its result multiplied by `factor` and increased by `offset`: vectors of the channels, or single elements. */
 export function scaleProducer(builder: Builder, producer: Producer, factor: Node | undefined, offset: Node | undefined): Node {
   const { weight, bias, channels } = producer
-  const along = (input: Node) => (elementCount(input.type.shape) === 1 ? input : producer.alongWeight(builder, input))
-  const scaled = factor ? builder.add('mul', { left: weight, right: along(factor) }) : weight
+  const scaled = factor ? scaledWeight(builder, producer, factor) : weight
   const scaledBias = bias && factor ? builder.add('mul', { left: bias, right: factor }) : bias
   return producer.rebuild(builder, scaled, addedBias(builder, scaledBias, offset, channels))
 }
+
+const scaledWeight = (builder: Builder, { weight, scaledBy }: Producer, factor: Node): Node =>
+  elementCount(factor.type.shape) === 1 ? builder.add('mul', { left: weight, right: factor }) : scaledBy(builder, factor)
 
 function addedBias(builder: Builder, bias: Node | undefined, offset: Node | undefined, channels: number): Node | undefined {
   if (!offset) return bias

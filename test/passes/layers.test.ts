@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Node, verifyGraph } from '../../compiler/graph/index.ts'
 import { passes } from '../../compiler/passes/index.ts'
-import { evaluate } from '../../targets/interpreter/index.ts'
+import { compileUntil } from '../../compiler/pipeline.ts'
+import { evaluate, interpreter } from '../../targets/interpreter/index.ts'
 import { draw } from '../support/draw.ts'
 import { createTestGraph, type TestGraph } from '../support/expression.ts'
 import { expectEqualGraphs } from '../support/sensitivity.ts'
@@ -111,6 +112,23 @@ passSuite(passes.foldBatchNorm, ({ rewrites, leaves }) => {
   leaves('not where the features are not dimension 1', (g) =>
     normalise(g, g.op('linear', { input: g.input('x', [2, 4, 3]), weight: g.weight('w', [4, 3]) }), 4),
   )
+})
+
+test('OP-19 what a normalisation scales is a constant in the end, whichever dimension of the weight are the channels', () => {
+  for (const groups of [1, 2]) {
+    const g = createTestGraph()
+    const layer = g.op(
+      'convTranspose',
+      { input: g.input('x', [1, 128, 2, 2]), weight: g.weight('w', [128, 64, 2, 2]) },
+      { ...window, stride: [2, 2], extra: [0, 0], groups },
+    )
+    const graph = g.graph(normalise(g, layer, 64 * groups))
+    const { optimised } = compileUntil(graph, { target: interpreter, evaluate }, 'optimised')
+    assert.equal(
+      optimised!.nodes.map(({ op }) => op).filter((op) => op !== 'constant'),
+      ['input', 'convTranspose'],
+    )
+  }
 })
 
 passSuite(passes.foldAffine, ({ rewrites, leaves }) => {
