@@ -108,7 +108,7 @@ const attention: OpRule = (c) => {
 }
 
 /** A mask that is shorter than the keys says nothing good of those behind it. */
-function paddedMask(c: OpContext, mask: Value | undefined, keys: number): Value | undefined {
+export function paddedMask(c: OpContext, mask: Value | undefined, keys: number): Value | undefined {
   const own = mask && dimsOf(mask).at(-1)
   if (!mask || own === undefined || own === 1 || own >= keys) return mask
   const none = dimsOf(mask).map(() => 0)
@@ -117,7 +117,7 @@ function paddedMask(c: OpContext, mask: Value | undefined, keys: number): Value 
 }
 
 /** True where key j is at most so far behind query i of `length`, which end at a number for each sample. */
-function keysUpTo(c: OpContext, counts: Value, length: number, keys: number, distance: number): Value {
+export function keysUpTo(c: OpContext, counts: Value, length: number, keys: number, distance: number): Value {
   const [batch] = dimsOf(counts)
   const last = c.d.add(
     reshaped(c, counts, [batch!, 1, 1, 1]),

@@ -136,6 +136,29 @@ function zeroPoints(c: OpContext, i: number, rows: readonly number[], blocks: nu
   return c.madeOf(i, { type: { dtype: 'u8', shape }, bytes: unpacked(known.bytes, product(rows), blocks, bits) })
 }
 
+/** Inputs group by group, where they stand in another order (act_order of GPTQ); undefined where they stand so. */
+function groupOrder(c: OpContext, groups: readonly number[], blocks: number, blockSize: number): readonly number[] | undefined {
+  if (groups.every((group, k) => group === Math.floor(k / blockSize))) return undefined
+  const order = range(groups.length).sort((a, b) => groups[a]! - groups[b]! || a - b)
+  if (!order.every((k, i) => groups[k] === Math.floor(i / blockSize)))
+    return c.unsupported(
+      `g_idx has groups of other sizes than ${blocks} of block_size ${blockSize}`,
+      'export without act_order, or with groups of equal sizes',
+    )
+  return order
+}
+
+/** The packed rows of input 1 with their integers in another order. */
+function reordered(c: OpContext, order: readonly number[], rows: number, bits: Bits): Value {
+  const { bytes } = c.known(1) ?? c.unsupported('a weight that depends on data cannot be put into another order')
+  const size = (bytes.length * 8) / bits / rows
+  const whole = unpacked(bytes, rows, size, bits)
+  const moved = new Uint8Array(rows * order.length)
+  for (let row = 0; row < rows; row++)
+    for (const [i, k] of order.entries()) moved[row * order.length + i] = whole[row * size + k]!
+  return c.madeOf(1, packed({ type: { dtype: 'u8', shape: [rows, order.length] }, bytes: moved }, bits))
+}
+
 /** Inputs: A, B `[N, blocks, bytes]`, scales, zero points?, group of each input?, bias?. */
 const matmulNBits: OpRule = (c) => {
   const { d } = c
@@ -143,18 +166,15 @@ const matmulNBits: OpRule = (c) => {
   const [K, N, blockSize] = [c.int('K'), c.int('N'), c.int('block_size')]
   if (!(K > 0 && N > 0 && blockSize > 0)) return c.unsupported('K, N and block_size must be positive')
   const blocks = Math.ceil(K / blockSize)
-  if (c.has(4)) {
-    const groups = c.numbers(4)!
-    if (groups.some((group, k) => group !== Math.floor(k / blockSize)))
-      return c.unsupported('inputs in another order than their groups are not supported', 'export without act_order')
-  }
+  const order = c.has(4) ? groupOrder(c, c.numbers(4)!, blocks, blockSize) : undefined
   const bytes = Math.ceil((K * bits) / 8)
-  const wide = reshaped(c, c.input(1), [N, product(c.typeOf(1).shape) / N])
+  const wide = order ? reordered(c, order, N, bits) : reshaped(c, c.input(1), [N, product(c.typeOf(1).shape) / N])
+  const x = order ? (d.gather(c.input(0), c.literal('i64', [K], order), { axis: -1 }) as Value) : c.input(0)
   const weight = dimsOf(wide)[1] === bytes ? wide : (d.slice(wide, { axis: 1, stop: bytes }) as Value)
   const scale = castTo(c, reshaped(c, c.input(2), [N, blocks]), c.typeOf(0).dtype)
   const zero = zeroPoints(c, 3, [N], blocks, bits)
   const options = { ...(bits !== 4 && { bits }), blockSize, ...(!zero && { zero: 2 ** (bits - 1) }) }
-  const sums = d.blockLinear(c.input(0) as never, weight as never, scale as never, zero as never, options) as Value
+  const sums = d.blockLinear(x as never, weight as never, scale as never, zero as never, options) as Value
   return c.has(5) ? (d.add(sums, c.input(5)) as Value) : sums
 }
 

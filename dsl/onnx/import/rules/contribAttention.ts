@@ -1,6 +1,7 @@
 import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
-import { counted, joinMasks, keysBelow, windowMask, withPast } from './attention.ts'
-import { castTo, dimsOf, reshaped } from './shared.ts'
+import { counted, joinMasks, keysBelow, withPast } from './attention.ts'
+import { groupQueryAttention } from './groupQuery.ts'
+import { castTo, dimsOf, refuse, reshaped, scaleOf, settings } from './shared.ts'
 
 /** What a masked score is lowered by. */
 const filterOf = (c: OpContext): number => c.float('mask_filter_value', -10000)
@@ -29,16 +30,6 @@ function maskOf(c: OpContext, i: number, dtype: Value['dtype'], length: number, 
   }
   return c.unsupported(`a mask of [${shape.join(', ')}] is not supported`)
 }
-
-function refuse(c: OpContext, ...names: string[]): void {
-  for (const name of names) if (c.int(name, 0) !== 0) c.unsupported(`attribute ${name} is not supported`)
-}
-
-const settings = (options: Readonly<Record<string, unknown>>): object =>
-  Object.fromEntries(Object.entries(options).filter(([, entry]) => entry !== undefined))
-
-/** A scale of 0 means that there is none. */
-const scaleOf = (c: OpContext): number | undefined => c.float('scale', 0) || undefined
 
 /** Queries, keys and values are one product of the input; past and present keys and values lie in one tensor. */
 const attention: OpRule = (c) => {
@@ -126,64 +117,6 @@ const multiHeadAttention: OpRule = (c) => {
     c.wantsOutput(2) ? values : undefined,
     c.wantsOutput(3) ? c.d.attentionScores(query, keys, { ...given, stage: 'product' }) : undefined,
   ] as (Value | undefined)[]
-}
-
-/**
- * The cache has as many entries as its dimension says; `seqlens_k` must follow from constants or agree with it, which is taken for granted
- * where nothing was cached, as then it only tells padding behind the queries.
- */
-const groupQueryAttention: OpRule = (c) => {
-  refuse(c, 'smooth_softmax', 'qk_output')
-  const [heads, keyHeads] = [c.int('num_heads'), c.int('kv_num_heads')]
-  const [pastKey, pastValue] = [c.optional(3), c.optional(4)]
-  const before = pastKey ? dimsOf(pastKey)[2]! : 0
-  const packed = c.input(0)
-  const [batch, length, width] = dimsOf(packed) as readonly [number, number, number]
-  const size = c.has(1) ? width / heads : width / (heads + 2 * keyHeads)
-  const [query, key, value] = c.has(1)
-    ? [packed, c.input(1), c.input(2)]
-    : (c.d.split(packed, [heads * size, keyHeads * size, keyHeads * size], { axis: 2 }) as unknown as [Value, Value, Value])
-  const last = c.known(5) ? c.numbers(5) : undefined
-  if (before > 0 && (!last || last.some((entry) => entry !== before + length - 1)))
-    c.unsupported(
-      `seqlens_k must be known to be ${before + length - 1}, the whole cache of ${before} and ${length} more`,
-      'export the model with its lengths fixed, or with Attention of ONNX 23',
-    )
-  const turn = (part: Value, count: number) => {
-    if (c.int('do_rotary', 0) === 0) return part
-    const positions =
-      c.optional(9) ??
-      c.literal(
-        'i64',
-        [batch, length],
-        counted(c, batch * length).map((i) => before + (i % length)),
-      )
-    const dims = dimsOf(c.input(7))[1]! * 2
-    return c.d.rotaryEmbedding(
-      part,
-      c.input(7),
-      c.input(8),
-      settings({
-        positions,
-        heads: count,
-        dims: dims === size ? undefined : dims,
-        interleaved: c.int('rotary_interleaved', 0) !== 0 ? true : undefined,
-      }),
-    ) as Value
-  }
-  const keys = withPast(c, turn(key, keyHeads), pastKey, keyHeads)
-  const values = withPast(c, value, pastValue, keyHeads)
-  const local = c.int('local_window_size', -1)
-  const window = local > 0 ? windowMask(c, length, before + length, before, local - 1, -1) : undefined
-  const given = settings({
-    heads,
-    mask: joinMasks(c, window, c.optional(10)),
-    causal: true,
-    past: before > 0 ? before : undefined,
-    scale: scaleOf(c),
-    softcap: c.float('softcap', 0) || undefined,
-  })
-  return [c.d.attention(turn(query, heads), keys, values, given) as Value, keys, values]
 }
 
 /** As ONNX RotaryEmbedding, with the operands in another order; one position is where the first element stands. */

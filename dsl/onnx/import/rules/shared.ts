@@ -82,3 +82,15 @@ export function asFloat(c: OpContext, value: Value, body: (value: Value) => Valu
 }
 
 export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+/** Attributes that must be 0. */
+export function refuse(c: OpContext, ...names: string[]): void {
+  for (const name of names) if (c.int(name, 0) !== 0) c.unsupported(`attribute ${name} is not supported`)
+}
+
+/** Options without those that are undefined. */
+export const settings = (options: Readonly<Record<string, unknown>>): object =>
+  Object.fromEntries(Object.entries(options).filter(([, entry]) => entry !== undefined))
+
+/** A scale of 0 means that there is none. */
+export const scaleOf = (c: OpContext): number | undefined => c.float('scale', 0) || undefined
