@@ -76,11 +76,14 @@ const col2im: OpRule = (c) => {
   }
   const { before, after } = padsOf(c, axes)
   const padded = [...before, ...after].some((pad) => pad !== 0)
-  return c.d.fold(c.input(0), [...size], [...block], {
+  // Places on which several blocks lie are true where one of these is.
+  const isBoolean = c.typeOf(0).dtype === 'bool'
+  const folded = c.d.fold(isBoolean ? castTo(c, c.input(0), 'i32') : c.input(0), [...size], [...block], {
     stride: unlessAll('strides', 1),
     dilation: unlessAll('dilations', 1),
     padding: padded ? { before: [...before], after: [...after] } : undefined,
   } as never) as Value
+  return isBoolean ? castTo(c, folded, 'bool') : folded
 }
 
 /** What is too long loses at both ends, what is too short gets zeros there; of an odd number one more behind. */
