@@ -75,6 +75,7 @@ export function sampleBundle({
   c = [10, 20, 30, 40],
   targets = ['wasm', 'interpreter'],
   damage = (bytes: Uint8Array) => bytes,
+  script = sampleScript,
 } = {}): Bundle {
   const constants = new Uint8Array(new Float32Array(c).buffer)
   const weights = new Uint8Array(4096 + 16)
@@ -95,7 +96,7 @@ export function sampleBundle({
     faults: ['the mode is one'],
   }
   const code = (target: string) => ({
-    ...(target === 'wasm' ? put(damage(sampleWasm()), 'wasm') : put(new TextEncoder().encode(sampleScript), 'js')),
+    ...(target === 'wasm' ? put(damage(sampleWasm()), 'wasm') : put(new TextEncoder().encode(script), 'js')),
     target,
     kind: target === 'wasm' ? ('wasm' as const) : ('module' as const),
     level: 'any',

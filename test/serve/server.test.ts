@@ -12,8 +12,22 @@ import { type BoundCard, choose } from '../../targets/runtime/serve/choose.ts'
 import { type ServeEvent, type ServeOptions, serve } from '../../targets/runtime/serve/index.ts'
 import { openServer } from '../../targets/runtime/serve/serve.ts'
 import { createWaitingLine, type Waiting } from '../../targets/runtime/serve/waiting.ts'
+import { failure, sampleBundle, sampleScript } from '../runtime/sample.ts'
 import { draw } from '../support/draw.ts'
-import { codeOf, compileFor, folderOf, kinds, modes, sums, tinyGraph, unruly, unrulyInputs, until, xs } from './support.ts'
+import {
+  codeOf,
+  compileFor,
+  folderOf,
+  kinds,
+  modes,
+  sums,
+  tinyGraph,
+  unruly,
+  unrulyBundle,
+  unrulyInputs,
+  until,
+  xs,
+} from './support.ts'
 
 const devices = ['worker', 'process'] as const
 const served: { close(): Promise<void> }[] = []
@@ -272,6 +286,26 @@ for (const kind of kinds)
     for (const [i, answer] of (await Promise.all(runs)).entries())
       assert.equal(answer.y!.data, Float32Array.of(10 + i, 20 + i, 30 + i, 40 + i))
     assert.ok(of('retried').length > 0)
+    await server.close()
+  })
+
+const stuck = sampleScript.replace('if (mode === 1)', 'for (;;);')
+for (const [title, device, bundle] of [
+  ['worker', 'worker', () => sampleBundle({ targets: ['interpreter'], script: stuck })],
+  ['process', 'process', () => sampleBundle({ targets: ['interpreter'], script: stuck })],
+  ...(kinds.includes('native')
+    ? [['process native', 'process', () => unrulyBundle({ c: [-1], kinds: ['native'] })] as const]
+    : []),
+] as const)
+  test(`${title}: code whose first run has no end is what ready() fails with after the option timeout (RT-29)`, async () => {
+    const server = serve(folderOf(await bundle()), { cards: 2, device, timeout: 300 })
+    const began = performance.now()
+    served.push(server)
+    const said = await failure(() => server.ready())
+    assert.match(said, /^card-lost: .* did not end a first run .* in 300 ms; raise the option timeout/)
+    // Far below what a start may take that reads from a slow disk.
+    assert.ok(performance.now() - began < 30_000)
+    await until(() => server.info.cards.every(({ state }) => state === 'failed'), 'both cards fail')
     await server.close()
   })
 

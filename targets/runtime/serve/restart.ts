@@ -1,6 +1,13 @@
 /** Milliseconds before the first restart after a death, at most, and of health after which the first counts again. */
 export const restartDelays = { first: 100, most: 5_000, healthy: 30_000 } as const
 
+/** Milliseconds that a step of a start may take at least, other than a first run: a part may come from a slow disk. */
+export const startPatience = 60_000
+
+/** What a card says of an entry that does not end its first run, on zeros. */
+export const firstRunHung = (timeout: number): string =>
+  `did not end a first run of its code, on inputs of zeros, in ${timeout} ms; raise the option timeout where runs take that long`
+
 /** Deaths in a row, without having stood between them, after which a card is not started again. */
 const mostAttempts = 8
 

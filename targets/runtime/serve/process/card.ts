@@ -1,14 +1,11 @@
 import { crash, type ErrorCode, explain, GlowplugError } from '../../error.ts'
 import type { Card, CardCopy, CardOptions, CardState, Finish } from '../card.ts'
-import { createRestart } from '../restart.ts'
+import { createRestart, firstRunHung, startPatience } from '../restart.ts'
 import { copyBytes, errorBytes, frameBytes, kinds, mark } from './frames.ts'
 import { type Life, startLife } from './life.ts'
 import type { Frame } from './reader.ts'
 import { type CardRegions, regionsOfCard } from './regionsOfCard.ts'
 import { filesOf, setupFrame } from './setup.ts'
-
-/** Milliseconds that a step of a start may take at least: a part may come from a slow disk. */
-const startPatience = 60_000
 
 /** Milliseconds, at least and at most, between two looks at whether an idle card still answers; between them, as long as it has for a command. */
 const pingIntervals = [100, 5_000] as const
@@ -62,6 +59,9 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
   /** The process before has ended; a new one is not there yet. */
   let gone: Promise<void> | undefined
   let launching = false
+  const loadPatience = Math.max(timeout, startPatience)
+  /** The step of its start under way is a first run. */
+  let warming = false
 
   function change(to: CardState, error?: GlowplugError): void {
     if (state === to) return
@@ -117,7 +117,8 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
     // The host may have slept as well, and the answer lies there unread.
     setImmediate(() => {
       if (timed !== life || before !== heard) return
-      lose(lost(head ? `did not answer in ${timeout} ms` : `did not start in ${Math.max(timeout, startPatience)} ms`))
+      const start = warming ? firstRunHung(timeout) : `did not start in ${loadPatience} ms`
+      lose(lost(head ? `did not answer in ${timeout} ms` : start))
     })
   }
 
@@ -144,8 +145,10 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
           ? new GlowplugError(`${code}` as ErrorCode, `${message}`)
           : Object.assign(Error(`${message}`), { name: `${named}` })
       lose(state === 'ready' ? crash(about, error) : explain(error, { place: `card '${name}'` }))
-    } else if (kind === kinds.progress) timer!.refresh()
-    else if (kind === kinds.ready) {
+    } else if (kind === kinds.progress) {
+      warming = fault === 1
+      time(warming ? timeout : loadPatience)
+    } else if (kind === kinds.ready) {
       time(timeout)
       pinger = setInterval(ping, Math.min(Math.max(timeout, pingIntervals[0]), pingIntervals[1]))
       pinger.unref()
@@ -176,7 +179,8 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
       life = startLife(descriptors, frame, { accept, ended, died: (reason) => lose(lost(reason)) })
       gone = life.gone
       life.hold(starting !== undefined)
-      time(Math.max(timeout, startPatience))
+      warming = false
+      time(loadPatience)
     } catch (error) {
       const { name: kind, message } = error as Error
       lose(

@@ -6,7 +6,7 @@
 //   run      │ mark   │ run   │ id │ program │ slot │ copies │ bytes │       │ four words for each copy, then inputs where memory is not shared
 //   ping     │ mark   │ ping  │ id │         │      │        │       │       │
 //   ready    │ mark   │ ready │    │         │      │        │       │       │
-//   progress │ mark   │ …     │    │         │      │        │       │       │ a step of the start is done
+//   progress │ mark   │ …     │    │ first   │      │        │       │       │ a step of the start is done; 1: a first run begins
 //   done     │ mark   │ done  │ id │ fault   │      │        │ bytes │       │ outputs where memory is not shared
 //   pong     │ mark   │ pong  │ id │         │      │        │       │       │
 //   error    │ mark   │ error │    │         │      │        │ bytes │       │ { name, code, message } as JSON; the last of all

@@ -95,8 +95,8 @@ export function runCard(): void {
       parts[part]!.runner(entry, setup.cards[0]!.programs[place]!, cards[0]!, windows[0]!),
     )
     for (const { warm } of runners) {
+      tell(kinds.progress, 0, 1)
       warm()
-      progress()
     }
     return [setup, cards, runners]
   }

@@ -4,7 +4,7 @@ import { builtin } from '../../plan.ts'
 import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardState, Finish } from '../card.ts'
 import { type Layout, layOut } from '../process/layout.ts'
-import { createRestart } from '../restart.ts'
+import { createRestart, firstRunHung, startPatience } from '../restart.ts'
 import { sharedPatience, shortWait } from './patience.ts'
 import type { ThreadCard, ThreadData } from './thread.ts'
 import program from './thread.ts?source'
@@ -48,13 +48,21 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
   const patience = sharedPatience()
   /** Milliseconds that the last command of each program took which waited for no other. */
   const took = new Map<number, number>()
+  const loadPatience = Math.max(timeout, startPatience)
   const watchdog = createWatchdog(timeout, () => {
-    lose(new GlowplugError('card-lost', about(`did not answer in ${timeout} ms`)))
+    const hung = {
+      loading: `did not load in ${loadPatience} ms`,
+      warming: firstRunHung(timeout),
+      standing: `did not answer in ${timeout} ms`,
+    }
+    lose(new GlowplugError('card-lost', about(hung[step])))
   })
 
   let state: CardState = 'starting'
   let restarts = 0
   let worker: Worker | undefined
+  /** How far the worker has come. */
+  let step: 'loading' | 'warming' | 'standing' = 'loading'
   /** Commands under way, in their order. */
   let pending: { readonly program: number; readonly since: number | undefined; readonly finish: Finish }[] = []
   /** Whoever waits for the first start. */
@@ -92,6 +100,8 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
   }
 
   function stands(): void {
+    step = 'standing'
+    watchdog.end()
     restart.stood()
     if (!starting) restarts++
     change('ready')
@@ -126,12 +136,17 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
       return
     }
     worker = begun
+    step = 'loading'
+    watchdog.begin(loadPatience)
     if (!starting) begun.unref()
     begun.on('message', (answer) => {
       // What a worker that was ended had sent before is of no use to its successor.
       if (begun !== worker) return
       if (answer === undefined) stands()
-      else if (typeof answer === 'object') lose(explain(answer, parts.find((part) => part.index === answer.part)!.loaded))
+      else if (answer === true) {
+        step = 'warming'
+        watchdog.begin()
+      } else if (typeof answer === 'object') lose(explain(answer, parts.find((part) => part.index === answer.part)!.loaded))
       else {
         const { program, since, finish } = pending.shift()!
         patience.end()

@@ -27,8 +27,8 @@ export interface ThreadData {
 /** Numbers of a command: program, slot, and for each copy the input, the card, the program and the output. */
 export type ThreadCommand = readonly number[]
 
-/** Nothing at all: the card stands. A number: how the next command ended. */
-export type ThreadAnswer = number | undefined
+/** Nothing at all: the card stands. True: an entry begins its first run. A number: how the next command ended. */
+export type ThreadAnswer = number | true | undefined
 
 interface Runner {
   run(region: RegionBytes): number
@@ -49,7 +49,8 @@ function start({ parts, cards, slots, verify, patience }: ThreadData): void {
       const see = ({ offset, bytes }: (typeof placed.inputs)[number]) =>
         new Uint8Array(instance.memory, instance.mutable + offset, bytes)
       const [inputs, outputs] = [placed.inputs.map(see), placed.outputs.map(see)]
-      // Code is compiled at its first call. What zeros as inputs may bring about is no matter here.
+      // Code is compiled at its first call. What zeros as inputs may bring about is no matter here, unless it has no end.
+      port.postMessage(true)
       try {
         instance.run(entry)
       } catch {}

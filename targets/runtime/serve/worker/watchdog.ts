@@ -1,7 +1,7 @@
 /** Says when a command takes too long. Has one timer at most, whatever the number of commands. */
 export interface Watchdog {
-  /** A command has begun. */
-  begin(): void
+  /** A command has begun, or a step of a start, which may take another time. */
+  begin(limit?: number): void
   /** None is under way. */
   end(): void
   /** None will be: lets go of its timer, and what hangs on that. */
@@ -14,17 +14,19 @@ export interface Watchdog {
  */
 export function createWatchdog(milliseconds: number, hung: () => void): Watchdog {
   let commands = 0
-  let since = 0
+  let until = 0
+  let due = 0
   let busy = false
   let timer: NodeJS.Timeout | undefined
 
   function arm(wait: number): void {
+    due = performance.now() + wait
     timer = setTimeout(() => {
       timer = undefined
       const command = commands
       setImmediate(() => {
         if (!busy || timer) return
-        const left = since + milliseconds - performance.now()
+        const left = until - performance.now()
         if (command !== commands || left > 0) arm(Math.max(1, left))
         else {
           busy = false
@@ -36,11 +38,15 @@ export function createWatchdog(milliseconds: number, hung: () => void): Watchdog
   }
 
   return {
-    begin() {
+    begin(limit = milliseconds) {
       commands++
-      since = performance.now()
+      until = performance.now() + limit
       busy = true
-      if (!timer) arm(milliseconds)
+      if (timer && until < due) {
+        clearTimeout(timer)
+        timer = undefined
+      }
+      if (!timer) arm(limit)
     },
     end() {
       busy = false
