@@ -32,17 +32,24 @@ function digestSources() {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** `import text from './worker.ts?source'`: the module with all it imports, bundled and minified, as a string. */
+/** What bundlers put into programs keeps its lines and names: Node prints the line of an error that nobody catches. They minify it, if anything. */
+const readable = { minifySyntax: true }
+
+/**
+ * `import text from './worker.ts?source'`: the module with all it imports, bundled and minified, as a string. `?module` keeps lines and names, for what
+ * is written as a file.
+ */
 const sourceText = {
   name: 'source-text',
   setup({ onResolve, onLoad }) {
     // Relative paths: esbuild writes them into comments.
-    onResolve({ filter: /\?source$/ }, ({ path, resolveDir }) => ({
+    onResolve({ filter: /\?(source|module)$/ }, ({ path, resolveDir }) => ({
       path: toSlashes(relative(root, resolve(resolveDir, path.slice(0, -'?source'.length)))),
       namespace: 'source-text',
+      pluginData: path.endsWith('?module') ? readable : { minify: true },
     }))
-    onLoad({ filter: /.*/, namespace: 'source-text' }, async ({ path }) => {
-      const result = await build({ ...bundleOptions, entryPoints: [path], minify: true, write: false, metafile: true })
+    onLoad({ filter: /.*/, namespace: 'source-text' }, async ({ path, pluginData: how }) => {
+      const result = await build({ ...bundleOptions, entryPoints: [path], ...how, write: false, metafile: true })
       const watchFiles = Object.keys(result.metafile.inputs).map((file) => join(root, file))
       return { contents: result.outputFiles[0].text, loader: 'text', watchFiles }
     })
@@ -115,7 +122,7 @@ export async function buildDist({ force = false } = {}) {
   try {
     await Promise.all([
       build({ ...bundleOptions, define, entryPoints: entries, outdir, splitting: true, chunkNames: '[name]-[hash]' }),
-      build({ ...bundleOptions, define, entryPoints: loaders, outdir, minify: true }),
+      build({ ...bundleOptions, define, entryPoints: loaders, outdir, ...readable }),
     ])
     const built = readdirSync(outdir)
     for (const name of built) renameSync(join(outdir, name), join(dist, name))

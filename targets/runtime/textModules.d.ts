@@ -4,6 +4,12 @@ declare module '*?source' {
   export default text
 }
 
+/** The same with lines and names, for what is written as a file. */
+declare module '*?module' {
+  const text: string
+  export default text
+}
+
 /** A file as it is. */
 declare module '*?text' {
   const text: string

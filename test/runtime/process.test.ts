@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,10 +59,25 @@ test('sessions cost programs whose models keep state 14.5 KB more, and others no
     const [without, with_] = [await bundled(plain), await bundled(stateful)]
     const more = with_.bytes - without.bytes
     assert.ok(more > 0 && more <= 14.5 * 1024, `${more} bytes`)
-    assert.not.match(without.text, /session-needed/)
+    assert.not.match(without.text, /session-lost/)
     assert.not.match(with_.text, /input-too-long/)
   }
   assert.not.match((await bundled('openPortableSessions')).text, /dlopen/)
+})
+
+test('what nobody catches is printed with the line of the call, and with no line of the loader that nobody could read', async () => {
+  for (const [name, call] of [
+    ['input', "await open('one').run({ x: [1], mode: [0] })"],
+    ['here', "open('one').runSync({ x: [1], mode: [0] })"],
+    ['missing', "await open('nowhere').ready()"],
+  ]) {
+    writeFileSync(join(folder, `${name}.mjs`), `import { open } from './runtime.mjs'\n\n${call}\n`)
+    const { status, stderr } = spawnSync(process.execPath, [`${name}.mjs`], { cwd: folder, encoding: 'utf8' })
+    assert.is(status, 1)
+    assert.match(stderr, /GlowplugError: .*'x' has 1 elements|GlowplugError: nowhere is missing/)
+    assert.match(stderr, new RegExp(`at .*${name}\\.mjs:3:`))
+    for (const line of stderr.split('\n')) assert.ok(line.length < 240, line.slice(0, 400))
+  }
 })
 
 test('a process ends by itself when its models are idle, closed or not', async () => {
