@@ -95,7 +95,7 @@ function locate(source: BrowserSource): Located {
     manifest: checkManifest(manifest),
     place(file) {
       const found = files?.[file] ?? (base && new URL(file, base))
-      if (!found) fail('bundle-missing-file', `no address was given for ${file}`)
+      if (!found) fail('bundle-missing-file', `no address for ${file}`)
       return found instanceof Uint8Array ? found : String(found)
     },
   }
@@ -115,10 +115,7 @@ export function createBrowserHost(source: BrowserSource, { target, verify }: Ope
     const { codes, model } = manifest
     const code =
       codes.find(({ kind, target: name }) => kind === 'wasm' && (!target || name === target)) ??
-      fail(
-        'target-unavailable',
-        `model '${model}' was built for ${codes.map((code) => code.target)}, not for ${target ?? 'wasm'}`,
-      )
+      fail('target-unavailable', `model '${model}' was built for ${codes.map((code) => code.target)}, not ${target ?? 'wasm'}`)
     const plan = planOf(find(), code, '')
     const { offset, bytes, digest } = code.weights
 

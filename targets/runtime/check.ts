@@ -8,7 +8,7 @@ const size = 0
 type Form = typeof size | RegExp | readonly [Form] | { readonly [field: string]: Form }
 
 const text = /^.{0,65535}$/s
-const digest = /^sha256-[0-9a-f]{64}$/
+const digest = /^sha256-[\da-f]{64}$/
 /** A name that can lead nowhere but into the bundle's folder. */
 const file = { file: /^\w[\w.@+-]{0,254}$/, bytes: size, digest } as const
 const tensors = [{ name: text, dtype: RegExp(`^(${dtypeNames.join('|')})$`), shape: [size] }] as const
@@ -40,9 +40,6 @@ const form: Form = {
   ],
 }
 
-/** Longer lists are damage. */
-const maximumItems = 65536
-
 function demand(condition: boolean, field: string): asserts condition {
   if (!condition) fail('bundle-malformed', `the bundle is damaged at ${field}`)
 }
@@ -55,18 +52,18 @@ function match(value: any, expected: any, field: string): void {
       : expected instanceof RegExp
         ? typeof value === 'string' && expected.test(value)
         : list
-          ? Array.isArray(value) && value.length <= maximumItems
+          ? // Longer ones are damage.
+            Array.isArray(value) && value.length <= 65536
           : Object(value) === value,
     field,
   )
-  for (const key of Object.keys(list ? value : expected)) match(value[key], expected[list ? 0 : key], `${field}.${key}`)
+  for (const key in list ? value : expected) match(value[key], expected[list ? 0 : key], `${field}.${key}`)
 }
 
 /** All that addresses anything must lie inside it. */
 function checkExtents({ entries, weights, codes }: Manifest): void {
-  demand(entries.length > 0 && codes.length > 0, 'manifest.codes')
+  demand(!!(entries[0] && codes[0]), 'manifest.codes')
   codes.forEach((code, c) => {
-    const field = `manifest.codes.${c}`
     demand(
       code.entries.length === entries.length &&
         code.weights.offset + code.weights.bytes <= weights.bytes &&
@@ -74,7 +71,7 @@ function checkExtents({ entries, weights, codes }: Manifest): void {
           const signature = entries[e]!
           const fits = (offsets: readonly number[], tensors: readonly TensorSignature[]) =>
             offsets.length === tensors.length &&
-            offsets.every((offset, i) => offset % 8 === 0 && offset + byteSize(tensors[i]!) <= regions.mutable)
+            offsets.every((offset, i) => !(offset % 8) && offset + byteSize(tensors[i]!) <= regions.mutable)
           return (
             name === signature.name &&
             regions.constants <= code.weights.bytes &&
@@ -82,7 +79,7 @@ function checkExtents({ entries, weights, codes }: Manifest): void {
             fits(outputs, signature.outputs)
           )
         }),
-      field,
+      `manifest.codes.${c}`,
     )
   })
 }

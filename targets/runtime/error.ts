@@ -1,3 +1,5 @@
+import type { Plan } from './plan.ts'
+
 /**
  * Everything that can go wrong with a bundle or a run, by a code that stays the same across versions.
  *
@@ -103,7 +105,7 @@ export class GlowplugError extends Error {
   override name = 'GlowplugError'
   declare readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause ? { cause } : undefined)
+    super(message, (cause && { cause }) as ErrorOptions)
     this.code = code
   }
 }
@@ -119,18 +121,22 @@ export const crash = (about: (text: string) => string, error: { readonly message
 /** Words what went wrong with a file, or with an instance that reads it; the error may come from a worker, as plain data. */
 export function explain(
   error: any,
-  { place, bytes }: { readonly place: string | Uint8Array; readonly bytes?: number },
+  { place, bytes, weights, mutable, activations }: Pick<Plan, 'place'> & Partial<Plan>,
 ): GlowplugError {
   const { code, message, name } = error
-  if (name === 'GlowplugError') return error
-  const words: Record<string, readonly [ErrorCode, string]> = {
+  if (error instanceof GlowplugError) return error
+  const words: Record<string, readonly [ErrorCode, string, string?]> = {
     size: ['bundle-truncated', `has ${message} bytes, not ${bytes}; copy it again`],
     digest: ['bundle-digest', 'is damaged; copy it again'],
     ENOENT: ['bundle-missing-file', 'is missing; copy the folder'],
-    RangeError: ['out-of-memory', `is too large: ${message}`],
+    RangeError: [
+      'out-of-memory',
+      `takes ${weights ? weights.bytes + mutable! + activations! : message} bytes: have fewer or smaller`,
+      'an instance',
+    ],
     SyntaxError: ['bundle-malformed', `is damaged: ${message}`],
   }
-  const [as, text] = words[code] ??
+  const [as, text, what = typeof place === 'string' ? place : 'a bundle file'] = words[code] ??
     words[name] ?? [code ? 'bundle-unreadable' : 'target-unavailable', `cannot be loaded: ${message}`]
-  return new GlowplugError(as, `${typeof place === 'string' ? place : 'a bundle file'} ${text}`, error)
+  return new GlowplugError(as, `${what} ${text}`, error)
 }

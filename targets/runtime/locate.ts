@@ -24,12 +24,10 @@ export interface Located {
 export function toPath(address: string | URL): string {
   const text = String(address)
   if (!/^[a-z]{2,}:/i.test(text)) return text
-  return text.startsWith('file:')
-    ? builtin('url').fileURLToPath(text)
-    : fail('bundle-unreadable', `${text}: bundles are read from files`)
+  return text.startsWith('file:') ? builtin('url').fileURLToPath(text) : fail('bundle-unreadable', `${text}: bundles are files`)
 }
 
-const manifestName = /(-([0-9a-f]{8}))?\.manifest\.json$/
+const manifestName = /(-([\da-f]{8}))?\.manifest\.json$/
 
 /** Reads a manifest file, or the only one of a folder. Its name, where that has a hash, must be that of its contents. */
 function readManifest(path: string): Located {

@@ -141,7 +141,7 @@ const named = <T>(items: readonly any[], valueOf: (item: any, index: number) => 
 
 /** The model of a host. */
 export function createModel(host: Host, { instances = 1, threads = 1, queue: limit = 1024 }: OpenOptions): Model<any, any> {
-  if (!(instances >= 1 && threads >= 1 && limit >= 1)) fail('bad-option', 'instances, threads and queue must be positive')
+  if (!(instances >= 1 && threads >= 1 && limit >= 1)) fail('bad-option', 'instances, threads, queue are 1 or more')
   let queue: Queue | undefined
   let local: Instance | undefined
   let entries: Readonly<Record<string, Entry<any, any>>> | undefined
@@ -167,21 +167,29 @@ export function createModel(host: Host, { instances = 1, threads = 1, queue: lim
   }
 
   function infoOf(index: number): any {
-    const { model, glowplug, toolchain } = host.manifest()
+    const manifest = host.manifest()
     const { chosen, entries, fallback } = host.load()
-    const { kind, target, level, weights } = chosen
-    const shared = {
-      ...{ model, target, level, fallback, instances, weightBytes: weights.bytes, glowplug, toolchain },
-      threads: kind === 'addon' ? threads : 1,
+    const entry = entries[index]
+    return {
+      model: manifest.model,
+      target: chosen.target,
+      level: chosen.level,
+      fallback,
+      instances,
+      weightBytes: chosen.weights.bytes,
+      glowplug: manifest.glowplug,
+      toolchain: manifest.toolchain,
+      threads: chosen.kind === 'addon' ? threads : 1,
+      ...(entry && { regions: entry.regions, inputs: entry.inputs, outputs: entry.outputs }),
     }
-    const { regions, inputs, outputs } = entries[index] ?? ({} as any)
-    return regions ? { ...shared, regions, inputs, outputs } : shared
   }
 
-  function createEntry({ name }: { name: string }, index: number): Entry<any, any> {
+  function createEntry({ name, state }: Manifest['entries'][number], index: number): Entry<any, any> {
     /** Regions of requests that ended, for later ones. */
     const spare: ArrayBuffer[] = []
-    const get = () => load().entries[index]!
+    /** Throws where it cannot run: `state` lies nowhere without a session. */
+    const get = () =>
+      state ? fail('session-needed', about('keeps state: use session(), see openSessions()')) : load().entries[index]!
 
     /** Where each output goes: to the caller's array, or to a new one. */
     function targetsIn(into: any): (TensorArray | undefined)[] {
@@ -210,10 +218,10 @@ export function createModel(host: Host, { instances = 1, threads = 1, queue: lim
     /** Inputs and outputs in an instance: made once, since that takes longer than a small model. */
     function placesIn(instance: Instance) {
       const { inputs, outputs } = get()
-      const { memory, mutable } = instance
-      instance.places ??= []
-      instance.places[index] ??= [viewsOf(inputs, memory, mutable), viewsOf(outputs, memory, mutable)]
-      return instance.places[index]
+      const { memory, mutable, places = [] } = instance
+      instance.places = places
+      places[index] ??= [viewsOf(inputs, memory, mutable), viewsOf(outputs, memory, mutable)]
+      return places[index]
     }
 
     const checkFault = (fault: number) =>
@@ -289,14 +297,11 @@ export function createModel(host: Host, { instances = 1, threads = 1, queue: lim
     }
   }
 
-  let only: Entry<any, any> | undefined
   /** The only entry. */
   function main(): Entry<any, any> {
-    if (only) return only
     const [entry, other] = Object.values(getEntries())
     if (other) fail('entry-missing', about(`has several entries: call entries.${Object.keys(entries!).join(' or entries.')}`))
-    only = entry!
-    return only
+    return entry!
   }
 
   return {

@@ -10,13 +10,13 @@ export const native: Driver = {
     const { os, arch, libc } = Object(platform)
     let library = 'glibc'
     try {
-      if (/ld-musl-/.test(`${builtin('fs').readFileSync('/proc/self/maps')}`)) library = 'musl'
+      if (/ld-musl-/.test(builtin('fs').readFileSync('/proc/self/maps') as never)) library = 'musl'
     } catch {
       // Another system, or a process that may not read it.
     }
     const wanted = `${os} ${arch} ${libc}`
     const here = `${process.platform} ${process.arch} ${library}`
-    if (wanted !== here) throw Error(`made for ${wanted}, this is ${here}`)
+    if (wanted !== here) throw Error(`made for ${wanted}, not ${here}`)
     if (typeof place !== 'string') throw Error('code is no file')
     read()
     const module = { exports: {} as Addon }
@@ -76,7 +76,8 @@ export const native: Driver = {
         })
         const checking = checked
         const stand = async () => {
-          for (const entry of warm ? entries.keys() : []) await execute(entry, memory, mutable)
+          // Those that have state run in sessions alone.
+          for (const entry of warm ? entries.keys() : []) await execute(entry, memory, mutable).catch(() => {})
           await (warm && checking)
           answer({})
         }

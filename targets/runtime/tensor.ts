@@ -47,7 +47,7 @@ export const elementCount = (shape: readonly number[]): number => shape.reduce((
 export const byteSize = ({ dtype, shape }: TensorSignature): number => elementCount(shape) * arrayOf(dtype).BYTES_PER_ELEMENT
 
 /** `Float32Array`, `Array`, `Null`. By name and not by class, so that arrays of another realm, such as a test runner's, pass. */
-const kindOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1)
+const kindOf = (value: unknown): string => ({}).toString.call(value).slice(8, -1)
 
 /** The elements of a value that may be `{ data, shape }`, after comparing shape and length. */
 function elementsOf(value: any, tensor: TensorSignature, what: 'input' | 'output', accepts: (kind: string) => boolean): any {
@@ -74,7 +74,8 @@ export function copyInput(tensor: TensorSignature, value: unknown, target: any):
     target.set(value)
     return
   }
-  const wide = array.name.startsWith('Big')
+  // BigInt64Array and BigUint64Array.
+  const wide = array.name[0] === 'B'
   let bits = false
   const data = elementsOf(value, tensor, 'input', (kind) => {
     // Other arrays whose elements mean the same, bit for bit.
@@ -89,7 +90,7 @@ export function copyInput(tensor: TensorSignature, value: unknown, target: any):
     const stored = flag ? Number(!!element) : wide && Number.isSafeInteger(element) ? BigInt(element) : element
     const fits = typeof stored === typeof target[i]
     if (fits) target[i] = stored
-    if (!fits || (dtype[0] !== 'f' && target[i] !== stored))
+    if (dtype[0] === 'f' ? !fits : target[i] !== stored)
       fail('input-value', `input '${name}'[${i}] is ${kindOf(element)} ${String(element)}, which does not fit ${dtype}`)
   }
 }
@@ -101,7 +102,7 @@ export const outputArray = (tensor: TensorSignature, value: any): TensorArray =>
     : elementsOf(value, tensor, 'output', (kind) => kind === arrayOf(tensor.dtype).name)
 
 export function checkNames(given: unknown, tensors: readonly TensorSignature[], what: 'input' | 'output'): void {
-  for (const name of Object.keys(Object(given))) {
+  for (const name in given as object) {
     if (!tensors.some((tensor) => tensor.name === name))
       fail(`${what}-unknown`, `there is no ${what} '${name}'; the ${what}s are ${tensors.map((t) => t.name).join(', ')}`)
   }

@@ -80,7 +80,7 @@ test('what is missing is named with a code', async () => {
   )
   assert.match(
     await failure(() => open('https://example.org/face.manifest.json').run(sum)),
-    /^bundle-unreadable: .* bundles are read from files/,
+    /^bundle-unreadable: .* bundles are files/,
   )
 })
 

@@ -1,5 +1,5 @@
 // Sessions of the loader: what a session carries, in what order, and what becomes of it when something fails.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -261,6 +261,35 @@ for (const target of targets) {
   })
 }
 
+for (const target of targets)
+  test(`${target}: a session over damaged weights says so at every run, and goes on where they are mended and it is reset`, async () => {
+    const scaled = model({
+      name: 'scaled',
+      state: { total: state('f32', [4]) },
+      inputs: { x: tensor('f32', [4]) },
+      forward: ({ x }, { total }) => {
+        const next = add(total, mul(x, constant('f32', [4], [2, 3, 5, 7])))
+        return { sum: mul(next, 1), total: next }
+      },
+    })
+    const { manifest, files } = await compile(traceModel(scaled), { target })
+    const folder = join(root, `damaged-${target}`)
+    await writeBundle({ files }, folder)
+    const path = join(folder, manifest.weights.file)
+    const whole = readFileSync(path)
+    writeFileSync(path, new Uint8Array(whole.length).fill(1))
+    const net = openBucketsSessions<any, any>(folder)
+    const session = net.session()
+    for (let i = 0; i < 3; i++) {
+      const said = await failure(() => session.run({ x }))
+      assert.match(said, /^bundle-digest: .*weights is damaged; copy it again/)
+    }
+    writeFileSync(path, whole)
+    session.reset()
+    assert.equal(numbers(await session.run({ x }), 'sum'), [2, 6, 15, 28])
+    await net.close()
+  })
+
 test('wasm: a session whose state lies on a worker says so to runSync, until reset', async () => {
   const net = open('wasm')
   const session = net.session()
@@ -289,8 +318,12 @@ test('the loader for browsers keeps states, too, and fetches what they begin wit
 for (const target of targets)
   test(`${target}: a loader without sessions runs what has no state, and writes nowhere for what has`, async () => {
     const net = openPlain<any, any>(join(root, target))
+    await net.ready()
     for (const run of ['run', 'runSync'] as const) {
-      assert.match(await failure(() => net.entries.count![run]({ x })), /^run-crashed/)
+      assert.match(
+        await failure(() => net.entries.count![run]({ x })),
+        /^session-needed: model 'counter' keeps state: use session\(\), see openSessions\(\)$/,
+      )
       assert.equal(numbers(await net.entries.plain![run]({ x }), 'y'), [3, 6, 9, 12])
     }
     await net.close()

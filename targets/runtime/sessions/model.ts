@@ -1,6 +1,6 @@
 import { explain, fail, GlowplugError } from '../error.ts'
 import type { Manifest, StateRegion } from '../manifest.ts'
-import type { Entry, Host, Model, OpenOptions } from '../model.ts'
+import type { Host, Model, OpenOptions } from '../model.ts'
 import type { Instance, Place, Plan, TensorInfo } from '../plan.ts'
 import { createQueue } from '../queue.ts'
 import { arrayOf, elementCount, type InputValue, type TensorArray, type TensorValue } from '../tensor.ts'
@@ -72,7 +72,6 @@ export function withSessions(
 ): StatefulModel<any, any> {
   let keepers: Keepers | undefined
   let closing: GlowplugError | undefined
-  let guarded: Readonly<Record<string, Entry<any, any>>> | undefined
   /** By entry, regions of runs that ended, for later ones. */
   const spare: ArrayBuffer[][] = []
   const views = new WeakMap<ArrayBuffer, Places>()
@@ -107,29 +106,6 @@ export function withSessions(
     return keepers
   }
 
-  const needed = (name: string): never =>
-    fail('session-needed', about(`keeps state: entry '${name}' runs in sessions alone, const session = model.session()`))
-  /** Entries that have state do not run without a session. */
-  function guard(entry: Entry<any, any>, index: number): Entry<any, any> {
-    if (!host.manifest().entries[index]!.state) return entry
-    const { name } = entry
-    return {
-      name,
-      get info() {
-        return entry.info
-      },
-      run: async () => needed(name),
-      runSync: () => needed(name),
-      bind: () => needed(name),
-    }
-  }
-  const getEntries = () =>
-    (guarded ??= Object.fromEntries(Object.values(model.entries).map((entry, i) => [entry.name, guard(entry, i)])))
-  const main = () => {
-    const [entry, other] = Object.values(getEntries())
-    return other ? model : entry!
-  }
-
   return {
     get name() {
       return model.name
@@ -138,11 +114,11 @@ export function withSessions(
       return model.info
     },
     get entries() {
-      return getEntries()
+      return model.entries
     },
-    run: async (inputs, options) => main().run(inputs, options),
-    runSync: (inputs, options) => main().runSync(inputs, options),
-    bind: (sizes) => main().bind(sizes),
+    run: model.run,
+    runSync: model.runSync,
+    bind: model.bind,
     session() {
       const manifest = host.manifest()
       if (!manifest.state) fail('bad-option', about('keeps no state: call run()'))

@@ -72,11 +72,14 @@ export function createSession(setting: SessionSetting): Session<any, any> {
   let isClosed = false
 
   const lostError = () =>
-    new GlowplugError(
-      'session-lost',
-      about('lost the state of this session in a run that failed: call reset() to begin anew'),
-      lost,
-    )
+    // What is damaged is what has to be mended before anything else.
+    lost!.code.startsWith('bundle-')
+      ? new GlowplugError(lost!.code, `${lost!.message}, and reset() this session`, lost)
+      : new GlowplugError(
+          'session-lost',
+          about(`lost the state of this session in a run that failed, ${lost!.message}: call reset() to begin anew`),
+          lost,
+        )
 
   function checkOpen(): void {
     if (isClosed) fail('session-closed', about('had this session closed'))
