@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { constants, copyFile, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { atExit } from '../../targets/native/atExit.ts'
 import type { Bundle } from '../../targets/runtime/bundle.ts'
 import { checkManifest } from '../../targets/runtime/check.ts'
 import type { Manifest } from '../../targets/runtime/manifest.ts'
@@ -32,14 +34,15 @@ export async function writePieces(
   wrote: (bytes: number) => void = () => {},
 ): Promise<void> {
   const temporary = temporaryName(path)
+  const done = atExit(() => rmSync(temporary, { force: true }))
   try {
     const file = await open(temporary, 'wx')
     try {
-      let done = 0
+      let written = 0
       for (const piece of pieces) {
         await file.writeFile(piece)
-        done += piece.length
-        wrote(done)
+        written += piece.length
+        wrote(written)
       }
     } finally {
       await file.close()
@@ -48,6 +51,8 @@ export async function writePieces(
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  } finally {
+    done()
   }
 }
 

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createBuilder, inputName } from '../../compiler/graph/index.ts'
@@ -10,6 +9,7 @@ import { evaluate } from '../../targets/interpreter/index.ts'
 import { CompilerMissing, findCompiler } from '../../targets/native/index.ts'
 import { lackingHere } from '../../targets/native/lacking.ts'
 import { platforms } from '../../targets/native/levels.ts'
+import { inScratch } from '../../targets/native/scratch.ts'
 import { valueOf } from '../../targets/platform/figure.ts'
 import type { Figure, PlatformFile } from '../../targets/platform/index.ts'
 import {
@@ -53,8 +53,7 @@ export async function probe(options: ProbeOptions): Promise<void> {
   const device = String(options.device ?? 'worker')
   if (device !== 'worker' && device !== 'process')
     throw new UsageError(`there is no device '${device}'`, 'devices are worker and process')
-  const folder = await mkdtemp(join(tmpdir(), 'glowplug-probe-'))
-  try {
+  await inScratch(async (folder) => {
     const file = await withProgress('measuring', async (update) => {
       const machine = await machineRates(folder, cards, update)
       const kinds = await kindRates(update)
@@ -66,9 +65,7 @@ export async function probe(options: ProbeOptions): Promise<void> {
     if (options.json) return printJson(file)
     process.stdout.write(describe(file, device))
     if (options.out !== undefined) process.stdout.write(`written to ${options.out}\n`)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  }, 'glowplug-probe-')
 }
 
 async function machineRates(folder: string, threads: number, update: (what: string) => void) {

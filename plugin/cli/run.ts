@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { elementsOf, isDType, mainEntry } from '../../compiler/graph/index.ts'
+import { atExit } from '../../targets/native/atExit.ts'
 import {
   type Bundle,
   type Entry,
@@ -165,7 +167,8 @@ async function openBundle(bundle: Bundle, options: OpenOptions): Promise<Opened>
     return { model, close: () => model.close() }
   }
   const folder = await mkdtemp(join(tmpdir(), 'glowplug-run-'))
-  const remove = () => rm(folder, { recursive: true, force: true })
+  const leave = atExit(() => rmSync(folder, { recursive: true, force: true }))
+  const remove = () => rm(folder, { recursive: true, force: true }).finally(leave)
   try {
     await writeBundle(bundle, folder)
     const model = open(folder, options)

@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type Candidate, candidatesFor, compilerFingerprint, hostPlatform } from './candidates.ts'
 import { addonFlags, commonFlags, linkFlags } from './flags.ts'
 import { type PlatformName, platforms } from './levels.ts'
+import { inScratch } from './scratch.ts'
 import { runTool } from './tool.ts'
 
 /** A C compiler that makes addons for a platform. */
@@ -62,35 +60,36 @@ const elsewhere = 'compiles for'
 /** The compiler, or why it is of no use. */
 async function examine({ command }: Candidate, platform: PlatformName): Promise<Compiler | string> {
   if (!command) return 'was not found'
-  const folder = await mkdtemp(join(tmpdir(), 'glowplug-'))
   try {
-    const [asked, linked] = await Promise.all([
-      runTool([...command, '-dM', '-E', '-x', 'c', '-'], folder),
-      // With what every addon is made with, so that what cannot link is found here.
-      runTool(
-        [...command, ...commonFlags, ...addonFlags, ...linkFlags, '-Wl,-v', '-x', 'c', '-', '-o', 'probe.node'],
-        folder,
-        'int glowplug_probe(int x);\nint glowplug_probe(int x) { return x + 1; }\n',
-      ),
-    ])
-    const macros = new Map([...asked.output.matchAll(/^#define (\w+) (.*)$/gm)].map(([, name, value]) => [name!, value!]))
-    const identity = identify(macros)
-    if (asked.status !== 0 || !identity) return `is neither gcc nor clang${firstLine(asked.said)}`
-    const { family, version } = identity
-    const wrong = mismatch(macros, platform)
-    if (wrong) return `${elsewhere} ${wrong}`
-    if (Number.parseInt(version, 10) < oldest[family])
-      return `is ${family} ${version}; ${oldest[family]} is the oldest that will do`
-    if (linked.status !== 0) return `is ${family} ${version} but cannot link${firstLine(linked.said)}`
-    const linker = `${linked.output}\n${linked.said}`
-      .split('\n')
-      .find((line) => /\b(ld|lld|gold|mold)\b/i.test(line) && /\d/.test(line))
-    return { platform, command, family, version, linker: linker?.trim() ?? 'linker of unknown version' }
+    return await inScratch((folder) => examineIn(folder, command, platform))
   } catch (error) {
     return `cannot be started: ${(error as Error).message}`
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function examineIn(folder: string, command: readonly string[], platform: PlatformName): Promise<Compiler | string> {
+  const [asked, linked] = await Promise.all([
+    runTool([...command, '-dM', '-E', '-x', 'c', '-'], folder),
+    // With what every addon is made with, so that what cannot link is found here.
+    runTool(
+      [...command, ...commonFlags, ...addonFlags, ...linkFlags, '-Wl,-v', '-x', 'c', '-', '-o', 'probe.node'],
+      folder,
+      'int glowplug_probe(int x);\nint glowplug_probe(int x) { return x + 1; }\n',
+    ),
+  ])
+  const macros = new Map([...asked.output.matchAll(/^#define (\w+) (.*)$/gm)].map(([, name, value]) => [name!, value!]))
+  const identity = identify(macros)
+  if (asked.status !== 0 || !identity) return `is neither gcc nor clang${firstLine(asked.said)}`
+  const { family, version } = identity
+  const wrong = mismatch(macros, platform)
+  if (wrong) return `${elsewhere} ${wrong}`
+  if (Number.parseInt(version, 10) < oldest[family])
+    return `is ${family} ${version}; ${oldest[family]} is the oldest that will do`
+  if (linked.status !== 0) return `is ${family} ${version} but cannot link${firstLine(linked.said)}`
+  const linker = `${linked.output}\n${linked.said}`
+    .split('\n')
+    .find((line) => /\b(ld|lld|gold|mold)\b/i.test(line) && /\d/.test(line))
+  return { platform, command, family, version, linker: linker?.trim() ?? 'linker of unknown version' }
 }
 
 const firstLine = (said: string): string => {

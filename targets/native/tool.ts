@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { atExit } from './atExit.ts'
 
 export interface Finished {
   readonly status: number | null
@@ -14,6 +15,7 @@ const longest = 2 ** 20
 export function runTool(command: readonly string[], folder: string, input = ''): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(command[0]!, command.slice(1), { cwd: folder, env: { ...process.env, LC_ALL: 'C' } })
+    const done = atExit(() => child.kill())
     let [output, said] = ['', '']
     child.stdout.on('data', (chunk: Buffer) => {
       output = `${output}${chunk}`.slice(0, longest)
@@ -23,8 +25,14 @@ export function runTool(command: readonly string[], folder: string, input = ''):
     })
     // A tool that ends early says why on standard error.
     child.stdin.on('error', () => undefined)
-    child.on('error', reject)
-    child.on('close', (status) => resolve({ status, output, said }))
+    child.on('error', (error) => {
+      done()
+      reject(error)
+    })
+    child.on('close', (status) => {
+      done()
+      resolve({ status, output, said })
+    })
     child.stdin.end(input)
   })
 }

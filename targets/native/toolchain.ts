@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assertInvariant, InvariantError } from '../../compiler/graph/problem.ts'
 import { countParts } from '../c/parts.ts'
@@ -7,6 +6,7 @@ import type { Compiler } from './compiler.ts'
 import { demandsOf } from './elf.ts'
 import { addonFlags, commonFlags, kernelFlags, linkFlags } from './flags.ts'
 import { type NativeLevel, platforms } from './levels.ts'
+import { inScratch } from './scratch.ts'
 import { addonSources, declarations } from './sources.ts'
 import { runTool } from './tool.ts'
 
@@ -30,7 +30,7 @@ export async function compileAddon(
   const flags = [...kernelFlags, ...level.flags, ...extra]
   const count = countParts(source)
   const compilePart = (part: number) =>
-    inFolder(async (folder) => {
+    inScratch(async (folder) => {
       await writeFile(join(folder, 'kernels.c'), source)
       return compile(compiler, folder, 'kernels', count > 1 ? [...flags, `-DGLOWPLUG_PART=${part}`] : flags)
     })
@@ -38,7 +38,7 @@ export async function compileAddon(
     addonObject(compiler, extra),
     ...Array.from({ length: count }, (_, part) => compilePart(part)),
   ])
-  const linked = await inFolder(async (folder) => {
+  const linked = await inScratch(async (folder) => {
     const objects = [...kernels, addon].map(({ bytes }, i) => ({ bytes, name: `${i}.o` }))
     await Promise.all(objects.map(({ bytes, name }) => writeFile(join(folder, name), bytes)))
     return step(compiler, folder, [...linkFlags, ...extra, ...objects.map(({ name }) => name)], 'model.node')
@@ -54,7 +54,7 @@ export function addonObject(compiler: Compiler, extra: readonly string[] = []): 
   const key = JSON.stringify([compiler, extra])
   const known =
     addonObjects.get(key) ??
-    inFolder(async (folder) => {
+    inScratch(async (folder) => {
       const files = Object.entries(addonSources)
       await Promise.all(files.map(([name, text]) => writeFile(join(folder, name), text)))
       const all = files.filter(([name]) => name.endsWith('.c')).map(([name]) => `#include "${name}"\n`)
@@ -74,15 +74,6 @@ async function step(compiler: Compiler, folder: string, flags: readonly string[]
   if (status !== 0)
     throw new InvariantError(`${compiler.family} ${compiler.version} rejects the generated C (status ${status}):\n${said}`)
   return { bytes: new Uint8Array(await readFile(join(folder, output))), warnings: said }
-}
-
-async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'glowplug-'))
-  try {
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }
 
 /** Compilers call these without being asked. */

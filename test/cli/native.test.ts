@@ -1,6 +1,7 @@
 // The command line with native code, and where it cannot be made.
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -11,6 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'glowplug-cli-native-'))
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 process.chdir(folder)
 const file = (name: string) => join(folder, name)
+const binary = join(process.env.GLOWPLUG_ROOT!, 'plugin/bin.mjs')
 
 writeFileSync(
   file('tiny.model.ts'),
@@ -82,6 +84,30 @@ nativeTest('build without a target makes native code and wasm; two folders get e
   const { out, err } = await execute(process.execPath, ['--input-type=module', '-e', script], file('one/out'))
   assert.is(out, 'native 2 0 0 4.5\n', err)
 })
+
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  nativeTest(`build ends at ${signal} as if nobody listened, and leaves nothing behind`, async () => {
+    const temporary = file(`temporary-${signal}`)
+    mkdirSync(temporary)
+    // A compiler that does not end.
+    const compiler = file('slow')
+    writeFileSync(compiler, '#!/bin/sh\necho begun >&2\nexec sleep 600\n', { mode: 0o755 })
+    const child = spawn(process.execPath, [binary, 'build', 'tiny.model.ts', '--out', `out-${signal}`, '--target', 'native'], {
+      stdio: 'ignore',
+      env: { ...process.env, TMPDIR: temporary, CC: compiler },
+    })
+    const ended = new Promise<readonly [number | null, string | null]>((done) => child.on('close', (...how) => done(how)))
+    while (readdirSync(temporary).length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    child.kill(signal)
+    // What shells make of it is 128 and the number of the signal.
+    const [code, by] = await ended
+    assert.is(code ?? 128 + constants.signals[by as 'SIGINT'], status)
+    assert.equal(readdirSync(temporary), [])
+    assert.not.ok(existsSync(file(`out-${signal}`)))
+  })
 
 nativeTest('print shows the C of a level', async () => {
   const { levels } = /levels are (?<levels>.*)\n/.exec(
