@@ -95,6 +95,10 @@ async function readBytes(file: string): Promise<Uint8Array> {
   }
 }
 
+/** What is wrong with the text of an option whose name ends at `at`. */
+const found = (at: number, value: string, expected: string): string =>
+  at < 0 ? 'there is no =' : at === 0 ? 'nothing stands before =' : `${expected}, and this is '${value}'`
+
 /** `--dim seq=32,64` and `--dim n=8`, given once or several times. The name ends at the last `=`. */
 export function readDims(given: unknown): Dims {
   const dims = new Map<string, readonly number[]>()
@@ -102,7 +106,10 @@ export function readDims(given: unknown): Dims {
     const at = text.lastIndexOf('=')
     const [name, list] = [text.slice(0, at), text.slice(at + 1)]
     if (at < 1 || !/^\d+(,\d+)*$/.test(list))
-      throw new UsageError(`--dim '${text}' is not a name and its sizes`, 'write --dim seq=128, or --dim seq=32,64,128')
+      throw new UsageError(
+        `--dim '${text}' is not a name and its sizes: ${found(at, list, 'sizes are whole numbers of at least 0')}`,
+        'write --dim seq=128, or --dim seq=32,64,128',
+      )
     if (dims.has(name))
       throw new UsageError(`--dim ${name} was given twice`, `write --dim ${name}=${dims.get(name)!.join(',')},${list}`)
     dims.set(name, list.split(',').map(Number))
@@ -117,7 +124,7 @@ export function readConstants(given: unknown): Constants {
     const values = text.slice(at + 1).split(',')
     if (at < 1 || !values.every((value) => value.trim() !== '' && !Number.isNaN(Number(value))))
       throw new UsageError(
-        `--constant '${text}' is not an input and its value`,
+        `--constant '${text}' is not an input and its value: ${found(at, text.slice(at + 1), 'values are numbers')}`,
         'write --constant sr=16000, or --constant size=640,480',
       )
     return [text.slice(0, at), values.map(Number)]
@@ -137,7 +144,7 @@ export function readStates(given: unknown): States | undefined {
     const [input, output, ...rest] = text.split('=')
     if (!input || !output || rest.length > 0)
       throw new UsageError(
-        `--state '${text}' is not an input and the output that it becomes`,
+        `--state '${text}' is not an input and the output that it becomes: ${rest.length > 0 ? 'there is more than one =' : found(text.indexOf('='), output ?? '', 'the output is a name')}`,
         'write --state past=present, or --state auto',
       )
     return [input, output]
@@ -151,8 +158,11 @@ export function readStates(given: unknown): States | undefined {
 export function readLimits(given: unknown): Readonly<Record<string, number>> {
   const limits = (given === undefined ? [] : [given].flat().map(String)).map((text): [string, number] => {
     const at = text.lastIndexOf('=')
-    if (at < 1 || !/^\d+$/.test(text.slice(at + 1)))
-      throw new UsageError(`--limit '${text}' is not a value and a number`, 'write --limit boxes=100')
+    if (at < 1 || !/^0*[1-9]\d*$/.test(text.slice(at + 1)))
+      throw new UsageError(
+        `--limit '${text}' is not a value and the most there may be of it: ${found(at, text.slice(at + 1), 'the most is a whole number of at least 1')}`,
+        'write --limit boxes=100',
+      )
     return [text.slice(0, at), Number(text.slice(at + 1))]
   })
   return Object.fromEntries(limits)
@@ -193,7 +203,8 @@ function formatReport(report: ImportReport & { readonly lines: number }, source:
   const nodes = operators.reduce((sum, { count }) => sum + count, 0)
   const rest = operators.slice(shownOperators)
   const counts = operators.slice(0, shownOperators).map(({ op, count }) => `${count} ${op}`)
-  if (rest.length > 0) counts.push(`${rest.reduce((sum, { count }) => sum + count, 0)} of ${rest.length} others`)
+  if (rest.length === 1) counts.push(`${rest[0]!.count} ${rest[0]!.op}`)
+  else if (rest.length > 1) counts.push(`${rest.reduce((sum, { count }) => sum + count, 0)} of ${rest.length} other operators`)
   const values = (list: readonly { name: string; dtype: string; shape: readonly number[] }[]) =>
     list.map(({ name, dtype, shape }) => `${name} ${dtype}[${shape.join(', ')}]`).join(', ')
   const lines = [

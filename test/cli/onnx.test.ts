@@ -170,7 +170,18 @@ test('import says what is wrong with a file or a command', async () => {
   await fails(1, /there is no file absent\.onnx/, 'absent.onnx')
   await fails(2, /'7' is none\nchoose one with --name/, '7.onnx')
   await fails(2, /--name 'a b' cannot be the name/, 'dense.onnx', '--name', 'a b')
-  await fails(2, /--dim 'rows' is not a name and its sizes\nwrite --dim seq=128/, 'dense.onnx', '--dim', 'rows')
+  await fails(2, /--dim 'rows' is not a name and its sizes: there is no =\nwrite --dim seq=128/, 'dense.onnx', '--dim', 'rows')
+  for (const [option, given, said] of [
+    ['--dim', 'rows=-1', /: sizes are whole numbers of at least 0, and this is '-1'\nwrite --dim seq=128/],
+    ['--constant', 'x=', /: values are numbers, and this is ''\nwrite --constant sr=16000/],
+    ['--limit', 'x=-1', /: the most is a whole number of at least 1, and this is '-1'\nwrite --limit boxes=100/],
+    ['--limit', 'x=abc', /: the most is a whole number of at least 1, and this is 'abc'\nwrite --limit/],
+    ['--limit', 'x', /: there is no =\nwrite --limit/],
+    ['--limit', '=5', /: nothing stands before =\nwrite --limit/],
+    ['--state', 'h=', /: the output is a name, and this is ''\nwrite --state past=present/],
+    ['--state', 'a=b=c', /: there is more than one =\nwrite --state/],
+  ] as const)
+    await fails(2, said, 'dense.onnx', option, given, '--name', 'other')
   await fails(2, /--dim rows was given twice\nwrite --dim rows=1,2/, 'dense.onnx', '--dim', 'rows=1', '--dim', 'rows=2')
   await fails(1, /onnx-option.*'row' is no symbolic dimension; .*'rows'/, 'dense.onnx', '--dim', 'row=1', '--name', 'other')
   await fails(2, /'import' has no option --dims, did you mean 'dim'/, 'dense.onnx', '--dims', 'rows=1')
