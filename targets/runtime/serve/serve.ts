@@ -171,11 +171,14 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
         },
         check: ({ entry, uses, inputs }, arrays) => check && refusing(entry, check)(uses, inputs, arrays),
         merge: (own) =>
-          mergeEntries<ServedEntry<any, any>>(
-            placement.entries.map(({ name }) => name),
-            checkBuckets(placement as never),
-            (name) => own[name]!,
-            (spec) => createBucketedFlow(narrowed(spec, own[spec.entries[0]!]!.info), own),
+          boundedEntries(
+            mergeEntries<ServedEntry<any, any>>(
+              placement.entries.map(({ name }) => name),
+              checkBuckets(placement as never),
+              (name) => own[name]!,
+              (spec) => createBucketedFlow(narrowed(spec, own[spec.entries[0]!]!.info), own),
+            ),
+            placement.entries.flatMap(({ outputs }) => outputs),
           ),
       },
       () => carriedOf(read()),
