@@ -1,7 +1,7 @@
 // Imports nothing: it is part of builds that find everything in the cache.
 /** Bytes that a compiled model may need at most; what is not stated is not limited. A build that needs more fails. */
 export interface Budgets {
-  /** Activations, scratch, inputs and outputs of any one entry. */
+  /** Activations, scratch, inputs and outputs of any one entry, and the state of one session. */
   readonly memory?: number
   /** Weights and other constants, as they are packed for a target. */
   readonly weights?: number

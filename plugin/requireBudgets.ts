@@ -48,11 +48,13 @@ function overMemory(
   { entry, program }: EntryProgram,
   { budget, recompute }: MemoryBudget,
 ): Diagnostic[] {
-  const { activations, mutable } = program.regions
-  if (activations + mutable <= budget) return []
-  const message = `'${model}' for ${describe(code)}: entry '${entry}' needs ${activations + mutable} bytes of memory (${activations} for activations, ${mutable} for inputs and outputs), ${activations + mutable - budget} more than its budget of ${budget}`
+  const { activations, mutable, state = 0 } = program.regions
+  const bytes = activations + mutable + state
+  if (bytes <= budget) return []
+  const kept = state > 0 ? `, ${state} for the state of a session` : ''
+  const message = `'${model}' for ${describe(code)}: entry '${entry}' needs ${bytes} bytes of memory (${activations} for activations, ${mutable} for inputs and outputs${kept}), ${bytes - budget} more than its budget of ${budget}`
   const { time, live } = fullest(program)
-  const held = [...program.buffers.values()].filter(({ id, kind }) => live.has(id) || kind === 'input' || kind === 'output')
+  const held = [...program.buffers.values()].filter(({ id, kind }) => live.has(id) || ['input', 'output', 'state'].includes(kind))
   const contributors = held.map(({ kind, name, bytes }) => ({
     name: kind === 'activation' || kind === 'scratch' ? `${kind} '${name}', live at instruction ${time}` : `${kind} '${name}'`,
     amount: bytes,

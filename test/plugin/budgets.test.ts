@@ -1,6 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DiagnosticError } from '../../compiler/diagnostics/diagnostic.ts'
+import { add, mul, state, model as stateModel, tensor } from '../../dsl/index.ts'
+import { traceModel } from '../../dsl/trace.ts'
 import { compile } from '../../plugin/compile.ts'
 import { variantOf } from '../../plugin/core.ts'
 import { findOptionProblems, type Options } from '../../plugin/options.ts'
@@ -27,6 +29,26 @@ test('budgets that are kept change nothing', async () => {
   const free = await compile(model())
   const kept = await compile(model(), { budgets: { memory: 1 << 20, weights: 1536, code: 1 << 20 } })
   assert.equal([...kept.files.keys()], [...free.files.keys()])
+})
+
+test('the state of a session is part of the budget of memory', async () => {
+  const stateful = traceModel(
+    stateModel({
+      name: 'stateful',
+      state: { cache: state('f32', [1000]) },
+      inputs: { x: tensor('f32', [1000]) },
+      forward: ({ x }, { cache }) => ({ y: add(cache, x), cache: mul(x, 2) }),
+    }),
+  )
+  const needed = 3 * 4032
+  await compile(stateful, { target: 'wasm', budgets: { memory: needed } })
+  const error = await compile(stateful, { target: 'wasm', budgets: { memory: needed - 1 } }).then(
+    () => undefined,
+    (error) => error,
+  )
+  assert.instance(error, DiagnosticError)
+  assert.match(error.diagnostics[0].message, /needs 12096 bytes .*, 4032 for the state of a session\), 1 more than/)
+  assert.ok(error.diagnostics[0].notes.some(({ message }: { message: string }) => /bytes: state 'cache'/.test(message)))
 })
 
 test('each budget that is exceeded is told with the largest contributors', async () => {

@@ -183,7 +183,14 @@ const table: Record<ErrorCode, Provoke> = {
   'bad-option': async () => ready(await unruly('wasm'), { cards: 0 }),
   // Of `runSync` and `bind`, which servers have not.
   'not-ready': 'never',
-  'no-sync': async () => (openServed((await placed(1)) as never) as any).runSync(),
+  async 'no-sync'() {
+    const server: any = openServed((await placed(1)) as never)
+    // Of an entry, too.
+    assert.is(await codeOf(() => server.entries.main.bind()), 'no-sync')
+    assert.is(typeof server.entries.main.run, 'function')
+    await server.close()
+    server.runSync()
+  },
   'out-of-memory': outOfMemory,
   'run-fault': () => running(modes.fault),
   'run-crashed': trapped,

@@ -65,7 +65,10 @@ export function bindModel(
   const { placement } = placed
   const { cards: wanted } = options
   if (wanted !== undefined && placement.cards.length > wanted)
-    fail('placement-missing', `model '${placement.model}' is placed on ${placement.cards.length} cards, and there are ${wanted}`)
+    fail(
+      'placement-missing',
+      `model '${placement.model}' is placed on ${placement.cards.length} cards, and there are ${wanted}: leave the option cards away, which makes ${placement.cards.length}, or build the model for a platform of ${wanted} (--platform)`,
+    )
   const parts = loadParts(placed, options)
   const recorded = record(placement, parts)
   checkNames(
