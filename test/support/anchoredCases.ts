@@ -625,11 +625,17 @@ function inputValues(anchor: Anchor, type: TensorType, i: number, seed: number):
       return type.dtype !== 'u8' && k % 3 === 1 ? -(1 + (value % extent)) : value % extent
     })
   }
-  // Masks hide a third, and some queries see nothing.
-  if (anchor.op === 'attention' && i === 3)
+  // Masks hide a third, and some queries see nothing; half of them hide all that stands behind a place, as over a cache that is not full.
+  if (anchor.op === 'attention' && i === 3) {
+    const last = type.shape.at(-1) ?? 1
+    const filled = seed % 2 === 0 ? last : 1 + ((seed >>> 1) % last)
     return valuesOf(type, seed).map((value, k) =>
-      type.dtype === 'bool' ? Number(value % 3 !== 0) : k % 3 === 1 ? Number.NEGATIVE_INFINITY : value,
+      type.dtype === 'bool' ? Number(value % 3 !== 0 && k % last < filled) : k % 3 === 1 ? Number.NEGATIVE_INFINITY : value,
     )
+  }
+  // A hidden value counts 0 times, which is no number of an infinite one. Behind a causal block nothing is looked at.
+  if (anchor.op === 'attention' && i === 2 && type.dtype === 'f32' && !anchor.attributes.causal && seed % 8 === 1)
+    return valuesOf(type, seed + i).map((value, k, all) => (k === all.length - 1 ? Number.POSITIVE_INFINITY : value))
   // Steps of which the last sees the first clearly, and as many of them as may be, or more.
   if (anchor.op === 'recurrence' && i === 1) return valuesOf(type, seed + i).map((value) => value / 8)
   if (anchor.op === 'recurrence' && i === 3)

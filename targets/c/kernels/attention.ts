@@ -123,9 +123,10 @@ function vectorBody(kernel: AnchoredKernel, setting: Setting, level: Level): Lin
   const domain = groupedDomain(kernel)!
   const panel = panelOf(level)
   const lanes = lanesOf(level)
-  const end = blocking.skips ? { columns: 'end', depth: 'end' } : undefined
+  const isMasked = skipsHidden(setting, level)
+  const end = blocking.skips || isMasked ? { columns: 'end', depth: 'end' } : undefined
   const body = (count: number): Lines => [
-    ...(end
+    ...(blocking.skips
       ? [
           `const long seen = start % ${setting.length} + ${count + setting.past!}, end = seen < ${keys} ? (seen + ${panel - 1}) / ${panel} * ${panel} : ${keys};`,
         ]
@@ -180,10 +181,51 @@ function vectorBody(kernel: AnchoredKernel, setting: Setting, level: Level): Lin
     `f32 *const packed = (f32 *)own, *const scores = packed + ${storage.scores}, *const factors = packed + ${storage.factors};`,
     ...sharedLoop(level, 'matrix', 0, batch * groups, 1, [
       `const f32 *const query = x0 + matrix * ${rows * size}, *const key = x1 + matrix * ${keys * size}, *const value = x2 + matrix * ${keys * out};`,
-      ...packLines(setting, level),
+      ...(isMasked ? shownLines(setting, level) : []),
+      ...packLines(setting, level, isMasked ? 'end' : undefined),
       ...blocks(0, rows - rest, blocking.rows),
       ...(rest > 0 ? blocks(rows - rest, rows, rest) : []),
     ]),
+  ]
+}
+
+/** Whether keys that a mask hides from all queries of a matrix are left out, from the last one that is seen on: those of a cache that is not full. */
+const skipsHidden = ({ mask, hidden, keys, past }: Setting, level: Level): boolean =>
+  past === undefined &&
+  mask?.kind === 'bool' &&
+  hidden === Number.NEGATIVE_INFINITY &&
+  mask.shape[1] === 1 &&
+  mask.shape[3] === keys &&
+  keys % panelOf(level) === 0 &&
+  keys >= 2 * panelOf(level)
+
+/**
+ * `end`: the keys up to the last one that any query sees, in whole panels. What is hidden counts 0 times, and 0 times what is no finite number is
+ * none: where there is such a value behind, all keys are seen.
+ */
+function shownLines({ mask, keys, groups, out }: Setting, level: Level): Lines {
+  const [panel, lanes] = [panelOf(level), lanesOf(level)]
+  const [batches, , places] = mask!.shape as [number, number, number, number]
+  const from = sum([
+    [`(matrix / ${groups})`, batches === 1 ? 0 : places * keys],
+    ['place', places === 1 ? 0 : keys],
+  ])
+  const parts = Array.from({ length: panel / lanes }, (_, i) => i)
+  return [
+    'long end = 1;',
+    // The last query sees the most in most masks.
+    ...block(`for (long place = ${places - 1}; place >= 0; place--)`, [
+      `const bool8 *const seen = x3 + ${from};`,
+      `long last = ${keys};`,
+      'while (last > end && !seen[last - 1]) last--;',
+      'end = last;',
+    ]),
+    `end = (end + ${panel - 1}) / ${panel} * ${panel};`,
+    `vf ${parts.map((i) => `zero${i} = SPLAT(0.0f)`).join(', ')};`,
+    ...block(`for (long i = end * ${out}; i < ${keys * out}; i += ${panel})`, [
+      ...parts.map((i) => `zero${i} += LOAD(value + i + ${i * lanes}) * SPLAT(0.0f);`),
+    ]),
+    `if (gp_lanes_sum(${parts.map((i) => `zero${i}`).join(' + ')}) != 0.0f) end = ${keys};`,
   ]
 }
 
@@ -191,7 +233,7 @@ function vectorBody(kernel: AnchoredKernel, setting: Setting, level: Level): Lin
  * Keys `[keys, size]` as `[keys / panel][size][panel]`. Blocks of as many keys as a vector has lanes are turned in registers: squares of
  * them, or whole keys where these are short.
  */
-function packLines({ keys, size }: Setting, level: Level): Lines {
+function packLines({ keys, size }: Setting, level: Level, end: string | undefined): Lines {
   const [panel, lanes] = [panelOf(level), lanesOf(level)]
   const short = size < lanes && size >= 2 && Number.isInteger(Math.log2(size))
   const [whole, deep] = [keys - (keys % lanes), short ? size : size - (size % lanes)]
@@ -201,6 +243,11 @@ function packLines({ keys, size }: Setting, level: Level): Lines {
   const lines = [`f32 *const to = packed + ${at};`, ...turned]
   const one = [`packed[${at}] = j < ${keys} ? key[j * ${size} + d] : 0.0f;`]
   const padded = Math.ceil(keys / panel) * panel
+  if (end)
+    return [
+      ...(deep > 0 ? block(`for (long j = 0; j < ${end}; j += ${lanes})`, loop('d', 0, deep, short ? size : lanes, lines)) : []),
+      ...(deep < size ? block(`for (long j = 0; j < ${end}; j++)`, loop('d', deep, size, 1, one)) : []),
+    ]
   return [
     ...(deep > 0 ? loop('j', 0, whole, lanes, loop('d', 0, deep, short ? size : lanes, lines)) : []),
     ...(deep > 0 && deep < size ? loop('j', 0, whole, 1, loop('d', deep, size, 1, one)) : []),
