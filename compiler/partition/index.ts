@@ -1,5 +1,6 @@
 export { CutError, cutGraph, mergeParts, type Part, type PartitionedGraph, type Source } from './cut.ts'
 export { printPlanDot } from './dot.ts'
+export { type KeptStates, keepStates } from './keepStates.ts'
 export type { MappedPart, PlacementMap } from './map.ts'
 export { partialInputs, type ReadRange } from './partialInputs.ts'
 export {

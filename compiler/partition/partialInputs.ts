@@ -36,7 +36,11 @@ export function partialInputs(partitioned: PartitionedGraph): readonly (readonly
     const traced = traces.get(part.name)!(value, from, count)
     if (!traced?.same) return undefined
     const source = part.sources[part.graph.inputs.indexOf(traced.input)]!
-    if (source.kind === 'input') return { input: inputNames.indexOf(source.name), from: traced.from }
+    if (source.kind === 'input') {
+      // Not so a state of the part, which no request brings.
+      const input = inputNames.indexOf(source.name)
+      return input < 0 ? undefined : { input, from: traced.from }
+    }
     const giver = parts.find(({ name }) => name === source.part)
     const output = giver?.graph.outputs.find(({ name }) => name === source.output)
     return giver && output && originOf(giver, output.value, traced.from, count)
