@@ -1,18 +1,22 @@
 // A model in parts over the cards of a platform: each part a bundle, and a placement that says how values flow between them.
 import {
   type ConstantData,
+  callersEnds,
   type Graph,
   InvariantError,
   inputName,
   type ModelGraph,
+  type ModelState,
   mainEntry,
   printAttributes,
   printType,
 } from '../compiler/graph/index.ts'
 import {
   findUses,
+  type KeptStates,
+  keepStates,
   type ModelPartition,
-  type Partition,
+  type PartitionedGraph,
   type PartitionOptions,
   type Platform,
   partialInputs,
@@ -23,6 +27,7 @@ import type { Bundle } from '../targets/runtime/bundle.ts'
 import type { TensorSignature } from '../targets/runtime/manifest.ts'
 import {
   type Flow,
+  type InputUse,
   type PlacedPart,
   type PlacedSource,
   type PlacedState,
@@ -40,21 +45,24 @@ export interface PlacedOptions extends CompileOptions, PartitionOptions {
   readonly begin?: (part: string, index: number, count: number) => void
 }
 
-/** A part with its graph for each entry that has it, in the order of the entries. */
+/** A part with its graph for each entry that has it, in the order of the entries, and the states that it alone has. */
 interface Share {
   readonly name: string
   readonly entries: readonly { readonly name: string; readonly graph: Graph }[]
+  readonly states: readonly ModelState[]
 }
 
 /** The parts of all entries, those of the entry that decided first. */
-function sharesOf({ entries, largest }: ModelPartition): readonly Share[] {
-  const names = new Set([entries[largest]!, ...entries].flatMap(({ parts }) => parts.parts.map(({ name }) => name)))
+function sharesOf({ entries, largest }: ModelPartition, kept: KeptStates): readonly Share[] {
+  const parted = kept.entries.map(({ parts }, i) => ({ name: entries[i]!.name, parts }))
+  const names = new Set([parted[largest]!, ...parted].flatMap(({ parts }) => parts.map(({ name }) => name)))
   return [...names].map((name) => ({
     name,
-    entries: entries.flatMap((entry) => {
-      const part = entry.parts.parts.find((each) => each.name === name)
+    entries: parted.flatMap((entry) => {
+      const part = entry.parts.find((each) => each.name === name)
       return part ? [{ name: entry.name, graph: part.graph }] : []
     }),
+    states: kept.states.get(name) ?? [],
   }))
 }
 
@@ -65,47 +73,72 @@ function createKey(): (share: Share) => string {
     if (!ids.has(data)) ids.set(data, ids.size)
     return ids.get(data)!
   }
-  const keyOf = ({ nodes, inputs, outputs }: Graph): string => {
+  const keyOf = ({ nodes, inputs, outputs }: Graph, states: readonly ModelState[]): string => {
     const numbers = new Map(nodes.map((node, i) => [node, i]))
     const lines = nodes.map(({ op, operands, attributes, type, data }) => {
       const what = data ? `#${idOf(data)}` : op === 'input' ? '' : printAttributes(attributes)
       return `${op} ${operands.map((operand) => numbers.get(operand))} ${what} ${printType(type)}`
     })
     const border = [inputs, outputs.map(({ value }) => value)].map((list) => list.map((node) => numbers.get(node)))
-    return [...lines, JSON.stringify(border)].join('\n')
+    const carried = states.map(({ input, output }) => [
+      inputs.findIndex((node) => inputName(node) === input),
+      outputs.findIndex(({ name }) => name === output),
+    ])
+    return [...lines, JSON.stringify([border, carried])].join('\n')
   }
-  return ({ entries }) => JSON.stringify(entries.map(({ name, graph }) => [name, keyOf(graph)]))
+  return ({ entries, states }) =>
+    JSON.stringify([
+      entries.map(({ name, graph }) => [name, keyOf(graph, states)]),
+      states.map(({ type, initial }) => [printType(type), initial ? idOf(initial) : 'zeros']),
+    ])
 }
 
-/** How the values of an entry flow between the parts. */
-function flowOf(
-  { parts: partitioned, name: entry }: Partition & { readonly name: string },
-  graph: Graph,
-  shares: readonly Share[],
-): Flow {
+/** How the values of an entry flow between the parts, whose states come from nowhere and go nowhere. */
+function flowOf(partitioned: PartitionedGraph, entry: string, graph: Graph, shares: readonly Share[]): Flow {
   const { parts, outputs, inputs } = partitioned
   const partial = partialInputs(partitioned)
   const inputNames = inputs.map(inputName)
+  const shareOf = (part: string) => shares.findIndex(({ name }) => name === part)
+  const endsOf = (part: PartitionedGraph['parts'][number]) => callersEnds(part.graph, shares[shareOf(part.name)]!.states)
   const sourceOf = (source: Source): PlacedSource => {
     if (source.kind === 'input') return { input: inputNames.indexOf(source.name) }
     const step = parts.findIndex(({ name }) => name === source.part)
-    const output = parts[step]?.graph.outputs.findIndex(({ name }) => name === source.output) ?? -1
+    const output = parts[step] ? endsOf(parts[step]).outputs.findIndex(({ name }) => name === source.output) : -1
     if (output < 0) throw new InvariantError(`${entry}: nothing gives '${source.output}' of part '${source.part}'`)
     return { step, output }
   }
   return {
-    steps: parts.map(({ name, sources }, i) => {
-      const reads = partial[i]!.map((ranges) => ranges ?? null)
+    steps: parts.map((part, i) => {
+      const given = endsOf(part).inputs.map((node) => part.graph.inputs.indexOf(node))
+      const reads = given.map((input) => partial[i]![input] ?? null)
       return {
-        part: shares.findIndex((share) => share.name === name),
+        part: shareOf(part.name),
         entry,
-        inputs: sources.map(sourceOf),
+        inputs: given.map((input) => sourceOf(part.sources[input]!)),
         ...(reads.some(Boolean) && { reads }),
       }
     }),
     outputs: outputs.map(({ from }) => sourceOf(from)),
-    uses: findUses(graph),
+    uses: usesOf(graph, inputNames),
   }
+}
+
+/** What those of a graph's inputs are to look-ups that requests bring. Nothing is said of what stands in relation to others. */
+function usesOf(graph: Graph, given: readonly string[]): readonly InputUse[] {
+  const all = findUses(graph)
+  const places = graph.inputs.map((input) => given.indexOf(inputName(input)))
+  const relatedTo = ({ lengthsOf, offsetsOf, weightsOf }: InputUse) => lengthsOf ?? offsetsOf ?? weightsOf
+  return graph.inputs.flatMap((_, i): InputUse[] => {
+    const use = all[i]!
+    const of = relatedTo(use)
+    if (places[i]! < 0) return []
+    if (all.some((other, o) => relatedTo(other) === i && places[o]! < 0)) return [{}]
+    if (of === undefined) return [use]
+    if (places[of]! < 0) return [{}]
+    const { lengthsOf, offsetsOf, weightsOf } = use
+    const moved = Object.entries({ lengthsOf, offsetsOf, weightsOf }).filter(([, input]) => input !== undefined)
+    return [{ ...use, ...Object.fromEntries(moved.map(([key, input]) => [key, places[input!]!])) }]
+  })
 }
 
 const describePart = (
@@ -117,14 +150,32 @@ const describePart = (
   return { name, on, seconds, ...(threads !== undefined && { threads }) }
 }
 
-const signaturesOf = ({ inputs, outputs }: Graph): { inputs: TensorSignature[]; outputs: TensorSignature[] } => ({
-  inputs: inputs.map((node) => ({ name: inputName(node), ...node.type })),
-  outputs: outputs.map(({ name, value }) => ({ name, ...value.type })),
-})
+/** What those of an entry's inputs and outputs are that are no states of parts. */
+function signaturesOf(
+  { inputs, outputs }: Graph,
+  partitioned: PartitionedGraph,
+): { inputs: TensorSignature[]; outputs: TensorSignature[] } {
+  const [given, got] = [partitioned.inputs.map(inputName), partitioned.outputs.map(({ name }) => name)]
+  return {
+    inputs: inputs.map((node) => ({ name: inputName(node), ...node.type })).filter(({ name }) => given.includes(name)),
+    outputs: outputs.map(({ name, value }) => ({ name, ...value.type })).filter(({ name }) => got.includes(name)),
+  }
+}
 
-/** What sessions carry; first values become files. */
-const statesOf = ({ name: model, states = [] }: ModelGraph, files: Map<string, Uint8Array>): PlacedState[] =>
+/** What sessions carry; first values become files, except of states that a part has, whose bundle has them. */
+const statesOf = (
+  { name: model, states = [] }: ModelGraph,
+  homes: KeptStates['homes'],
+  shares: readonly Share[],
+  files: Map<string, Uint8Array>,
+): PlacedState[] =>
   states.map(({ name, input, output, type, initial }) => {
+    const home = homes.get(name)
+    if (home !== undefined) {
+      const part = shares.findIndex((share) => share.name === home)
+      const index = shares[part]!.states.findIndex((state) => state.name === name)
+      return { name, ...type, input, output, kept: { part, index } }
+    }
     const bytes = initial?.read()
     const first = bytes?.some((byte) => byte !== 0) ? nameFile(`${model}.${name}`, bytes, 'state') : undefined
     if (first) files.set(first.file, bytes!)
@@ -151,7 +202,12 @@ export const compilePlaced = (
       ...(map && { map }),
       ...(plan && { plan }),
     })
-    const shares = sharesOf(partition)
+    const kept = keepStates(
+      partition.entries.map(({ parts }) => parts),
+      whole.states ?? [],
+      partition.entries[partition.largest]!.parts.parts[0]?.name,
+    )
+    const shares = sharesOf(partition, kept)
     const files = new Map<string, Uint8Array>()
     const compiled = new Map<string, Bundle>()
     const keyOf = createKey()
@@ -160,7 +216,9 @@ export const compilePlaced = (
       const key = keyOf(share)
       begin?.(share.name, i, shares.length)
       const name = `${whole.name}.${share.name}`
-      const bundle = compiled.get(key) ?? (await compile({ name, entries: share.entries }, options))
+      const { entries, states } = share
+      const own = { name, entries, ...(states.length > 0 && { states }) }
+      const bundle = compiled.get(key) ?? (await compile(own, options))
       compiled.set(key, bundle)
       for (const [file, bytes] of bundle.files) files.set(file, bytes)
       const [file, bytes] = [...bundle.files].find(([name]) => name.endsWith('.manifest.json'))!
@@ -173,11 +231,11 @@ export const compilePlaced = (
       model: whole.name,
       platform: platform.name,
       cards: platform.cards.map(({ name }) => name),
-      entries: whole.entries.map(({ name, graph }) => ({ name, ...signaturesOf(graph) })),
+      entries: whole.entries.map(({ name, graph }, i) => ({ name, ...signaturesOf(graph, kept.entries[i]!) })),
       ...(whole.buckets && { buckets: callersBuckets(whole) }),
-      ...(whole.states && { states: statesOf(whole, files) }),
+      ...(whole.states && { states: statesOf(whole, kept.homes, shares, files) }),
       parts,
-      flows: partition.entries.map((entry, i) => flowOf(entry, whole.entries[i]!.graph, shares)),
+      flows: whole.entries.map(({ name, graph }, i) => flowOf(kept.entries[i]!, name, graph, shares)),
       plan: partition.plan,
     }
     const bytes = new TextEncoder().encode(`${JSON.stringify(placement, undefined, 1)}\n`)

@@ -384,7 +384,7 @@ interface Served {
       readonly state: string
       readonly target: string
       readonly parts: readonly string[]
-      readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
+      readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number; readonly states: number }
       readonly restarts: number
     }[]
     readonly crossing: Readonly<Record<string, number>>

@@ -173,7 +173,7 @@ test('a placement that contradicts itself or its bundles is refused, and says wh
   }
   const at = (field: string) => new RegExp(`^placement-malformed: the placement is damaged at placement\\.${field}: `)
   const cases: readonly (readonly [change: (placement: any) => void, message: RegExp])[] = [
-    [(p) => (p.format = 2), /^bundle-format: the placement has format 2 of glowplug /],
+    [(p) => (p.format = 3), /^bundle-format: the placement has format 3 of glowplug /],
     [(p) => (p.cards = p.cards.map(() => 'same')), at('cards')],
     [(p) => (p.parts[1].name = p.parts[2].name), at('parts')],
     [(p) => (p.parts[1].on = [3]), at('parts\\.1\\.on')],

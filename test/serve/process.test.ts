@@ -44,6 +44,7 @@ function cardsOf(
       programs: loaded.entries.map((placed, entry) => ({ id: entry, part: 0, entry, placed })),
       parts: [{ index: 0, name: 'whole', located, loaded }],
       slots: 2,
+      kept: 0,
       threads: 1,
       timeout: 5000,
       watcher: {

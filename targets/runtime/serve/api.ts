@@ -2,7 +2,7 @@ import type { GlowplugError } from '../error.ts'
 import type { EntriesInfo, RunOptions } from '../model.ts'
 import type { InputValue, TensorValue } from '../tensor.ts'
 import type { BatchOptions } from './batch/batcher.ts'
-import type { CardState } from './card.ts'
+import type { CardBytes, CardState } from './card.ts'
 import type { Swapped } from './manager/swap.ts'
 import type { ServeSource } from './readPlacement.ts'
 import type { Session, SessionOptions } from './session/session.ts'
@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly verify?: 'code' | 'full' | undefined
   /** Requests share runs, where entries take several rows and each row stands for itself. Default: every request is a run of its own. */
   readonly batching?: BatchOptions | undefined
-  /** Sessions that may be open at once: each keeps inputs and outputs on cards. Default 16 of a model that declares states, otherwise 0. */
+  /** Sessions that may hold something at once: each keeps inputs, outputs and states on cards. Default 16 of a model that declares states, otherwise 0. */
   readonly sessions?: number | undefined
   /**
    * For measurements of the server alone; outputs are then of no meaning. 1: inputs are not copied to cards; 2: cards do not run; 3: neither.
@@ -70,7 +70,7 @@ export interface CardInfo {
   readonly target: string
   /** Parts of the model that it has. */
   readonly parts: readonly string[]
-  readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
+  readonly bytes: CardBytes
   readonly restarts: number
   /** The number of the process that it is now, where it is one. */
   readonly pid?: number | undefined
@@ -133,7 +133,7 @@ export interface Server<I = Record<string, InputValue>, O = Record<string, Tenso
    * Runs that hand values on from one to the next, on a card that keeps them. At most as many as the option `sessions`. A model that declares states needs no
    * options: these are what is carried.
    */
-  session(options?: SessionOptions): Session
+  session(options?: Partial<SessionOptions>): Session
   /**
    * Replaces the model by another version of it, with the same entries for callers. It is loaded and warmed up beside the one that serves; then new requests
    * and new sessions go to it, while the version before finishes its own. Resolves then. Where the new version cannot serve, the one before goes on.
@@ -191,8 +191,8 @@ export type ServeEvent =
       readonly part: number
       readonly time: number
       readonly milliseconds: number
-      /** Sent by the host, and read from other cards. */
-      readonly bytes: { readonly fromHost: number; readonly fromCards: number }
+      /** Sent by the host, read from other cards, and copied from outputs to inputs of the card itself, as for sessions without a region of their own. */
+      readonly bytes: { readonly fromHost: number; readonly fromCards: number; readonly withinCard: number }
       /** What the host wrote, before it asked the card. */
       readonly copies: { readonly time: number; readonly milliseconds: number }
       /** The kernels of the run in their order, of parts that were built to tell them; to be asked for while it is being told. */

@@ -85,7 +85,7 @@ export function bindModel(
       return on === 'host' ? index === hostCard : on.includes(index)
     })
     return {
-      ...{ index, name, parts: own, slots: active + kept, threads, timeout, verify: options.verify },
+      ...{ index, name, parts: own, slots: active + kept, kept, threads, timeout, verify: options.verify },
       programs: recorded.programs.filter(({ part }) => own.some((each) => each.index === part)),
       watcher: {
         changed(card, state, error) {

@@ -1,8 +1,11 @@
 import type { GlowplugError } from '../error.ts'
 import type { Located } from '../locate.ts'
+import type { StateUse } from '../manifest.ts'
 import type { Loaded } from '../model.ts'
 import type { PlacedEntry } from '../plan.ts'
+import type { StatePlan } from '../sessions/serve.ts'
 import type { TensorArray } from '../tensor.ts'
+import type { Begins } from './states.ts'
 
 /**
  * One way to run a part on a card: an entry of a part's bundle, with a region of inputs and outputs for each slot. Programs are numbered
@@ -14,6 +17,8 @@ export interface CardProgram {
   /** Index of the entry in the part's bundle, and where its tensors lie. */
   readonly entry: number
   readonly placed: PlacedEntry
+  /** Present where it runs over the state of a session. */
+  readonly state?: StateUse | undefined
 }
 
 /** A copy into an input of a program, in the same slot: of an output of another program, on this card or on another. */
@@ -31,6 +36,10 @@ export interface Command {
   readonly program: number
   readonly slot: number
   readonly copies: readonly CardCopy[]
+  /** Which of the card's regions for states of its part it runs over, numbered from 0; absent where the program has none. */
+  readonly place?: number | undefined
+  /** What that state begins with; absent where it goes on from the run before. */
+  readonly begins?: Begins | undefined
 }
 
 /** How a command ended: 0, the number of a fault of the model, or an error, after which the slot on this card holds nothing. */
@@ -42,6 +51,14 @@ export type Finish = (fault: number, error?: GlowplugError) => void
  */
 export type CardState = 'starting' | 'ready' | 'lost' | 'quarantined' | 'failed' | 'closed'
 
+/** Bytes held: weights mapped or copied, activations, inputs and outputs of all slots, and the states of as many sessions as there may be. */
+export interface CardBytes {
+  readonly weights: number
+  readonly activations: number
+  readonly regions: number
+  readonly states: number
+}
+
 /** Where a logical card lives. Commands run one after the other, in the order in which they came. */
 export interface Card {
   /** The logical card; the host's own processor has the index −1. */
@@ -51,8 +68,7 @@ export interface Card {
   readonly state: CardState
   /** What runs there, as `native x86-64-v4`; empty before the first start. */
   readonly target: string
-  /** Bytes held: weights mapped or copied, activations, and inputs and outputs of all slots. */
-  readonly bytes: { readonly weights: number; readonly activations: number; readonly regions: number }
+  readonly bytes: CardBytes
   /** Times that it was started anew. */
   readonly restarts: number
   /** The number of the process that it is now, where it is one. */
@@ -85,6 +101,8 @@ export interface CardPart {
   readonly name: string
   readonly located: Located
   readonly loaded: Loaded
+  /** What its bundle says of states, where it has some: a region for each session. */
+  readonly state?: StatePlan | undefined
   /** Threads that run it together, where it is native code. Default: those of the card. */
   readonly threads?: number | undefined
 }
@@ -96,8 +114,10 @@ export interface CardOptions {
   /** Those of its parts alone, and the parts that these programs name. */
   readonly programs: readonly CardProgram[]
   readonly parts: readonly CardPart[]
-  /** Requests that may be under way at once. */
+  /** Requests that may be under way at once, and behind them slots of sessions. */
   readonly slots: number
+  /** How many of them are of sessions. */
+  readonly kept: number
   /** That run one command together, native code's alone. */
   readonly threads: number
   /** Milliseconds that a command may take, from when the one before it ended, before the card counts as hung. */

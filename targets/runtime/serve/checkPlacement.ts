@@ -1,7 +1,8 @@
 import { checkBuckets } from '../buckets.ts'
 import { fail, GlowplugError } from '../error.ts'
-import type { Manifest, TensorSignature } from '../manifest.ts'
-import { dtypeNames, elementCount } from '../tensor.ts'
+import type { Manifest, StateUse, TensorSignature } from '../manifest.ts'
+import { checkState } from '../sessions/model.ts'
+import { byteSize, dtypeNames, elementCount } from '../tensor.ts'
 import type { Flow, InputUse, PlacedPart, PlacedSource, Placement } from './placement.ts'
 import { placementFormat } from './placement.ts'
 
@@ -57,7 +58,8 @@ const threads: Form = (value, field) => {
 }
 
 const states: Form = (value, field) => {
-  match(value, [{ ...tensors[0], input: text, output: text, initial: optional(file) }], field)
+  const kept = optional({ part: 'size', index: 'size' })
+  match(value, [{ ...tensors[0], input: text, output: text, initial: optional(file), kept }], field)
   const list = value as NonNullable<Placement['states']>
   for (const key of ['name', 'input', 'output'] as const)
     if (!isDistinct(list.map((state) => state[key]))) wrong(field, `expected different ${key}s`)
@@ -177,6 +179,41 @@ function checkFlow(
   checkUses(`${field}.uses`, uses, entry.inputs)
 }
 
+/** What the bundle of a part says of its states, as far as placements and sessions rely on it. */
+function checkOwnStates(field: string, { entries, state, codes }: Manifest): void {
+  if (!state) return
+  match(state, { bytes: 'size', tensors: [{ ...tensors[0], offset: 'size' }] }, `${field}.state`)
+  checkState(state)
+  const isIndex = (value: unknown) => Number.isInteger(value) && state.tensors[value as number] !== undefined
+  const isUse = ({ reads, renews }: Partial<StateUse>) =>
+    [reads, renews].every((list) => Array.isArray(list) && list.every(isIndex))
+  const fits =
+    state.tensors.every((tensor) => tensor.offset + byteSize(tensor) <= state.bytes) &&
+    codes.every((code) => code.entries.every(({ regions }) => (regions.state ?? 0) <= state.bytes))
+  if (!fits) wrong(`${field}.state`, `expected states that lie in ${state.bytes} bytes`)
+  if (!entries.every(({ state: use }) => use === undefined || isUse(Object(use))))
+    wrong(`${field}.entries`, 'expected states that there are')
+}
+
+/** States of parts: each is one of its bundle's, and a flow runs a part that has some once. */
+function checkKept({ states = [], parts, flows }: Placement, manifests: readonly Manifest[]): void {
+  manifests.forEach((manifest, part) => {
+    checkOwnStates(`placement.parts.${part}.bundle`, manifest)
+  })
+  states.forEach((state, i) => {
+    if (!state.kept) return
+    const { part, index } = state.kept
+    const own = manifests[part]?.state?.tensors[index]
+    if (!own) wrong(`placement.states.${i}.kept`, `part ${part} has no state ${index}`)
+    else if (describe(own) !== describe(state))
+      wrong(`placement.states.${i}.kept`, `expected ${describe(state)}, '${parts[part]!.name}' has ${describe(own)}`)
+  })
+  flows.forEach(({ steps }, f) => {
+    const stateful = steps.filter(({ part }) => manifests[part]?.state).map(({ part }) => part)
+    if (!isDistinct(stateful)) wrong(`placement.flows.${f}.steps`, `a part with states runs twice: ${stateful}`)
+  })
+}
+
 /**
  * Checks a parsed placement in bounded time, since it may come from a damaged or foreign file. `read` gives the manifest of a bundle, and is
  * asked once for each. Returns the placement, and the manifest of each part. Errors: `bundle-format` when another version made it, otherwise
@@ -217,6 +254,7 @@ export function checkPlacement(
     return manifest
   })
   for (const [i, flow] of flows.entries()) checkFlow(`placement.flows.${i}`, flow, entries[i]!, parts, manifests)
+  checkKept(placement, manifests)
   try {
     checkBuckets(placement)
   } catch (error) {

@@ -51,13 +51,13 @@ export function relieve({ load }: BoundCard, milliseconds: number): void {
 
 /**
  * The card that stands and has the least to do; among equals, the one that was given something longest ago. `avoid` is taken where there is
- * no other, and with `pin` no other than that. Undefined where none stands.
+ * no other. Undefined where none stands.
  */
-export function choose(cards: readonly BoundCard[], avoid?: BoundCard, pin?: number): BoundCard | undefined {
+export function choose(cards: readonly BoundCard[], avoid?: BoundCard): BoundCard | undefined {
   let best: BoundCard | undefined
   for (const bound of cards) {
     const { card, load } = bound
-    if (card.state !== 'ready' || (pin !== undefined && card.index !== pin)) continue
+    if (card.state !== 'ready') continue
     if (!best || best === avoid) best = bound
     else if (bound === avoid) continue
     else if (load.outstanding < best.load.outstanding) best = bound

@@ -14,6 +14,8 @@ const copiesOfInputs = ({ flow, inputs }: Work): Record<string, TensorValue> =>
 
 const isHopeful = ({ card: { state } }: BoundCard): boolean => state === 'starting' || state === 'lost'
 
+const mayMove = ({ mayMove: answer }: Work): boolean => answer?.() ?? true
+
 /** Cards that may be lost under a request whose commands they did not run, before it is given up. */
 const mostLosses = 8
 
@@ -48,7 +50,18 @@ export function createExecutor(options: ExecutorOptions): Executor {
       ...{ run, step, cards: cardsOf(step), command: { program: step.program.id, slot: run.slot, copies: [] } },
       copies: step.inputs.map((_, to) => ({ to, card: 0, program: 0, output: 0 })),
       finish: (fault, error) => ended(prepared, fault, error),
-      ...{ on: undefined, ran: false, parked: false, missing: 0, began: 0, sent: 0, expected: 0, fromHost: 0, fromCards: 0 },
+      ...{
+        on: undefined,
+        ran: false,
+        parked: false,
+        missing: 0,
+        began: 0,
+        sent: 0,
+        expected: 0,
+        fromHost: 0,
+        fromCards: 0,
+        withinCard: 0,
+      },
     }
     return prepared
   }
@@ -74,10 +87,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function dispatch(prepared: Prepared): void {
     const { run, cards, command, step } = prepared
     const { work } = run.job!
-    const pin = work.pins?.[step.index]
-    const on = choose(cards, run.avoid, pin)
+    const home = work.home ? work.home(step) : 'any'
+    const on = home === 'any' ? choose(cards, run.avoid) : home?.card.state === 'ready' ? home : undefined
     if (!on) {
-      if (pin !== undefined || !cards.some(isHopeful)) fail(run, unavailable(prepared))
+      if ((home !== 'any' && !mayMove(work)) || !cards.some(isHopeful)) fail(run, unavailable(prepared))
       else {
         prepared.parked = true
         parked.push(prepared)
@@ -99,6 +112,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     prepared.sent = performance.now()
     occupy(on, prepared.expected)
     run.running++
+    command.place = step.program.state && work.place?.(step)
+    command.begins = step.program.state && work.begins?.(step.index)
     work.begun?.(step.index)
     on.card.submit(command, prepared.finish)
   }
@@ -128,16 +143,20 @@ export function createExecutor(options: ExecutorOptions): Executor {
     see?.({
       ...{ kind: 'command', request: job.id, card: on!.card.index, part: step.program.part, time: began, fault, error },
       milliseconds: time - began,
-      bytes: { fromHost: prepared.fromHost, fromCards: prepared.fromCards },
+      bytes: { fromHost: prepared.fromHost, fromCards: prepared.fromCards, withinCard: prepared.withinCard },
       copies: { time: prepared.began, milliseconds: sent - prepared.began },
       kernels:
         times && !error && !fault ? () => readTimes(step.program.placed, on!.card.outputs(step.program.id, run.slot)) : undefined,
     })
     if (error) {
       if (error.code === 'card-lost') lose(run, on!, error, takeSuspicion(on!))
-      else fail(run, error)
+      else {
+        if (error.code === 'out-of-memory') job.work.left?.(step.index)
+        fail(run, error)
+      }
     } else if (fault) {
-      const { faults } = step.program.placed
+      const { faults, keeps = 0 } = step.program.placed
+      if (fault <= keeps) job.work.left?.(step.index)
       fail(run, new GlowplugError('run-fault', faults[fault - 1] ?? about(`failed with code ${fault}`)))
     } else if (!run.over) {
       prepared.ran = true
@@ -163,6 +182,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       const { on, step } = run.steps[source.step]!
       return on!.card.outputs(step.program.id, slot)[source.output]!
     })
+    job.work.ran?.(outputs)
     answer(job, undefined, outputs)
     release(run)
   }
@@ -213,7 +233,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       holdProcess()
     }
     const { lost, avoid } = run
-    if (lost && !job.answered && job.suspected <= (job.work.once ? 0 : 1) && job.bystood <= mostLosses && !job.work.pins) {
+    if (lost && !job.answered && job.suspected <= (job.work.once ? 0 : 1) && job.bystood <= mostLosses && mayMove(job.work)) {
       observe()?.({ kind: 'retried', request: job.id, card: avoid!.card.index, time: performance.now() })
       begin(run)
       return
@@ -323,6 +343,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         job.work.ended?.()
         tellIdle()
       } else {
+        if (job.work.goesOn?.()) return
         run.over = true
         if (run.running === 0) settle(run)
       }

@@ -25,6 +25,7 @@ export function createFeed({ peerToPeer, statics }: Pick<ExecutorOptions, 'peerT
     const views = card.inputs(id, run.slot)
     let fromHost = 0
     let fromCards = 0
+    let withinCard = 0
     command.copies.length = 0
     for (let i = 0; i < step.inputs.length; i++) {
       const source = step.inputs[i]!
@@ -42,7 +43,8 @@ export function createFeed({ peerToPeer, statics }: Pick<ExecutorOptions, 'peerT
           copy.program = program
           copy.output = output
           command.copies.push(copy)
-          if (holder !== card) fromCards += source.bytes
+          if (holder === card) withinCard += source.bytes
+          else fromCards += source.bytes
         } else {
           fromHost += write(source, holder.outputs(program, run.slot)[output]!, views[i]!, given)
         }
@@ -55,6 +57,7 @@ export function createFeed({ peerToPeer, statics }: Pick<ExecutorOptions, 'peerT
     if (statics) known[place] = fixed ? flow.index + 1 : 0
     prepared.fromHost = fromHost
     prepared.fromCards = fromCards
+    prepared.withinCard = withinCard
   }
   return feed
 }

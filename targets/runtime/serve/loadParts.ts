@@ -1,6 +1,8 @@
 import { createHost } from '../load.ts'
 import type { Located } from '../locate.ts'
 import { native } from '../native.ts'
+import { statePlanOf } from '../sessions/model.ts'
+import { engine } from '../source.ts'
 import { threads as threadsDriver } from '../threads.ts'
 import type { ServeOptions } from './api.ts'
 import type { CardPart } from './card.ts'
@@ -9,10 +11,17 @@ import { withTimes } from './watch/times.ts'
 
 const drivers = { wasm: threadsDriver, module: threadsDriver, addon: native }
 
-function loadPart(located: Located, { verify, threads }: ServeOptions, target: string | undefined) {
+function loadPart(
+  located: Located,
+  { verify, threads }: ServeOptions,
+  target: string | undefined,
+): Pick<CardPart, 'loaded' | 'state'> {
   const files = { get: (file: string) => located.place(file) } as any
   const loaded = createHost({ manifest: located.manifest, files }, { verify, threads, target }, drivers).load()
-  return { ...loaded, entries: loaded.entries.map(withTimes) }
+  return {
+    loaded: { ...loaded, entries: loaded.entries.map(withTimes) },
+    ...(located.manifest.state && { state: statePlanOf(located.manifest, loaded, verify, engine().readInto) }),
+  }
 }
 
 /**
@@ -25,9 +34,9 @@ export function loadParts({ placement, bundles }: ReadPlacement, options: ServeO
     const known = new Map<Located, ReturnType<typeof loadPart>>()
     return placement.parts.map(({ name, threads }, index): CardPart => {
       const located = bundles[index]!
-      const loaded = known.get(located) ?? loadPart(located, options, target(located))
-      known.set(located, loaded)
-      return { index, name, located, loaded, threads }
+      const own = known.get(located) ?? loadPart(located, options, target(located))
+      known.set(located, own)
+      return { index, name, located, ...own, threads }
     })
   }
   const parts = load(() => options.target)

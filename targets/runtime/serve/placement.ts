@@ -1,7 +1,7 @@
 import type { BucketedEntry, FileEntry, TensorSignature } from '../manifest.ts'
 
 /** What a placement file says. Written at build, checked by the loader. A change of meaning raises `format`. */
-export const placementFormat = 1
+export const placementFormat = 2
 
 /** Where a part lives: on the host, or on logical cards, each of which has a copy and one of which runs it for a request. */
 export type Place = 'host' | readonly number[]
@@ -67,17 +67,21 @@ export interface Flow {
   readonly uses: readonly InputUse[]
 }
 
-/** A model over cards. */
 /**
- * A value that sessions carry from one run to the next: what an entry leaves in the output is the input of later runs, of whichever entry. Here both
- * are among the inputs and outputs of entries; callers of sessions see neither.
+ * A value that sessions carry from one run to the next: what an entry leaves in the output is the input of later runs, of whichever entry. Callers of
+ * sessions see neither. Those that one part alone reads and makes are states of its bundle, which it renews where they lie; the others are among the
+ * inputs and outputs of entries here.
  */
 export interface PlacedState extends TensorSignature {
   readonly input: string
   readonly output: string
+  /** The part that has it, and which of the states of its bundle it is: there, too, is what a session begins with. */
+  readonly kept?: { readonly part: number; readonly index: number }
   /** What a session begins with, dense; zeros where absent. */
   readonly initial?: FileEntry
 }
+
+/** A model over cards. */
 
 export interface Placement {
   readonly format: number

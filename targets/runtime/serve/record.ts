@@ -52,10 +52,11 @@ const sumOf = (tensors: readonly TensorSignature[]): number => tensors.reduce((s
 export function record({ entries, parts, flows }: Placement, loaded: readonly CardPart[]): Recorded {
   const programs: CardProgram[] = []
   const programOf = loaded.map(
-    ({ loaded: { entries } }, part) =>
+    ({ loaded: { entries }, located: { manifest } }, part) =>
       new Map(
         entries.map((placed, entry) => {
-          const program = { id: programs.length, part, entry, placed }
+          const { state } = manifest.entries[entry]!
+          const program = { id: programs.length, part, entry, placed, ...(state && { state }) }
           programs.push(program)
           return [placed.name, program]
         }),

@@ -21,6 +21,7 @@ import {
 import { crossingBytes, hostCard } from './record.ts'
 import { createSanitizer } from './sanitize.ts'
 import { createSessions, type Sessions } from './session/open.ts'
+import { planRegions } from './session/regions.ts'
 import { carriedOf, guarded } from './session/states.ts'
 import { metricsOf } from './watch/metrics.ts'
 import { statisticsOf } from './watch/statistics.ts'
@@ -126,9 +127,13 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
     const flowOf = Object.fromEntries(recorded.flows.map((flow) => [flow.entry, flow]))
     recorded.flows.forEach((flow, i) => {
       const sanitize = check && refusing(flow.entry, check)
-      flows[flow.entry] = createFlowEntry({
-        ...{ model: placement.model, flow, fixed: fixed[i]!, spare: active, sanitize, executor: taking },
-      })
+      flows[flow.entry] = guarded(
+        placement,
+        flow,
+        createFlowEntry({
+          ...{ model: placement.model, flow, fixed: fixed[i]!, spare: active, sanitize, executor: taking },
+        }),
+      )
     })
     const shared =
       options.batching &&
@@ -159,11 +164,12 @@ export function openServer(source: ServeSource, options: ServeOptions = {}, extr
   function getSessions(): Sessions {
     if (sessions) return sessions
     const { placement } = read()
-    const { recorded, fixed, bound, executor } = opened()
+    const { recorded, fixed, bound, executor, parts } = opened()
     const check = extra.sanitize ?? createSanitizer(options.sanitize ?? 1)
     sessions = createSessions(
       {
         ...{ model: placement.model, flows: recorded.flows, queue, executor: () => executor, admit: taking },
+        regions: planRegions(parts, recorded.flows, placement.states),
         fixed: ({ index }) => fixed[index]!,
         cardsOf(part) {
           const { on } = placement.parts[part]!

@@ -19,7 +19,7 @@ export interface Prepared {
   readonly run: Run
   readonly step: RecordedStep
   readonly cards: readonly BoundCard[]
-  readonly command: Command & { readonly copies: CardCopy[] }
+  readonly command: { -readonly [K in keyof Command]: Command[K] } & { copies: CardCopy[] }
   /** One for each input. */
   readonly copies: readonly { to: number; card: number; program: number; output: number }[]
   readonly finish: Finish
@@ -34,6 +34,7 @@ export interface Prepared {
   expected: number
   fromHost: number
   fromCards: number
+  withinCard: number
 }
 
 /** What goes on in a slot. */

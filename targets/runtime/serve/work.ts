@@ -5,6 +5,7 @@ import type { CardState } from './card.ts'
 import type { BoundCard } from './choose.ts'
 import type { Gate } from './gate.ts'
 import type { RecordedFlow, RecordedStep } from './record.ts'
+import type { Begins } from './states.ts'
 
 /** A value on a card that a session keeps: an output of a program in the slot of the session. */
 export interface Resident {
@@ -18,8 +19,10 @@ export interface Work {
   /** In the order of the flow's inputs. Read until it is answered, and by nobody written to. */
   readonly inputs: readonly TensorArray[]
   readonly priority: number
-  /** By step, the only card that it may run on; where that is lost, nothing is run again. */
-  readonly pins?: readonly (number | undefined)[] | undefined
+  /** The only card that a step may run on, or `any`; undefined where that is none that stands. Default: any. */
+  home?(step: RecordedStep): BoundCard | 'any' | undefined
+  /** Whether it waits for a card that is to stand, and runs again elsewhere where one is lost. Default: it does. */
+  mayMove?(): boolean
   /** A slot of `keepSlot`; otherwise one that is free. */
   readonly slot?: number | undefined
   /** Of inputs that are not among `inputs`, by their index: where the card has them, in that slot; `there` where they need no copy. */
@@ -28,8 +31,18 @@ export interface Work {
   readonly once?: boolean | undefined
   /** For those who watch: what it was put together from. */
   readonly batch?: BatchInfo | undefined
+  /** Where the card of a step has the state of the session. */
+  place?(step: RecordedStep): number | undefined
+  /** What that begins with; undefined where it goes on. */
+  begins?(step: number): Begins | undefined
   /** Told of each step as it is given to its card. */
   begun?(step: number): void
+  /** Told of a step that failed before it wrote anything of a state. */
+  left?(step: number): void
+  /** Whether it runs to its end, unseen, where whoever waits for it gives up. Default: no more of it is begun. */
+  goesOn?(): boolean
+  /** Told when all of it has run, before `done`, and where that is not told since nobody waits any more. */
+  ran?(outputs: readonly TensorArray[]): void
   /** In the order of the flow's outputs, in memory that is used again after the call. */
   done(outputs: readonly TensorArray[]): void
   failed(error: GlowplugError): void

@@ -94,7 +94,7 @@ function needsOf(
         chosen.kind === 'addon' && typeof place === 'string' ? [{ key: `${place} ${weights.offset}`, bytes: weights.bytes }] : [],
       )
       const copied = bytes.weights - mapped.reduce((sum, each) => sum + each.bytes, 0)
-      return { index, need: { own: Math.max(0, copied) + bytes.activations + bytes.regions, shared: mapped } }
+      return { index, need: { own: Math.max(0, copied) + bytes.activations + bytes.regions + bytes.states, shared: mapped } }
     })
 }
 

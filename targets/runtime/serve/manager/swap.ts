@@ -26,7 +26,7 @@ interface Watcher {
 }
 
 /** What callers see of entries: names, element types and shapes, where several sizes are one. */
-function signaturesOf({ entries, buckets = [] }: Placement): Map<string, string> {
+function signaturesOf({ entries, states = [], buckets = [] }: Placement): Map<string, string> {
   const text = (tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: BucketedTensor['shape'] }[]) =>
     tensors
       .map(
@@ -34,8 +34,11 @@ function signaturesOf({ entries, buckets = [] }: Placement): Map<string, string>
           `${name}: ${dtype}[${shape.map((size) => (typeof size === 'object' ? size.dim : size)).join(', ')}]`,
       )
       .join(', ')
+  // Where states lie is no matter of callers.
+  const visible = (tensors: Parameters<typeof text>[0], end: 'input' | 'output') =>
+    text(tensors.filter(({ name }) => !states.some((state) => state[end] === name)))
   const shown = ({ inputs, outputs }: { inputs: Parameters<typeof text>[0]; outputs: Parameters<typeof text>[0] }) =>
-    `(${text(inputs)}) → (${text(outputs)})`
+    `(${visible(inputs, 'input')}) → (${visible(outputs, 'output')})`
   return new Map([
     ...buckets.map((spec) => [spec.name, shown(spec)] as const),
     ...entries

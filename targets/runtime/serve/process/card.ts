@@ -1,6 +1,7 @@
 import { crash, type ErrorCode, explain, GlowplugError } from '../../error.ts'
 import type { Card, CardCopy, CardOptions, CardState, Finish } from '../card.ts'
 import { createRestart, firstRunHung, startPatience } from '../restart.ts'
+import { noMemory, outOfMemory, stateBytes, stateWord } from '../states.ts'
 import { copyBytes, errorBytes, frameBytes, kinds, mark } from './frames.ts'
 import { type Life, startLife } from './life.ts'
 import type { Frame } from './reader.ts'
@@ -32,7 +33,7 @@ export function createProcessCards(all: readonly CardOptions[], peerToPeer = tru
 
 function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
   const { options, layout } = own
-  const { index, name, parts, timeout, watcher } = options
+  const { index, name, parts, kept, timeout, watcher } = options
   const sum = (of: (part: (typeof parts)[number]) => number) => parts.reduce((all, part) => all + of(part), 0)
   const files = parts.map(filesOf)
   const restart = createRestart()
@@ -164,7 +165,7 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
       const { finish } = pending.shift()!
       timer!.refresh()
       if (finish && --awaited === 0) life!.hold(false)
-      if (finish) tell(() => finish(fault))
+      if (finish) tell(() => (fault === noMemory ? finish(0, outOfMemory(about)) : finish(fault)))
     }
   }
 
@@ -191,9 +192,14 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
     }
   }
 
-  function frameOf(kind: number, id: number, program = 0, slot = 0, copies: readonly CardCopy[] = [], tensors = 0): Buffer {
+  function frameOf(
+    [kind, id, program, slot]: readonly [kind: number, id: number, program: number, slot: number],
+    copies: readonly CardCopy[] = [],
+    word = 0,
+    tensors = 0,
+  ): Buffer {
     const frame = Buffer.allocUnsafe(frameBytes + copies.length * copyBytes)
-    const words = [mark, kind, id, program, slot, copies.length, copies.length * copyBytes + tensors, 0]
+    const words = [mark, kind, id, program, slot, copies.length, copies.length * copyBytes + tensors, word]
     let at = 0
     for (const word of words) at = frame.writeUInt32LE(word, at)
     for (const { to, card, program, output } of copies) {
@@ -215,7 +221,7 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
   }
 
   function ping(): void {
-    if (pending.length === 0) life!.write(frameOf(kinds.ping, add(undefined, none)))
+    if (pending.length === 0) life!.write(frameOf([kinds.ping, add(undefined, none), 0, 0]))
   }
 
   const shares = (regions: CardRegions) => regions.memory().descriptors !== undefined
@@ -234,6 +240,7 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
       weights: sum(({ loaded }) => loaded.weights.bytes),
       activations: sum(({ loaded }) => loaded.activations),
       regions: layout.bytes,
+      states: kept * stateBytes(parts),
     },
     get restarts() {
       return restarts
@@ -262,21 +269,23 @@ function createCard(own: CardRegions, peers: readonly CardRegions[]): Card {
     inputs: (program, slot) => own.tensorsOf(own.find(program, slot)).inputs,
     outputs: (program, slot) => own.tensorsOf(own.find(program, slot)).outputs,
     reaches: (other) => other === index || (shares(own) && peers.some((peer) => peer.options.index === other && shares(peer))),
-    submit({ program, slot, copies }, finish) {
+    submit({ program, slot, copies, place, begins }, finish) {
       if (state !== 'ready') {
         const error = state === 'closed' ? closed() : lost(`is ${state}`)
         queueMicrotask(() => finish(0, error))
         return
       }
+      const word = stateWord(place, begins)
+      const first = begins instanceof Uint8Array ? [begins] : none
       if (shares(own)) {
-        life!.write(frameOf(kinds.run, add(finish, none), program, slot, copies))
+        life!.write(frameOf([kinds.run, add(finish, none), program, slot], copies, word, bytesIn(first)), first)
         return
       }
       const { inputs, outputs } = own.bytesOf(own.find(program, slot))
       // Here too, so that what the card has copied is what a later command may be sent.
       for (const { to, program, output } of copies) inputs[to]!.set(own.bytesOf(own.find(program, slot)).outputs[output]!)
-      const sent = inputs.filter((_, input) => copies.every(({ to }) => to !== input))
-      life!.write(frameOf(kinds.run, add(finish, outputs), program, slot, copies, bytesIn(sent)), sent)
+      const sent = [...first, ...inputs.filter((_, input) => copies.every(({ to }) => to !== input))]
+      life!.write(frameOf([kinds.run, add(finish, outputs), program, slot], copies, word, bytesIn(sent)), sent)
     },
     async close() {
       if (state !== 'closed') {

@@ -3,7 +3,7 @@
 //
 //            │ word 0 │ 1     │ 2  │ 3       │ 4    │ 5      │ 6     │ 7     │ payload
 //   setup    │ mark   │ setup │    │         │      │        │ bytes │       │ a Setup, serialized
-//   run      │ mark   │ run   │ id │ program │ slot │ copies │ bytes │       │ four words for each copy, then inputs where memory is not shared
+//   run      │ mark   │ run   │ id │ program │ slot │ copies │ bytes │ state │ four words for each copy, what the state begins with where the word of it says so, then inputs where memory is not shared
 //   ping     │ mark   │ ping  │ id │         │      │        │       │       │
 //   ready    │ mark   │ ready │    │         │      │        │       │       │
 //   progress │ mark   │ …     │    │ first   │      │        │       │       │ a step of the start is done; 1: a first run begins
@@ -26,6 +26,8 @@ export const errorBytes = 16384
 
 /** A program as others see it: where its tensors lie. */
 export interface SetupProgram extends RegionProgram {
+  /** It runs over the state of a session. */
+  readonly hasState: boolean
   readonly inputs: readonly Pick<TensorInfo, 'offset' | 'bytes'>[]
   readonly outputs: readonly Pick<TensorInfo, 'offset' | 'bytes'>[]
 }

@@ -3,17 +3,21 @@ import { explain } from '../../error.ts'
 import { createHost } from '../../load.ts'
 import type { Loaded } from '../../model.ts'
 import { native } from '../../native.ts'
+import { statePlanOf } from '../../sessions/model.ts'
+import type { StatePlan } from '../../sessions/serve.ts'
 import { engine } from '../../source.ts'
 import { threads } from '../../threads.ts'
 import { checkWeights } from '../checkWeights.ts'
+import { loadPortableCode } from '../portableCode.ts'
+import { type Begins, type HeldState, nativeStates, noMemory } from '../states.ts'
 import type { Setup, SetupProgram } from './frames.ts'
 import { type Layout, layOut } from './layout.ts'
 import { mapWindows, privateWindows, type RegionBytes } from './regions.ts'
 
 /** A program of a card in its process. */
 export interface Runner {
-  /** Runs over the inputs and outputs of a region; returns 0 or the number of a fault. */
-  run(region: number): number
+  /** Runs over the inputs and outputs of a region and the state in a place; returns 0, the number of a fault, or `noMemory`. */
+  run(region: number, place: number, begins: Begins | undefined): number
   /** Runs once, on inputs of zeros elsewhere: what becomes of them is no matter. */
   warm(): void
 }
@@ -26,6 +30,8 @@ interface OwnRegions {
 export interface LoadedPart {
   /** Present where its code is native. */
   readonly addon?: Addon
+  /** Bytes of the state of one session; 0 where there is none. */
+  readonly stateBytes: number
   runner(entry: number, program: SetupProgram, regions: OwnRegions, windows: readonly Uint8Array[]): Runner
 }
 
@@ -39,23 +45,41 @@ function verifyWeights(loaded: Loaded, addon: Addon, full: boolean, progress: ()
   else for (const done of checkWeights(loaded, addon)) if (done % checkedBytes === 0) progress()
 }
 
-function loadNative(loaded: Loaded, threads: number, { verify }: Setup, progress: () => void): LoadedPart {
+function loadNative(
+  loaded: Loaded,
+  state: StatePlan | undefined,
+  threads: number,
+  { verify }: Setup,
+  progress: () => void,
+): LoadedPart {
   const addon = loaded.code as Addon
   if (verify !== 'code') verifyWeights(loaded, addon, verify === 'full', progress)
   const { place, bytes, weights, activations } = loaded
   const handle = addon.open(place as string, bytes, weights.offset, weights.bytes, activations, threads)
+  const states = state && nativeStates(addon, state)
   return {
     addon,
-    runner(entry, { placed }, { layout }, windows) {
+    stateBytes: state?.bytes ?? 0,
+    runner(entry, { placed, hasState }, { layout }, windows) {
       const buffers = windows.map(({ buffer }) => buffer as ArrayBuffer)
+      const own = hasState ? states : undefined
+      const run = (region: ArrayBuffer, start: number, held: HeldState | undefined) =>
+        addon.run(handle, entry, region, start, held?.memory, held?.start)
       return {
-        run(region) {
+        run(region, place, begins) {
           const window = layout.window[region]!
-          return addon.run(handle, entry, buffers[window]!, windows[window]!.byteOffset + layout.start[region]!)
+          let held: HeldState | undefined
+          try {
+            held = own?.at(place, begins)
+          } catch (error) {
+            if (error instanceof RangeError) return noMemory
+            throw error
+          }
+          return run(buffers[window]!, windows[window]!.byteOffset + layout.start[region]!, held)
         },
         warm() {
           const scratch = new ArrayBuffer(placed.regions.mutable + 64)
-          addon.run(handle, entry, scratch, addon.lead(scratch))
+          run(scratch, addon.lead(scratch), own?.scratch())
         },
       }
     },
@@ -63,33 +87,13 @@ function loadNative(loaded: Loaded, threads: number, { verify }: Setup, progress
 }
 
 /** WebAssembly and JavaScript have memory of their own: inputs and outputs are copied there and back. */
-function loadPortable(loaded: Loaded, { verify }: Setup): LoadedPart {
-  const instance = engine().instantiate(loaded, verify !== 'code')
+function loadPortable(loaded: Loaded, state: StatePlan | undefined, { verify }: Setup): LoadedPart {
+  const code = loadPortableCode(loaded, state, verify !== 'code')
   return {
-    runner(entry, { inputs, outputs }, { bytesOf }) {
-      const see = ({ offset, bytes }: SetupProgram['inputs'][number]) =>
-        new Uint8Array(instance.memory, instance.mutable + offset, bytes)
-      const here = { inputs: inputs.map(see), outputs: outputs.map(see) }
-      return {
-        run(region) {
-          const there = bytesOf(region)
-          here.inputs.forEach((input, i) => {
-            input.set(there.inputs[i]!)
-          })
-          const fault = instance.run(entry)
-          there.outputs.forEach((output, i) => {
-            output.set(here.outputs[i]!)
-          })
-          return fault
-        },
-        warm() {
-          try {
-            instance.run(entry)
-          } catch {
-            // A trap on zeros says nothing of what requests will bring.
-          }
-        },
-      }
+    stateBytes: state?.bytes ?? 0,
+    runner(entry, program, { bytesOf }) {
+      const { run, warm } = code.runner(entry, program, program.hasState)
+      return { run: (region, place, begins) => run(bytesOf(region), place, begins), warm }
     },
   }
 }
@@ -101,10 +105,12 @@ export function loadPart(
   progress: () => void,
 ): LoadedPart {
   const drivers = { wasm: threads, module: threads, addon: native }
-  const loaded = createHost({ manifest, files: { get: (file: string) => files.get(file) } as any }, {}, drivers).load()
+  const host = createHost({ manifest, files: { get: (file: string) => files.get(file) } as any }, {}, drivers)
+  const loaded = host.load()
   progress()
   try {
-    return loaded.chosen.kind === 'addon' ? loadNative(loaded, own, setup, progress) : loadPortable(loaded, setup)
+    const state = host.manifest().state && statePlanOf(host.manifest(), loaded, setup.verify, engine().readInto)
+    return loaded.chosen.kind === 'addon' ? loadNative(loaded, state, own, setup, progress) : loadPortable(loaded, state, setup)
   } catch (error) {
     throw explain(error, loaded)
   } finally {

@@ -1,4 +1,5 @@
 import { builtin } from '../../plan.ts'
+import { beginningIn, beginnings, beginsOf, placeIn } from '../states.ts'
 import { channels, copyBytes, errorBytes, frameBytes, kinds, mark, type Setup } from './frames.ts'
 import { layOut } from './layout.ts'
 import { loadPart, type Runner, windowsOf } from './loadCard.ts'
@@ -77,7 +78,7 @@ export function runCard(): void {
     return inbox.readUInt32LE(from + 4)
   }
 
-  function start(): readonly [Setup, readonly SeenCard[], readonly Runner[]] {
+  function start(): readonly [Setup, readonly SeenCard[], readonly Runner[], readonly number[]] {
     if (readHeader() !== kinds.setup) throw Error('the first frame of the host is no setup')
     const content = Buffer.allocUnsafeSlow(inbox.readUInt32LE(from + 24))
     from += frameBytes
@@ -98,11 +99,11 @@ export function runCard(): void {
       tell(kinds.progress, 0, 1)
       warm()
     }
-    return [setup, cards, runners]
+    return [setup, cards, runners, setup.entries.map(({ part }) => parts[part]!.stateBytes)]
   }
 
   try {
-    const [setup, cards, runners] = start()
+    const [setup, cards, runners, stateBytes] = start()
     const own = cards[0]!
     const shared = setup.cards[0]!.descriptor !== undefined
     const byIndex: SeenCard[] = []
@@ -115,8 +116,11 @@ export function runCard(): void {
 
     function run(): void {
       const id = inbox.readUInt32LE(from + 8)
-      const region = own.layout.regionOf(inbox.readUInt32LE(from + 12), inbox.readUInt32LE(from + 16))
+      const slot = inbox.readUInt32LE(from + 16)
+      const region = own.layout.regionOf(inbox.readUInt32LE(from + 12), slot)
       const copies = inbox.readUInt32LE(from + 20)
+      const state = inbox.readUInt32LE(from + 28)
+      const runner = region % runners.length
       from += frameBytes
       const { inputs, outputs } = own.bytesOf(region)
       commands++
@@ -124,7 +128,6 @@ export function runCard(): void {
         need(copyBytes)
         const input = inbox.readUInt32LE(from)
         const card = byIndex[inbox.readUInt32LE(from + 4)]!
-        const slot = Math.floor(region / runners.length)
         const source = card.bytesOf(card.layout.regionOf(inbox.readUInt32LE(from + 8), slot)).outputs[
           inbox.readUInt32LE(from + 12)
         ]!
@@ -132,8 +135,10 @@ export function runCard(): void {
         copied[input] = commands
         inputs[input]!.set(source)
       }
+      const first = beginningIn(state) === beginnings.withBytes ? Buffer.allocUnsafeSlow(stateBytes[runner]!) : undefined
+      if (first) receive(first)
       if (!shared) for (let input = 0; input < inputs.length; input++) if (copied[input] !== commands) receive(inputs[input]!)
-      const fault = runners[region % runners.length]!.run(region)
+      const fault = runners[runner]!.run(region, placeIn(state), beginsOf(state, first))
       if (shared) tell(kinds.done, id, fault)
       else {
         tell(

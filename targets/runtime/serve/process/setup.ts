@@ -5,9 +5,12 @@ import { channels, frameBytes, kinds, mark, type Setup, type SetupProgram } from
 import type { CardRegions } from './regionsOfCard.ts'
 
 const programsOf = ({ options }: CardRegions): SetupProgram[] =>
-  options.programs.map(({ id, placed }) => {
+  options.programs.map(({ id, placed, state }) => {
     const places = (tensors: SetupProgram['inputs']) => tensors.map(({ offset, bytes }) => ({ offset, bytes }))
-    return { id, placed: { regions: placed.regions }, inputs: places(placed.inputs), outputs: places(placed.outputs) }
+    return {
+      ...{ id, placed: { regions: placed.regions }, hasState: state !== undefined },
+      ...{ inputs: places(placed.inputs), outputs: places(placed.outputs) },
+    }
   })
 
 /** Paths as they are now, for processes that start when the host may have gone to another folder. */

@@ -5,7 +5,7 @@ import { createSession, type OpenSession, type Session, type SessionHost, type S
 
 /** The sessions of a server. */
 export interface Sessions {
-  open(options: SessionOptions | undefined): Session
+  open(options: Partial<SessionOptions> | undefined): Session
   /** Those that have not been closed, and their calls that have no answer yet. */
   readonly sessions: Count
   readonly calls: Count
@@ -16,7 +16,7 @@ export interface Sessions {
 }
 
 export function createSessions(
-  host: Omit<SessionHost, 'calls' | 'closed' | 'sessionsOn'>,
+  host: Omit<SessionHost, 'calls' | 'closed' | 'places'>,
   declared: () => SessionOptions | undefined,
 ): Sessions {
   const all = new Set<OpenSession>()
@@ -24,7 +24,7 @@ export function createSessions(
   const setting: SessionHost = {
     ...host,
     calls,
-    sessionsOn: new Map(),
+    places: new Map(),
     closed(session) {
       if (all.delete(session)) sessions.remove()
     },
@@ -33,7 +33,9 @@ export function createSessions(
     sessions,
     calls,
     open(options) {
-      const session = createSession(setting, { ...(declared() ?? ({} as SessionOptions)), ...options })
+      const own = declared()
+      const initial = options?.carry ? options.initial : { ...own?.initial, ...options?.initial }
+      const session = createSession(setting, { ...own, ...options, initial })
       all.add(session)
       sessions.add()
       return session

@@ -4,9 +4,12 @@ import type { RequestOptions, ServedEntry } from '../api.ts'
 import type { BoundCard } from '../choose.ts'
 import type { Count } from '../count.ts'
 import type { RecordedFlow } from '../record.ts'
-import type { Executor, Job, Resident, Work } from '../work.ts'
+import type { Executor, Job, Work } from '../work.ts'
 import { type Call, createSessionEntry, type SessionEntry } from './call.ts'
-import { type CarriedValue, type Carry, planCarried, type Whereabouts, whereAfter } from './carried.ts'
+import { type Carry, planCarried } from './carried.ts'
+import { createHolding } from './holding.ts'
+import { createHomes, type Places } from './homes.ts'
+import { firstOf, type StatefulPart } from './regions.ts'
 
 export interface SessionOptions {
   /** Outputs of a run that are inputs of the next: `{ state: 'nextState' }`. Callers neither give the one nor get the other. */
@@ -21,7 +24,10 @@ export interface Session<I = Record<string, InputValue>, O = Record<string, any>
   readonly entries: Readonly<Record<string, ServedEntry>>
   /** The card that holds what is carried; undefined before the first run. */
   readonly card: string | undefined
-  /** Runs are done in the order of the calls. One that fails leaves what is carried as it was. */
+  /**
+   * Runs are done in the order of the calls. One that fails leaves what `carry` names as it was. States of the model are renewed where they lie: a run that is given up
+   * when a card has it goes on unseen and renews them; after a fault when something was written already runs fail with `session-lost` until `reset`.
+   */
   run(inputs: I, options?: RequestOptions<O>): Promise<O>
   /** Behind the runs that were called before: what is carried is the initial value again. The session may go to another card. */
   reset(): void
@@ -33,14 +39,16 @@ export interface Session<I = Record<string, InputValue>, O = Record<string, any>
 export interface SessionHost {
   readonly model: string
   readonly flows: readonly RecordedFlow[]
+  /** Parts that have states of their own. */
+  readonly regions: readonly StatefulPart[]
   /** Of a flow's inputs, those that are the same for all requests. */
   fixed(flow: RecordedFlow): readonly (TensorArray | undefined)[]
   executor(): Executor
   /** Throws where no requests are taken. */
   admit(): void
-  /** Cards that a part may run on, and how many sessions each has. */
+  /** Cards that a part may run on, and the places that sessions have on them. */
   readonly cardsOf: (part: number) => readonly BoundCard[]
-  readonly sessionsOn: Map<BoundCard, number>
+  readonly places: Places
   /** Runs of one session that may wait for the one before. */
   readonly queue: number
   /** Puts entries of several sizes together, as callers see them. */
@@ -59,14 +67,16 @@ export interface OpenSession extends Session {
   end(error: GlowplugError): void
 }
 
-export function createSession(host: SessionHost, { carry, initial = {} }: SessionOptions): OpenSession {
-  const { model, flows, cardsOf, sessionsOn } = host
+export function createSession(host: SessionHost, { carry = {}, initial = {} }: Partial<SessionOptions>): OpenSession {
+  const { model, flows, regions, cardsOf } = host
   const about = (text: string) => `model '${model}' ${text}`
-  if (typeof carry !== 'object' || carry === null || Object.keys(carry).length === 0)
+  if (typeof carry !== 'object' || carry === null || Object.keys(carry).length + regions.length === 0)
     fail('bad-option', `session: carry must name inputs and the outputs that they become, as { state: 'nextState' }`)
   const values = planCarried(flows, carry)
+  const isState = (name: string) => regions.some(({ states }) => states.some(({ input }) => input === name))
   for (const name of Object.keys(initial))
-    if (!Object.hasOwn(carry, name)) fail('bad-option', `session: '${name}' has an initial value and is not carried`)
+    if (!Object.hasOwn(carry, name) && !isState(name))
+      fail('bad-option', `session: '${name}' has an initial value and is not carried`)
 
   const starts = values.map(({ name, uses }) => {
     const f = uses.findIndex(({ input }) => input >= 0)
@@ -75,132 +85,51 @@ export function createSession(host: SessionHost, { carry, initial = {} }: Sessio
     if (Object.hasOwn(initial, name)) copyInput(tensor, initial[name], array)
     return array
   })
-  /** Where each of `values` is. */
-  let where: Whereabouts[] = starts.map((array) => ({ at: 'host', array }))
-  /** By part, the card of those that hold something; chosen with the first run. */
-  let homes: ReadonlyMap<number, BoundCard> = new Map()
+  const homes = createHomes(cardsOf, host.places)
+  const holding = createHolding({
+    ...{ about, flows, values, starts, regions },
+    firsts: regions.map((region) => firstOf(region, initial)),
+    cardOf: (part) => homes.get(part)!.card,
+  })
+  /** Those that hold something. */
+  const parts = new Set([...values.map(({ part }) => part), ...regions.map(({ part }) => part.index)].filter((part) => part >= 0))
   let slot: number | undefined
   let loss: GlowplugError | undefined
   let ended: GlowplugError | undefined
   const waiting: (Call | 'reset')[] = []
   let running: { readonly call: Call; readonly job: Job } | undefined
-  /** Something of the last run is still under way, or a card is awaited. */
+  /** Something of the last run is still under way. */
   let busy = false
-  let hasWaited = false
-  /** The card is gone before anything was on it. */
-  let isMoving = false
   let toldClosed = false
-
-  const parts = [...new Set(values.map(({ part }) => part))].filter((part) => part >= 0)
-
-  /**
-   * Takes a card for each part that holds something: the one with the fewest sessions, and among those with the least to do. Where none stands
-   * yet, it is to be called again when one does.
-   */
-  function settleDown(executor: Executor): Promise<unknown> | undefined {
-    if (homes.size > 0 || parts.length === 0) return undefined
-    const found = new Map<number, BoundCard>()
-    for (const part of parts) {
-      const cards = cardsOf(part)
-      const count = (bound: BoundCard) => sessionsOn.get(bound) ?? 0
-      const before = (a: BoundCard, b: BoundCard) => count(a) - count(b) || a.load.outstanding - b.load.outstanding
-      // Parts that share cards share the card of the session, so that values stay on it.
-      const known = cards.find((bound) => [...found.values()].includes(bound))
-      const standing = cards.filter(({ card }) => card.state === 'ready').sort(before)
-      const chosen = known ?? standing[0]
-      if (!chosen) {
-        const starting = cards.filter(({ card }) => card.state === 'starting').map(({ card }) => card.start())
-        const lost = cards.filter(({ card }) => card.state === 'lost').map(({ card }) => card.start())
-        if (starting.length + lost.length > 0 && !hasWaited) {
-          hasWaited = true
-          // At the start for all, so that sessions spread.
-          return starting.length > 0 ? Promise.allSettled(starting) : Promise.any(lost)
-        }
-        hasWaited = false
-        throw cards.find(({ error }) => error)?.error ?? new GlowplugError('card-unavailable', about('has no card for a session'))
-      }
-      found.set(part, chosen)
-    }
-    slot ??= executor.keepSlot()
-    if (slot === undefined)
-      throw new GlowplugError(
-        'request-refused',
-        about('keeps as many sessions as it may; close one, or raise the option sessions'),
-      )
-    hasWaited = false
-    homes = found
-    for (const bound of new Set(found.values())) sessionsOn.set(bound, (sessionsOn.get(bound) ?? 0) + 1)
-    return undefined
-  }
-
-  function leave(): void {
-    isMoving = false
-    for (const bound of new Set(homes.values())) sessionsOn.set(bound, sessionsOn.get(bound)! - 1)
-    homes = new Map()
-  }
-
-  /** The current value, for the host to write to where the card does not have it. */
-  function fetch(value: CarriedValue, place: Exclude<Whereabouts, { at: 'nowhere' }>): TensorArray {
-    if (place.at === 'host') return place.array
-    const { card } = homes.get(value.part)!
-    if (place.at === 'output') return card.outputs(place.program, slot!)[place.output]!
-    const flow = flows[place.flow]!
-    const [{ step, input }] = value.uses[place.flow]!.readers as [{ step: number; input: number }]
-    return card.inputs(flow.steps[step]!.program.id, slot!)[input]!
-  }
 
   /** The work of a call, as things stand. */
   function workOf(call: Call): Work {
     const { flow, priority } = call
-    const inputs = [...call.inputs]
-    const resident: (Resident | 'there' | undefined)[] = []
-    for (const [v, value] of values.entries()) {
-      const { input } = value.uses[flow.index]!
-      const place = where[v]!
-      if (input < 0) continue
-      if (place.at === 'nowhere')
-        throw new GlowplugError(
-          'session-lost',
-          about(`has no '${value.name}' for this session, since the run that made it anew failed: call reset()`),
-        )
-      if (place.at === 'output') resident[input] = { program: place.program, output: place.output }
-      else if (place.at === 'inputs' && place.flow === flow.index) resident[input] = 'there'
-      // Written from a copy: the place may be one that the run itself overwrites.
-      else inputs[input] = place.at === 'host' ? place.array : fetch(value, place).slice()
+    const run = holding.begin(flow, call.inputs, slot)
+    const settled: Pick<Work, 'slot' | 'home' | 'place' | 'mayMove'> = {
+      slot,
+      home: ({ program: { part } }) => (parts.has(part) ? homes.find(part) : 'any'),
+      place: ({ program: { part } }) => homes.placeOf(part),
+      mayMove: () => holding.isFresh,
     }
-    const begun = new Set<number>()
-    const finish = (succeeded: boolean) => {
-      where = where.map((before, v) => {
-        const use = values[v]!.uses[flow.index]!
-        return values[v]!.part < 0
-          ? before
-          : whereAfter(before, flow, use, { succeeded, made: use.maker !== undefined && begun.has(use.maker.step) })
-      })
-    }
-    const pins = homes.size > 0 ? flow.steps.map(({ program }) => homes.get(program.part)?.card.index) : undefined
     return {
-      ...{ flow, inputs, priority, resident, slot: homes.size > 0 ? slot : undefined, pins },
-      begun: (step) => begun.add(step),
-      done(outputs) {
-        finish(true)
-        for (const [v, value] of values.entries()) {
-          const { output } = value.uses[flow.index]!
-          if (value.part < 0 && output >= 0) where[v] = { at: 'host', array: outputs[output]!.slice() }
-        }
-        call.done(outputs)
-      },
-      failed(error) {
-        finish(false)
-        call.failed(loss ?? error)
-      },
+      ...run,
+      ...{ flow, priority, ...(parts.size > 0 && settled) },
+      done: (outputs) => call.done(outputs),
+      failed: (error) => call.failed(loss ?? error),
       ended() {
+        if (run.ended()) loss ??= lossOf('a run that failed took what this session held with it')
+        // Nor does it keep a place where there is nothing of it.
+        if (holding.isFresh) homes.leave()
         busy = false
         running = undefined
-        if (isMoving) leave()
         next()
       },
     }
   }
+
+  const lossOf = (what: string, cause?: GlowplugError) =>
+    new GlowplugError('session-lost', about(`${what}: call reset() to begin anew`), cause)
 
   /** Starts what waits, if nothing of the session is under way. */
   function next(): void {
@@ -209,24 +138,17 @@ export function createSession(host: SessionHost, { carry, initial = {} }: Sessio
       if (!call) break
       if (call === 'reset') {
         loss = undefined
-        leave()
-        where = starts.map((array) => ({ at: 'host', array }))
+        homes.leave()
+        holding.reset()
         continue
       }
       try {
         if (ended ?? loss) throw ended ?? loss
         const executor = host.executor()
-        const coming = settleDown(executor)
+        if (parts.size > 0) slot ??= executor.keepSlot()
+        if (parts.size > 0 && slot === undefined)
+          fail('request-refused', about('keeps as many sessions as it may; close one, or raise the option sessions'))
         busy = true
-        if (coming) {
-          waiting.unshift(call)
-          const go = () => {
-            busy = false
-            next()
-          }
-          coming.then(go, go)
-          return
-        }
         const job = executor.submit(workOf(call))
         if (busy) running = { call, job }
       } catch (error) {
@@ -236,7 +158,7 @@ export function createSession(host: SessionHost, { carry, initial = {} }: Sessio
     }
     if (ended && !busy && !toldClosed) {
       toldClosed = true
-      leave()
+      homes.leave()
       if (slot !== undefined) host.executor().giveSlot(slot)
       host.closed(session)
     }
@@ -280,7 +202,7 @@ export function createSession(host: SessionHost, { carry, initial = {} }: Sessio
       return Object.values(entries)[0]!.name
     },
     get card() {
-      return [...homes.values()][0]?.card.name
+      return homes.card?.card.name
     },
     entries,
     async run(inputs, options) {
@@ -295,18 +217,10 @@ export function createSession(host: SessionHost, { carry, initial = {} }: Sessio
     },
     close: () => end(new GlowplugError('session-closed', about('had this session closed'))),
     lost(bound, error) {
-      if (loss || ![...homes.values()].includes(bound)) return
-      // What has not left the host yet can go to another card.
-      if (where.every(({ at }) => at === 'host')) {
-        isMoving = true
-        if (!busy) leave()
-        return
-      }
-      loss = new GlowplugError(
-        'session-lost',
-        about(`lost what card '${bound.card.name}' held for this session: call reset() to begin anew`),
-        error,
-      )
+      if (loss || !homes.has(bound)) return
+      // What is on no card yet can go to another.
+      if (holding.isFresh) homes.leave(bound)
+      else loss = lossOf(`lost what card '${bound.card.name}' held for this session`, error)
     },
     end,
   }

@@ -7,9 +7,10 @@ import type { ReadPlacement } from '../readPlacement.ts'
 import type { RecordedFlow } from '../record.ts'
 import type { SessionOptions } from './session.ts'
 
-/** What sessions of a model with states carry, and begin with; undefined where the model declares none. */
-export function carriedOf({ placement: { states = [] }, place }: ReadPlacement): SessionOptions | undefined {
-  if (states.length === 0) return undefined
+/** What sessions of a model with states carry from outputs to inputs, and begin with; undefined where the model declares none. */
+export function carriedOf({ placement, place }: ReadPlacement): SessionOptions | undefined {
+  const states = placement.states?.filter(({ kept }) => !kept)
+  if (!states) return undefined
   const initial = states.flatMap(({ input, dtype, initial: file }): [string, TensorArray][] => {
     if (!file) return []
     const bytes = new Uint8Array(file.bytes)
@@ -29,9 +30,10 @@ export function carriedOf({ placement: { states = [] }, place }: ReadPlacement):
 
 /** The entry; where it has states, its requests are refused: it runs in sessions alone. */
 export function guarded<E extends ServedEntry<any, any>>({ model, states = [] }: Placement, flow: RecordedFlow, entry: E): E {
-  const hasState = states.some(
-    ({ input, output }) => flow.inputs.some(({ name }) => name === input) || flow.outputs.some(({ name }) => name === output),
-  )
+  const isState = (end: 'input' | 'output', tensors: readonly { readonly name: string }[]) =>
+    states.some((state) => !state.kept && tensors.some(({ name }) => name === state[end]))
+  const hasState =
+    flow.steps.some(({ program }) => program.state) || isState('input', flow.inputs) || isState('output', flow.outputs)
   if (!hasState) return entry
   return {
     ...entry,

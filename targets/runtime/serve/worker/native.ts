@@ -5,6 +5,7 @@ import { engine } from '../../source.ts'
 import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardPart, CardState, Command, Finish } from '../card.ts'
 import { checkWeights } from '../checkWeights.ts'
+import { type HeldState, type HeldStates, nativeStates, outOfMemory, stateBytes } from '../states.ts'
 import { sharedPatience } from './patience.ts'
 import { createSharedThreads, type SharedThreads } from './threads.ts'
 import { createWatchdog } from './watchdog.ts'
@@ -51,10 +52,12 @@ function verifyWeights({ loaded }: CardPart, full: boolean): Promise<void> {
  * hangs is `quarantined`, with all that it was to do lost, until its command ends after all.
  */
 export function createNativeCard(options: CardOptions, find: FindCard): Card {
-  const { index, name, programs, parts, slots, threads, timeout, verify, watcher } = options
+  const { index, name, programs, parts, slots, kept, threads, timeout, verify, watcher } = options
   const about = (text: string) => `card '${name}' ${text}`
   const partOf = new Map(parts.map((part) => [part.index, part]))
   const handles = new Map<number, NativeInstance>()
+  const states = new Map<number, HeldStates<HeldState>>()
+  for (const { index, state, loaded } of parts) if (state) states.set(index, nativeStates(loaded.code as Addon, state))
   const regions: (Region | undefined)[] = []
   const programOf = new Map(programs.map((program) => [program.id, program]))
   const sum = <T>(items: readonly T[], of: (item: T) => number) => items.reduce((all, item) => all + of(item), 0)
@@ -115,7 +118,7 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
 
   function begin(): void {
     const { command } = commands[0]!
-    const { part, entry } = programOf.get(command.program)!
+    const { part, entry, state } = programOf.get(command.program)!
     const { memory, start } = regionOf(command.program, command.slot)
     busy = true
     given = performance.now()
@@ -123,13 +126,25 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
     turn.enter()
     try {
       const addon = partOf.get(part)!.loaded.code as Addon
-      addon.start(handles.get(part)!, entry, memory, start, done)
+      const held = state && heldFor(part, command)
+      addon.start(handles.get(part)!, entry, memory, start, done, held?.memory, held?.start)
     } catch (error) {
       setImmediate(() => {
         end()
         commands.shift()?.finish(0, crash(about, error as Error))
         if (commands.length > 0) begin()
       })
+    }
+  }
+
+  /** Where a command finds its state. Those that warm up are of no session. */
+  function heldFor(part: number, { place, begins }: Command): HeldState {
+    const own = states.get(part)!
+    try {
+      return place === undefined ? own.scratch() : own.at(place, begins)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw outOfMemory(about, error)
     }
   }
 
@@ -206,6 +221,7 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
       weights: sum(parts, ({ loaded }) => loaded.weights.bytes),
       activations: sum(parts, ({ loaded }) => loaded.activations),
       regions: slots * sum(programs, ({ placed }) => Math.ceil(placed.regions.mutable / 64) * 64),
+      states: kept * stateBytes(parts),
     },
     start: () => (starting ??= start()),
     inputs: (program, slot) => regionOf(program, slot).inputs,
@@ -231,6 +247,7 @@ export function createNativeCard(options: CardOptions, find: FindCard): Card {
       failAll(new GlowplugError('closed', about('is closed')))
       for (const [part, handle] of handles) (partOf.get(part)!.loaded.code as Addon).close(handle)
       handles.clear()
+      states.clear()
       regions.length = 0
     },
   }

@@ -5,6 +5,7 @@ import { arrayOf, elementCount, type TensorArray } from '../../tensor.ts'
 import type { Card, CardOptions, CardState, Finish } from '../card.ts'
 import { type Layout, layOut } from '../process/layout.ts'
 import { createRestart, firstRunHung, startPatience } from '../restart.ts'
+import { noMemory, outOfMemory, stateBytes, stateWord } from '../states.ts'
 import { sharedPatience, shortWait } from './patience.ts'
 import type { ThreadCard, ThreadData } from './thread.ts'
 import program from './thread.ts?source'
@@ -38,7 +39,7 @@ export function createPortableCards(all: readonly CardOptions[], peerToPeer: boo
 
 function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: number): Card {
   const { options, layout } = own
-  const { index, name, programs, parts, slots, timeout, verify, watcher } = options
+  const { index, name, programs, parts, slots, kept, timeout, verify, watcher } = options
   const about = (text: string) => `card '${name}' ${text}`
   const closedError = () => new GlowplugError('closed', about('is closed'))
   const sum = (of: (part: (typeof parts)[number]) => number) => parts.reduce((all, part) => all + of(part), 0)
@@ -117,8 +118,9 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
       ...{ index, programs, windows: windows() },
     })
     const workerData: ThreadData = {
-      parts: parts.map(({ index, loaded: { code, entries, mutable, activations, place, bytes, weights } }) => ({
+      parts: parts.map(({ index, state, loaded: { code, entries, mutable, activations, place, bytes, weights } }) => ({
         index,
+        state,
         plan: { code, entries, mutable, activations, place, bytes, weights },
       })),
       cards: [own, ...peers].map(cardOf),
@@ -156,7 +158,8 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
           watchdog.end()
           begun.unref()
         }
-        finish(answer)
+        if (answer === noMemory) finish(0, outOfMemory(about))
+        else finish(answer)
       }
     })
     const died = (error: { readonly message: string }) => {
@@ -191,6 +194,7 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
       weights: sum(({ loaded }) => loaded.weights.bytes),
       activations: sum(({ loaded }) => loaded.activations),
       regions: layout.bytes,
+      states: kept * stateBytes(parts),
     },
     get restarts() {
       return restarts
@@ -212,13 +216,14 @@ function createCard(own: SharedRegions, peers: readonly SharedRegions[], count: 
     inputs: (program, slot) => viewsOf(program, slot).inputs,
     outputs: (program, slot) => viewsOf(program, slot).outputs,
     reaches: (other) => other === index || peers.some(({ options }) => options.index === other),
-    submit({ program, slot, copies }, finish) {
+    submit({ program, slot, copies, place, begins }, finish) {
       if (state !== 'ready') {
         const error = state === 'closed' ? closedError() : new GlowplugError('card-lost', about(`is ${state}`))
         queueMicrotask(() => finish(0, error))
         return
       }
-      const command = [program, slot]
+      if (begins instanceof Uint8Array) worker!.postMessage(begins)
+      const command: number[] = [program, slot, stateWord(place, begins)]
       for (const { to, card, program, output } of copies) command.push(to, card, program, output)
       if (pending.length === 0) {
         watchdog.begin()

@@ -1,10 +1,12 @@
 // Source of the worker thread of a card whose code is not native: loads its parts, then runs commands as they come.
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Plan } from '../../plan.ts'
-import { engine } from '../../source.ts'
+import type { StatePlan } from '../../sessions/serve.ts'
 import type { CardProgram } from '../card.ts'
+import { loadPortableCode, type PortableRunner } from '../portableCode.ts'
 import { layOut } from '../process/layout.ts'
 import { type RegionBytes, regionBytes } from '../process/regions.ts'
+import { beginsOf, placeIn } from '../states.ts'
 
 /** A card as its own thread and others see it: memory that all threads share. */
 export interface ThreadCard {
@@ -14,7 +16,7 @@ export interface ThreadCard {
 }
 
 export interface ThreadData {
-  readonly parts: readonly { readonly index: number; readonly plan: Plan }[]
+  readonly parts: readonly { readonly index: number; readonly plan: Plan; readonly state?: StatePlan | undefined }[]
   /** The thread's own first, then those that it reads from. */
   readonly cards: readonly ThreadCard[]
   readonly slots: number
@@ -24,44 +26,31 @@ export interface ThreadData {
   readonly patience: number
 }
 
-/** Numbers of a command: program, slot, and for each copy the input, the card, the program and the output. */
-export type ThreadCommand = readonly number[]
+/**
+ * Numbers of a command: program, slot, `stateWord`, and for each copy the input, the card, the program and the output. Bytes: what a state begins
+ * with in the next command.
+ */
+export type ThreadCommand = readonly number[] | Uint8Array
 
 /** Nothing at all: the card stands. True: an entry begins its first run. A number: how the next command ended. */
 export type ThreadAnswer = number | true | undefined
-
-interface Runner {
-  run(region: RegionBytes): number
-}
 
 /** The part that is being loaded: whose files an error is about. */
 let loading = 0
 
 function start({ parts, cards, slots, verify, patience }: ThreadData): void {
   const port = parentPort!
-  const runners: Runner[] = []
+  const runners: PortableRunner[] = []
   const own = cards[0]!
-  for (const { index, plan } of parts) {
+  for (const { index, plan, state } of parts) {
     loading = index
-    const instance = engine().instantiate(plan, verify)
-    for (const { id, part, entry, placed } of own.programs) {
+    const code = loadPortableCode(plan, state, verify)
+    for (const { id, part, entry, placed, state: use } of own.programs) {
       if (part !== index) continue
-      const see = ({ offset, bytes }: (typeof placed.inputs)[number]) =>
-        new Uint8Array(instance.memory, instance.mutable + offset, bytes)
-      const [inputs, outputs] = [placed.inputs.map(see), placed.outputs.map(see)]
-      // Code is compiled at its first call. What zeros as inputs may bring about is no matter here, unless it has no end.
+      const runner = code.runner(entry, placed, use !== undefined)
       port.postMessage(true)
-      try {
-        instance.run(entry)
-      } catch {}
-      runners[id] = {
-        run(region) {
-          for (let i = 0; i < inputs.length; i++) inputs[i]!.set(region.inputs[i]!)
-          const fault = instance.run(entry)
-          for (let i = 0; i < outputs.length; i++) region.outputs[i]!.set(outputs[i]!)
-          return fault
-        },
-      }
+      runner.warm()
+      runners[id] = runner
     }
   }
   const seen: ((program: number, slot: number) => RegionBytes)[] = []
@@ -81,13 +70,21 @@ function start({ parts, cards, slots, verify, patience }: ThreadData): void {
     if (performance.now() < until) setImmediate(stayAwake)
     else until = 0
   }
+  /** What the state of the next command begins with. */
+  let first: Uint8Array | undefined
   port.on('message', (command: ThreadCommand) => {
+    if (command instanceof Uint8Array) {
+      first = command
+      return
+    }
     const closely = performance.now() - idleSince < patience
     const slot = command[1]!
     const region = seen[own.index + 1]!(command[0]!, slot)
-    for (let at = 2; at < command.length; at += 4)
+    for (let at = 3; at < command.length; at += 4)
       region.inputs[command[at]!]!.set(seen[command[at + 1]! + 1]!(command[at + 2]!, slot).outputs[command[at + 3]!]!)
-    port.postMessage(runners[command[0]!]!.run(region))
+    const begins = beginsOf(command[2]!, first)
+    first = undefined
+    port.postMessage(runners[command[0]!]!.run(region, placeIn(command[2]!), begins))
     idleSince = performance.now()
     if (!closely) return
     const isAwake = until > 0
