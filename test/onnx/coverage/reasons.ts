@@ -39,7 +39,6 @@ export const partial: Readonly<Record<string, string>> = {
   ConcatFromSequence: 'sequences vanish at import',
   'ai.onnx.ml:LabelEncoder': 'keys and values that are numbers',
   'ai.onnx.ml:OneHotEncoder': 'categories that are numbers',
-  'ai.onnx.ml:SVMClassifier': 'probabilities of two classes; those of more are found by an iteration',
   'ai.onnx.ml:ZipMap': 'its map becomes columns in the order of the labels, which a note says',
   'ai.onnx.ml:LinearClassifier': 'labels that are texts become their places in the list',
   'ai.onnx.ml:TreeEnsembleClassifier': 'labels that are texts become their places in the list',

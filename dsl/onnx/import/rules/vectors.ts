@@ -1,5 +1,6 @@
 import type { OpContext, OpRule, OpRules, Value } from '../context.ts'
 import { classLabels, labelled, postTransformOf, rowsOf, transformed } from './classical.ts'
+import { coupled } from './coupling.ts'
 import { dimsOf, range } from './shared.ts'
 
 /** Classes that are compared in pairs. */
@@ -104,14 +105,16 @@ const classifier: OpRule = (c) => {
   const label = labelled(c, d.argMax(votes, { axis: -1 }) as Value, labels)
   const [a, b] = [c.floats('prob_a') ?? [], c.floats('prob_b') ?? []]
   if (a.length > 0) {
-    if (classes !== 2)
+    if (a.length !== pairs.length || b.length !== pairs.length)
       return c.unsupported(
-        `probabilities of ${classes} classes are found by an iteration, which is not supported`,
-        'export the classifier without probabilities',
+        `prob_a of ${a.length} and prob_b of ${b.length} numbers are not those of ${pairs.length} pairs of classes`,
       )
-    const first = d.sigmoid(d.negate(d.add(d.mul(scores, a[0]!) as Value, b[0] ?? 0) as Value) as Value) as Value
-    const bounded = d.clamp(first, { minimum: 1e-7, maximum: 1 - 1e-7 }) as Value
-    return [label, transformed(c, d.concat([bounded, d.sub(1, bounded) as Value], { axis: 1 }) as Value, transform)]
+    const numbers = (list: readonly number[]) => c.literal('f32', [pairs.length], list)
+    const moved = d.add(d.mul(scores, numbers(a)) as Value, numbers(b)) as Value
+    const first = d.clamp(d.sigmoid(d.negate(moved) as Value) as Value, { minimum: 1e-7, maximum: 1 - 1e-7 }) as Value
+    const each =
+      classes === 2 ? (d.concat([first, d.sub(1, first) as Value], { axis: 1 }) as Value) : coupled(c, first, classes, pairs)
+    return [label, transformed(c, each, transform)]
   }
   if (classes > 2) return [label, transformed(c, scores, transform)]
   if (transform === 'PROBIT') return c.unsupported('PROBIT with one score for two classes is not supported')
