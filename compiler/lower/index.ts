@@ -30,6 +30,7 @@ import { recurrentRules } from './recurrent.ts'
 import { reduceRules } from './reduce.ts'
 import { resizeRules } from './resize.ts'
 import { rotaryEmbeddingRules } from './rotaryEmbedding.ts'
+import { multiplied } from './roundWeights.ts'
 import { samplingRules } from './sampling.ts'
 import { createScope, type LoweringRule, type Scope } from './scope.ts'
 import { transposedRules } from './transposed.ts'
@@ -67,7 +68,8 @@ const keepNothing: Keeps = new Set()
  */
 export function lowerGraph(graph: Graph, keeps: Keeps): Graph {
   const returned = new Set(graph.outputs.map(({ value }) => value))
-  if (graph.nodes.every((node) => isFinal(node, keeps) && isAtBorder(node, returned))) return graph
+  const stays = (node: Node) => isFinal(node, keeps) && !isHalfProduct(node) && isAtBorder(node, returned)
+  if (graph.nodes.every(stays)) return graph
   return rebuildGraph(graph, (node, operands, builder) => {
     const located = locatedBuilder(builder, graph.locations.get(node) ?? [])
     const plain = operands.map((operand) => castStorage(located, operand, undefined))
@@ -87,17 +89,32 @@ const isStorage = (node: Node): boolean => hasTrait(node, 'storage')
 const isFinal = (node: Node, keeps: Keeps): boolean =>
   isPrimitive(node) || (typeof keeps === 'function' ? keeps(node) : keeps.has(node.op as CompositeName))
 
+const isHalf = ({ type }: Node): boolean => type.dtype === 'f16' || type.dtype === 'bf16'
+const isHalfProduct = (node: Node): boolean => isHalf(node) && multiplied[node.op] !== undefined && node.operands.length > 0
+
+/**
+ * Sums of products of 16-bit floats are sums of f32, rounded once: what targets have fast kernels and layouts for. Constants are widened at
+ * build, and still take 16 bits each where a target stores exact ones so.
+ */
+function inWideFloats(node: Node, builder: Builder, operands: readonly Node[], keeps: Keeps): Node {
+  const wide = operands.map((input) => (isHalf(input) ? builder.add('cast', { input }, { dtype: 'f32' }) : input))
+  const made = builder.addFlat(node.op, wide, node.attributes)
+  const result = isFinal(made, keeps) ? made : lowerNode(made, builder, made.operands, keeps)
+  return builder.add('cast', { input: result }, { dtype: node.type.dtype })
+}
+
 /**
  * Builds what `node` computes over other operands of the same types, without quantization, in primitives and the composites in `keeps`
  * (default: none). The result has no quantization either.
  */
 export function lowerNode(node: Node, builder: Builder, operands: readonly Node[], keeps = keepNothing): Node {
+  if (isHalfProduct(node)) return inWideFloats(node, builder, operands, keeps)
   if (isFinal(node, keeps)) return copyNode(node, builder, operands)
   if (elementCount(node.type.shape) === 0 && !hasTrait(node, 'checked'))
     return builder.literal(plainType(node.type), new Uint8Array(0), 'empty')
   const scope = createScope(builder, (op, parts, attributes) => {
     const made = builder.add(op, parts, attributes as never)
-    return isFinal(made, keeps) ? made : lowerNode(made, builder, made.operands, keeps)
+    return isFinal(made, keeps) && !isHalfProduct(made) ? made : lowerNode(made, builder, made.operands, keeps)
   })
   const rule = loweringRules[node.op as CompositeName] as (
     operands: unknown,

@@ -1,7 +1,7 @@
 import { type ConstantData, copyNode, type Graph, rebuildGraph } from '../graph/index.ts'
 
-/** Products and convolutions of f32: which operands are what is multiplied. */
-const multiplied: Readonly<Record<string, readonly number[]>> = {
+/** Products and convolutions: which operands are what is multiplied. */
+export const multiplied: Readonly<Record<string, readonly number[]>> = {
   linear: [1],
   matmul: [0, 1],
   conv: [1],

@@ -97,6 +97,25 @@ test('IR-30 every node of a lowering has the location of the composite', () => {
   for (const node of lowered.nodes) if (node.op !== 'input') assert.equal(lowered.locations.get(node), [location], node.op)
 })
 
+test('products of 16-bit floats are summed in f32 and rounded once, kept composites too', () => {
+  for (const dtype of ['f16', 'bf16'] as const) {
+    const builder = createBuilder()
+    const [x, w] = [builder.input('x', { dtype, shape: [2, 3] }), builder.input('w', { dtype, shape: [4, 3] })]
+    const value = builder.add('linear', { input: x, weight: w, bias: undefined })
+    const graph = builder.finish('g', [x, w], [{ name: 'y', value }])
+    for (const keeps of [new Set<CompositeName>(), new Set<CompositeName>(['linear'])]) {
+      const lowered = lowerGraph(graph, keeps)
+      const product = keeps.size > 0 ? 'linear' : 'matmul'
+      assert.equal(
+        lowered.nodes.filter(({ op }) => op === product).map(({ type }) => type.dtype),
+        ['f32'],
+      )
+      assert.is(lowered.outputs[0]!.value.type.dtype, dtype)
+      assert.is(lowerGraph(lowered, keeps), lowered)
+    }
+  }
+})
+
 test('lowered random graphs verify and contain primitives only', () => {
   const property = fc.property(arbitraryGraph(), (graph) => {
     const lowered = lowerGraph(graph, new Set())
