@@ -11,6 +11,20 @@ export function copyNode(node: Node, builder: Builder, operands: readonly Node[]
   return builder.copy(node, operands)
 }
 
+/** Copies nodes of a graph that are not in `made` yet, with where they come from in the model, and notes them there. */
+export function copyNodes(
+  { nodes, locations }: Pick<Graph, 'nodes' | 'locations'>,
+  builder: Builder,
+  made: Map<Node, Node>,
+): void {
+  for (const node of nodes) {
+    const operands = () => node.operands.map((operand) => made.get(operand)!)
+    const copy = made.get(node) ?? copyNode(node, builder, operands())
+    builder.attribute(copy, locations.get(node) ?? [])
+    made.set(node, copy)
+  }
+}
+
 /** A builder that gives every node it is asked for these locations too. */
 export function locatedBuilder(builder: Builder, locations: readonly Location[]): Builder {
   const located = (node: Node): Node => {

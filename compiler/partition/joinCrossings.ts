@@ -1,4 +1,4 @@
-import { copyNode, createBuilder, elementCount, type Node } from '../graph/index.ts'
+import { copyNodes, createBuilder, elementCount, type Node } from '../graph/index.ts'
 import type { Part, PartitionedGraph, Source } from './cut.ts'
 
 /** Values of one part that the same parts read, to be sent as one. */
@@ -82,17 +82,7 @@ function rewire(part: Part, bundles: ReadonlyMap<string, readonly Bundle[]>): Pa
     )
     made.set(input, builder.add('reshape', { input: flat }, { shape: [...member.type.shape] }))
   })
-  for (const node of part.graph.nodes) {
-    const copy =
-      made.get(node) ??
-      copyNode(
-        node,
-        builder,
-        node.operands.map((operand) => made.get(operand)!),
-      )
-    builder.attribute(copy, part.graph.locations.get(node) ?? [])
-    made.set(node, copy)
-  }
+  copyNodes(part.graph, builder, made)
   const own = bundles.get(part.name) ?? []
   const joined = new Set(own.flatMap(({ members }) => members.map(({ output }) => output)))
   const outputs = part.graph.outputs

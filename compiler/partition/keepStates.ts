@@ -1,4 +1,4 @@
-import { copyNode, createBuilder, inputName, type ModelState, type Node, type Output } from '../graph/index.ts'
+import { copyNodes, createBuilder, inputName, type ModelState, type Node, type Output } from '../graph/index.ts'
 import type { Part, PartitionedGraph, Source } from './cut.ts'
 
 /** The parts of a model's entries, some of which have states of their own. */
@@ -139,17 +139,7 @@ function rewrite(entry: PartitionedGraph, kept: readonly Kept[], homes: Readonly
       const own = source.kind === 'input' ? keptInput(source.name)?.own.input : undefined
       made.set(input, enter(own ?? inputName(input), input.type, source))
     })
-    for (const node of graph.nodes) {
-      const copy =
-        made.get(node) ??
-        copyNode(
-          node,
-          builder,
-          node.operands.map((operand) => made.get(operand)!),
-        )
-      builder.attribute(copy, graph.locations.get(node) ?? [])
-      made.set(node, copy)
-    }
+    copyNodes(graph, builder, made)
     /** An input of the entry, where the part reads it or where it is to pass it on. */
     const inputOf = (input: string): Node =>
       entered.get(input) ??
