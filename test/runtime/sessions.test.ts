@@ -359,7 +359,8 @@ for (const target of targets)
       assert.is(seen, 7 + 2200)
       // The smallest object has 16 bytes: what is left is what the profiler itself takes. The interpreter makes arrays as it goes.
       assert.ok(target === 'interpreter' || allocated < 4 * count, `${allocated} bytes with ${flags.join(' ')}`)
-      assert.ok(buffers <= 4 * 192, `${buffers} bytes of buffers`)
+      // Less than a byte for each run: a queue of the threads may have grown once.
+      assert.ok(buffers < 2000, `${buffers} bytes of buffers`)
     }
   })
 
