@@ -52,6 +52,8 @@ export interface Processor {
   readonly utilisation: Utilisation
   /** From a command until its work begins. */
   readonly launchSeconds: number
+  /** What a command takes longer from beginning to end where the host waited for it alone, and both slept. Default 0. */
+  readonly wakeSeconds?: number
   readonly watts: { readonly idle: number; readonly busy: number }
   /** Tensors that a part placed on it may take in at most. Default: any number. */
   readonly maximumInputs?: number

@@ -90,10 +90,11 @@ async function machineRates(folder: string, threads: number, update: (what: stri
   }
 }
 
-/** Rounds, and runs of each graph in a round, of which the low quartile counts; of rounds the best: nothing makes a run faster than it is. */
+/** Rounds, and runs of each graph in a round, of which the low quartile counts; of rounds the median: what programs meet as well. */
 const rounds = 4
 const runsOfRound = 12
 const runs = rounds * runsOfRound
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 const lowQuartile = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 2]!
 
 /** A compiled graph, its inputs in place. */
@@ -138,7 +139,7 @@ async function kindRates(update: (what: string) => void): Promise<readonly KindR
       update(`compiling ${work.kind}, ${prepared.length + 1} of ${works.length}`)
       prepared.push(await prepare(work, target))
     }
-    const best = prepared.map(() => Number.POSITIVE_INFINITY)
+    const seconds = prepared.map((): number[] => [])
     for (let round = 0; round < rounds; round++)
       for (const [i, { work, run }] of prepared.entries()) {
         update(`${work.kind}, round ${round + 1} of ${rounds}`)
@@ -150,10 +151,10 @@ async function kindRates(update: (what: string) => void): Promise<readonly KindR
           for (let repeat = 0; repeat < repeats; repeat++) run()
           if (at > 0) times.push((processorSeconds() - started) / repeats)
         }
-        best[i] = Math.min(best[i]!, lowQuartile(times))
+        seconds[i]!.push(lowQuartile(times))
         await pause()
       }
-    return prepared.map(({ work: { kind, operations } }, i): KindRate => ({ kind, operations, seconds: best[i]!, runs }))
+    return prepared.map(({ work: { kind, operations } }, i): KindRate => ({ kind, operations, seconds: median(seconds[i]!), runs }))
   } finally {
     for (const { close } of prepared) await close()
   }
@@ -162,7 +163,8 @@ async function kindRates(update: (what: string) => void): Promise<readonly KindR
 /** What a request costs that does next to nothing, and what its bytes cost. */
 async function servingRates(folder: string, device: 'worker' | 'process'): Promise<DeviceRates> {
   const [servings, served] = [8, 100]
-  const timeOf = async (elements: number): Promise<number> => {
+  /** Seconds of a run, of each one after the other or of each after a pause. */
+  const timeOf = async (elements: number, pauseMilliseconds = 0): Promise<number> => {
     const b = createBuilder()
     const x = b.input('x', { dtype: 'f32', shape: [elements] })
     const some = b.add('slice', { input: x }, { start: [0], size: [16], step: [1] })
@@ -177,6 +179,7 @@ async function servingRates(folder: string, device: 'worker' | 'process'): Promi
       for (let serving = 0; serving < servings; serving++) {
         const times: number[] = []
         for (let run = 0; run < served; run++) {
+          if (pauseMilliseconds > 0) await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds))
           const started = performance.now()
           await server.run({ x: values })
           times.push((performance.now() - started) / 1e3)
@@ -193,13 +196,14 @@ async function servingRates(folder: string, device: 'worker' | 'process'): Promi
   const [few, many] = [16, 2 ** 18]
   const launchSeconds = await timeOf(few)
   const more = Math.max(1e-9, (await timeOf(many)) - launchSeconds)
-  return { launchSeconds, bytesPerSecond: (4 * (many - few)) / more, runs: servings * served }
+  const wakeSeconds = Math.max(0, (await timeOf(few, 4)) - launchSeconds)
+  return { launchSeconds, wakeSeconds, bytesPerSecond: (4 * (many - few)) / more, runs: servings * served }
 }
 
 const giga = (figure: Figure, digits = 1): string => (valueOf(figure) / 1e9).toFixed(digits)
 
 function describe({ types, cards, sharing }: PlatformFile, device: string): string {
-  const { operationsPerSecond, memory, utilisation, launchSeconds, link } = types[device]!
+  const { operationsPerSecond, memory, utilisation, launchSeconds, wakeSeconds, link } = types[device]!
   const { kinds = {}, lookups } = utilisation!
   const [{ count }] = cards as [PlatformFile['cards'][number]]
   const rows = [
@@ -214,6 +218,7 @@ function describe({ types, cards, sharing }: PlatformFile, device: string): stri
     ['look-ups', valueOf(lookups).toFixed(2), 'of the rate of memory'],
     ...Object.entries(kinds).map(([kind, share]) => [kind, valueOf(share).toFixed(2), 'of the arithmetic']),
     ['launch', (valueOf(launchSeconds) * 1e6).toFixed(1), 'µs a request'],
+    ['wake', (valueOf(wakeSeconds!) * 1e6).toFixed(1), 'µs more after a pause'],
     ['inputs', giga(link.bytesPerSecond), 'GB a second'],
     ...(sharing
       ? [

@@ -80,6 +80,7 @@ function processorOf(name: string, type: string, stated: ProcessorOutput): Proce
     memory: memory as [(typeof memory)[number], ...typeof memory],
     utilisation: stated.utilisation ? utilisationOf(stated.utilisation) : usual,
     launchSeconds: valueOf(stated.launchSeconds),
+    ...(stated.wakeSeconds !== undefined && { wakeSeconds: valueOf(stated.wakeSeconds) }),
     watts: stated.watts ? numbers(stated.watts) : { idle: 0, busy: 0 },
     ...(stated.maximumInputs !== undefined && { maximumInputs: valueOf(stated.maximumInputs) }),
     refuses: stated.refuses ?? [],

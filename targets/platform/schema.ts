@@ -48,6 +48,7 @@ const processor = z.strictObject({
     .readonly()
     .exactOptional(),
   launchSeconds: orZero,
+  wakeSeconds: orZero.exactOptional(),
   watts: z.strictObject({ idle: orZero, busy: orZero }).readonly().exactOptional(),
   maximumInputs: count.exactOptional(),
   refuses: z.array(z.string().min(1).max(100)).max(1000).readonly().exactOptional(),

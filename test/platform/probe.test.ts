@@ -36,7 +36,7 @@ const probed: Probed = {
     { kind: 'conv 3x3', operations: 1e9, seconds: 5e-3, runs: 10 },
     { kind: 'conv 3x3', operations: 3e9, seconds: 1.5e-2, runs: 10 },
   ],
-  serving: { launchSeconds: 2e-5, bytesPerSecond: 1e10, runs: 100 },
+  serving: { launchSeconds: 2e-5, wakeSeconds: 3e-4, bytesPerSecond: 1e10, runs: 100 },
 }
 
 test('what was measured becomes a platform that plans are made for, each figure with where it comes from', () => {
@@ -47,6 +47,7 @@ test('what was measured becomes a platform that plans are made for, each figure 
   assert.equal(card!.utilisation, { arithmetic: 0.9, lookups: 0.5, kinds: { linear: 0.9, 'conv 3x3': 2 } })
   assert.equal(platform.sharing, { arithmetic: 0.97, memory: 0.6, processors: probed.processors })
   assert.is(card!.launchSeconds, 2e-5)
+  assert.is(card!.wakeSeconds, 3e-4)
   const kind = provenance.get('types.worker.utilisation.kinds.conv 3x3')!
   assert.is(kind.certainty, 'measured')
   assert.match(kind.source, /glowplug probe, 2 compiled graphs, 20 runs/)

@@ -72,6 +72,14 @@ test('a request alone takes what its transfers and parts take, one after the oth
   nearly(slow.latency.p50, 2.5e-3 + 1e-4 + 4e-4)
 })
 
+test('a host that waits for one command sleeps meanwhile; cards whose work is there do not wait for it', () => {
+  const card = { wakeSeconds: 5e-4 }
+  nearly(simulate(single([0]), platform(1, card), { rate: 1, requests: 1 }).latency.p50, 2.5e-3 + 5e-4)
+  // Requests come every 50 µs: the host sees what ends at once.
+  const even = { rate: 2e4, requests: 2000, even: true }
+  nearly(simulate(single([0]), platform(1, card), even).throughput, simulate(single([0]), platform(1), even).throughput, 0.01)
+})
+
 test('the fullest of links and cards bounds the rate; requests flow through like through a pipe (FB-04)', () => {
   const even = { rate: 1e5, requests: 2000, even: true }
   nearly(simulate(single([0]), platform(1), even).throughput, 1000, 0.01)

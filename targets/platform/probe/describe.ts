@@ -14,6 +14,8 @@ export interface KindRate {
 export interface DeviceRates {
   /** From a call until its answer, of a model that does next to nothing on inputs of 64 bytes. */
   readonly launchSeconds: number
+  /** How much longer that takes after a pause. */
+  readonly wakeSeconds: number
   /** Of inputs, from the caller to the card. */
   readonly bytesPerSecond: number
   readonly runs: number
@@ -116,6 +118,7 @@ export function describeMachine({ machine, kinds, serving, ...probed }: Probed):
       [device]: {
         ...processor(threads),
         launchSeconds: measured(serving.launchSeconds, `${device}, 64 bytes, ${serving.runs} runs`),
+        wakeSeconds: measured(serving.wakeSeconds, `${device}, 64 bytes, after a pause`),
         link: {
           bytesPerSecond: measured(serving.bytesPerSecond, `${device}, ${serving.runs} runs`),
           latencySeconds: assumed(0, 'in the time of a launch'),

@@ -127,6 +127,9 @@ interface Progress {
 
 const host = 'host'
 
+/** Seconds after which a host that nothing happens to is asleep. */
+const awakeSeconds = 1e-4
+
 /**
  * Serves requests with a plan on a platform, as a model of discrete events: cards and the host do one part at a time, but for parts that have cores
  * of their own; links and the uplink that all cards share carry one value at a time each way, in the order in which things come; of parts with
@@ -155,6 +158,8 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
   const states: StateChange[] = []
   const active = new Set<Progress>()
   let lastAnswer = 0
+  /** When the host last had something to do. */
+  let hostSeen = Number.NEGATIVE_INFINITY
   let failed = 0
   let retried = 0
   const partNames = new Map(plan.parts.map((part) => [part.name, part]))
@@ -310,7 +315,9 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
       if (card && (card.isHung || card.epoch !== epoch)) return
       if (card) card.left -= progress.owed.get(part.name)!
       progress.owed.delete(part.name)
-      deliver(progress, part.name, at, end)
+      const seen = at === host || end - hostSeen <= awakeSeconds ? end : end + (platform.cards[at]!.wakeSeconds ?? 0)
+      hostSeen = Math.max(hostSeen, seen)
+      deliver(progress, part.name, at, seen)
     })
   }
 
@@ -366,6 +373,7 @@ export function simulate(plan: Plan, platform: Platform, options: SimulateOption
       },
     }
     active.add(progress)
+    hostSeen = Math.max(hostSeen, now)
     run(progress, now)
   }
 
