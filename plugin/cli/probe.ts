@@ -154,7 +154,9 @@ async function kindRates(update: (what: string) => void): Promise<readonly KindR
         seconds[i]!.push(lowQuartile(times))
         await pause()
       }
-    return prepared.map(({ work: { kind, operations } }, i): KindRate => ({ kind, operations, seconds: median(seconds[i]!), runs }))
+    return prepared.map(
+      ({ work: { kind, operations } }, i): KindRate => ({ kind, operations, seconds: median(seconds[i]!), runs }),
+    )
   } finally {
     for (const { close } of prepared) await close()
   }
